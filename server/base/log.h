@@ -1,0 +1,34 @@
+/* base/log.h: structured logs. One line an event: JSON to a file or pipe, readable text to a
+ * terminal. Any thread. SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stoa/effects.h>
+#include <stoa/value.h>
+
+enum log_format { LOG_AUTO, LOG_JSON, LOG_TEXT };
+
+/* Before any thread starts. fd stays the caller's. Lines are written whole; a reader that does not
+ * keep up loses lines, never time: they are counted and the count is logged. */
+void log_init(int fd, enum log_format format, stoa_level least);
+/* Reopens path as the log (USR1). */
+stoa_err log_reopen(const char *path);
+bool log_enabled(stoa_level level);
+/* area: "http", "sql", a plugin's name. fields may hold secrets only as their masks. */
+void log_put(stoa_level level, const char *area, const char *message, struct stoa_fields fields);
+/* The access log's line, formatted into a per-thread buffer and written in batches by the loop. */
+struct log_access {
+    stoa_str method, path, route, plugin, client, request_id, trace_id, user_id;
+    int32_t status;
+    uint32_t loop;
+    int64_t bytes, duration_us;
+};
+void log_access(const struct log_access *entry);
+/* Writes what this thread has gathered; the loop calls it once a turn. */
+void log_flush(void);
+
+#define log_info(area, message, ...) log_put(STOA_INFO, area, message, STOA_FIELDS(__VA_ARGS__))
+#define log_warn(area, message, ...) log_put(STOA_WARN, area, message, STOA_FIELDS(__VA_ARGS__))
+#define log_error(area, message, ...) log_put(STOA_ERROR, area, message, STOA_FIELDS(__VA_ARGS__))
+
+#endif

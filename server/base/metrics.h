@@ -1,0 +1,56 @@
+/* base/metrics.h: counters, gauges and histograms, declared once in a table, counted per thread
+ * without locks, summed when read. Prometheus text format 0.0.4. SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_METRICS_H
+#define BASE_METRICS_H
+
+#include <stoa/str.h>
+
+/* name, kind (COUNTER|GAUGE|HISTOGRAM of seconds), help */
+#define METRICS(X)                                                                                 \
+    X(connections_accepted_total, COUNTER, "Connections accepted")                                 \
+    X(connections_open, GAUGE, "Connections open now")                                             \
+    X(connections_refused_total, COUNTER, "Connections closed at once: a cap was reached")         \
+    X(connections_stalled_total, COUNTER, "Connections cut: the client does not read")             \
+    X(requests_total, COUNTER, "Requests answered")                                                \
+    X(requests_in_flight, GAUGE, "Requests being worked on now")                                   \
+    X(requests_shed_total, COUNTER, "Requests answered 503: a limit was reached")                  \
+    X(requests_refused_total, COUNTER, "Requests refused by the framing guard")                    \
+    X(requests_unparsed_total, COUNTER, "Connections closed with a bare 400 by the HTTP parser")   \
+    X(requests_abandoned_total, COUNTER, "Requests whose client left first")                       \
+    X(responses_5xx_total, COUNTER, "Answers with a status of 500 or more")                        \
+    X(rate_limited_total, COUNTER, "Requests answered 429")                                        \
+    X(request_seconds, HISTOGRAM, "Time from request to reply")                                    \
+    X(fibers_live, GAUGE, "Fibers with a stack in use")                                            \
+    X(sql_statements_total, COUNTER, "SQL statements executed")                                    \
+    X(sql_errors_total, COUNTER, "SQL statements that failed")                                     \
+    X(sql_reconnects_total, COUNTER, "Connections to a database opened again")                     \
+    X(sql_seconds, HISTOGRAM, "Time of one SQL statement, waiting included")                       \
+    X(pool_rejected_total, COUNTER, "Blocking work refused: its queue was full")                   \
+    X(cache_hits_total, COUNTER, "Cache reads that found something")                               \
+    X(cache_misses_total, COUNTER, "Cache reads that found nothing")                               \
+    X(cache_bytes, GAUGE, "Bytes held by caches")                                                  \
+    X(events_relayed_total, COUNTER, "Events delivered to a subscriber")                           \
+    X(events_retried_total, COUNTER, "Deliveries that failed and will be tried again")             \
+    X(events_dead_total, COUNTER, "Deliveries given up after the last try")                        \
+    X(outbox_pending, GAUGE, "Events not yet delivered to every subscriber")                       \
+    X(jobs_run_total, COUNTER, "Runs of periodic jobs")                                            \
+    X(jobs_failed_total, COUNTER, "Runs of periodic jobs that failed")                             \
+    X(audit_findings, GAUGE, "Broken invariants found by the last audit")                          \
+    X(audit_runs_total, COUNTER, "Audits done")                                                    \
+    X(mails_sent_total, COUNTER, "Mails handed over")                                              \
+    X(log_lines_lost_total, COUNTER, "Log lines dropped: the reader did not keep up")
+
+enum metric {
+#define X(name, kind, help) METRIC_##name,
+    METRICS(X)
+#undef X
+        METRIC_COUNT
+};
+
+void metric_add(enum metric metric, int64_t delta); /* counter or gauge; any thread; no lock */
+void metric_set(enum metric metric, int64_t value); /* gauge */
+void metric_observe_us(enum metric metric, int64_t microseconds);
+int64_t metric_value(enum metric metric); /* sum over threads; a histogram's count */
+void metrics_format(struct stoa_buf *out);
+
+#endif

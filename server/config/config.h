@@ -1,0 +1,41 @@
+/* config/config.h: config.lua, evaluated in a short-lived child, checked against the schema, and
+ * immutable from then on. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include "base/diag.h"
+#include <stoa/json.h>
+
+struct config; /* owns an arena; every default is filled in */
+
+/* Evaluates path (own child process: 2 s CPU, 256 MiB, no io/os/load/random) and checks the result.
+ * STOA_E_CONFIG with *diag otherwise. data: --data DIR, or NULL for the file's own. node: --node or NULL. */
+struct config_source {
+    const char *path;
+    const char *data;
+    const char *node;
+    const char *listen; /* --listen 127.0.0.1:8081 replaces the node's listen; may be NULL */
+};
+STOA_NODISCARD stoa_err config_load(const struct config_source *source, struct diag *diag,
+                                    struct config **ret);
+void config_destroy(struct config *config);
+/* The child's side: `stoa __config FILE` writes canonical JSON (or the diag) to stdout. */
+int config_child_main(int argc, char **argv);
+
+/* The whole effective configuration, secrets as handles; "shop.name", "limits.connections" … */
+const struct stoa_json *config_json(const struct config *config);
+stoa_str config_str(const struct config *config, const char *path);
+int64_t config_int(const struct config *config, const char *path);
+bool config_bool(const struct config *config, const char *path);
+/* SHA-256 of the canonical JSON as hex. */
+const char *config_hash(const struct config *config);
+/* Where a literal key stands in the file: fills *diag's file, line, column. */
+void config_locate(const struct config *config, const char *path, struct diag *ret);
+/* The value behind a secret handle or a plain string; never logged. */
+stoa_str config_secret(const struct config *config, const char *path);
+/* Effective configuration with secrets masked, for `stoa -T`. */
+void config_print(const struct config *config, struct stoa_buf *out);
+/* docs: every key with type, default, range and help, as Markdown. */
+void config_reference(struct stoa_buf *out);
+
+#endif

@@ -1,0 +1,60 @@
+/* fiber/fiber.h: straight-line code that waits without a thread. A fiber never leaves its loop's
+ * thread; only the loop's own stack talks to h2o. SPDX-License-Identifier: Apache-2.0 */
+#ifndef FIBER_FIBER_H
+#define FIBER_FIBER_H
+
+#include "loop/loop.h"
+#include <stoa/errors.h>
+
+struct fiber;
+
+enum { FIBER_STACK = 64 * 1024, FIBER_GUARD = 16 * 1024 };
+
+/* Runs fn(arg) on a fiber of the loop of this thread: at once when called on the loop's stack,
+ * from the run queue when called on a fiber. done(arg), when not NULL, runs on the loop's stack
+ * afterwards. STOA_E_BUSY when fiber_limit() fibers are live. */
+STOA_NODISCARD stoa_err fiber_spawn(void (*fn)(void *arg), void (*done)(void *arg), void *arg,
+                                    struct fiber **ret /* may be NULL */);
+/* The fiber that runs; NULL on the loop's stack and on other threads. */
+struct fiber *fiber_self(void);
+/* At most this many live on a loop (default 20,000). Before the first spawn. */
+void fiber_limit(uint32_t live_max);
+uint32_t fiber_live(void); /* on this loop */
+
+/* ---- Deadline and cancellation ---- */
+/* Every wait of this fiber ends by then (monotonic ms); INT64_MAX = none. Returns the one before. */
+int64_t fiber_set_deadline(int64_t at_ms);
+int64_t fiber_deadline(void);
+/* The client has gone: the current wait and all later ones return STOA_E_CANCELLED. Loop's thread. */
+void fiber_cancel(struct fiber *fiber);
+/* Until the matching fiber_unmask(), cancellation waits (a transaction's end, a clean-up). Deadlines hold. */
+void fiber_mask(void);
+void fiber_unmask(void);
+
+/* ---- Waiting ---- */
+struct fiber_wait {      /* on the fiber's stack, or in memory that outlives the operation */
+    struct fiber *fiber; /* who waits; NULL when nobody does (any more) */
+    bool done;
+};
+/* Waits until fiber_wake(wait), the deadline (STOA_E_TIMEOUT) or a cancellation (STOA_E_CANCELLED).
+ * Woken before it waits: returns at once. timeout_ms < 0: the fiber's deadline only. */
+STOA_NODISCARD stoa_err fiber_await(struct fiber_wait *wait, int64_t timeout_ms);
+/* Loop's thread; the fiber runs from the run queue, never from here. */
+void fiber_wake(struct fiber_wait *wait);
+/* Lets others run. */
+void fiber_yield(void);
+STOA_NODISCARD stoa_err fiber_sleep(int64_t ms);
+
+/* No wait while a C library's frame is on the stack (yajl, an sqlite callback, Lua): asserted. */
+void fiber_no_wait_begin(void);
+void fiber_no_wait_end(void);
+
+/* ---- A lock that fibers of one loop queue for, first come, first served ---- */
+struct fiber_queue {
+    struct fiber_queue_entry *head, *tail;
+    bool held;
+};
+STOA_NODISCARD stoa_err fiber_lock(struct fiber_queue *queue, int64_t timeout_ms);
+void fiber_unlock(struct fiber_queue *queue);
+
+#endif

@@ -1,0 +1,21 @@
+/* resource/pool/pool.h: blocking and CPU-heavy work on threads, one queue per kind of work so that
+ * a login storm cannot starve the catalogue. SPDX-License-Identifier: Apache-2.0 */
+#ifndef RESOURCE_POOL_H
+#define RESOURCE_POOL_H
+
+#include <stoa/errors.h>
+
+enum pool_kind { POOL_SQL_READ, POOL_PASSWORD, POOL_FILE, POOL_PLUGIN, POOL_KINDS };
+
+struct pool;
+/* threads[k] threads and queue_max[k] waiting jobs for kind k (both at least 1). */
+struct pool *pool_create(const uint32_t threads[POOL_KINDS], const uint32_t queue_max[POOL_KINDS]);
+/* Finishes what runs, drops what waits. */
+void pool_destroy(struct pool *pool);
+/* On a fiber: runs work(arg) on a thread and waits. STOA_E_BUSY when the queue is full. A wait that
+ * ends early (deadline, cancellation) still waits for a job that has begun, as arg may be on the
+ * fiber's stack; one that has not begun is taken back. Off a fiber (command line): runs in place. */
+STOA_NODISCARD stoa_err pool_run(struct pool *pool, enum pool_kind kind, void (*work)(void *arg),
+                                 void *arg);
+
+#endif

@@ -1,0 +1,50 @@
+/* http/http.h: HTTP/1.1 to the world: listeners, connections, requests, replies.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include "base/diag.h"
+#include "loop/loop.h"
+
+struct http; /* of the process: settings, counters shared by loops */
+
+struct http_limits {
+    uint32_t connections;             /* all loops together; below RLIMIT_NOFILE */
+    uint32_t connections_per_address; /* visitors behind one address */
+    uint32_t in_flight;               /* requests per loop */
+    uint32_t in_flight_per_address;   /* requests per address and loop */
+    uint32_t head_max;                /* bytes of request line and headers (default 32 KiB) */
+    uint32_t target_max;              /* bytes of the request target (default 8 KiB) */
+    uint32_t headers_max;             /* default 100 */
+    uint32_t body_max;                /* default 1 MiB */
+    uint32_t request_ms;              /* head and body must be here by then; also keep-alive (default 10,000) */
+    uint32_t stall_bytes;             /* a reader slower than this … (default 4 KiB) */
+    uint32_t stall_ms;                /* … a second for so long is cut (default 8,000) */
+    uint32_t drain_ms;                /* SIGTERM to exit at most (default 12,000) */
+};
+extern const struct http_limits http_limits_default;
+
+struct http_options {
+    const char *const *listen; /* "127.0.0.1:8080", ":8080", "[::1]:8080" */
+    uint32_t listen_count;
+    uint32_t loops;
+    struct http_limits limits;
+    const char *const *trusted_proxies; /* CIDR */
+    uint32_t trusted_proxy_count;
+    const char *csp_form_action; /* added to form-action, or NULL */
+};
+/* Binds all listeners (SO_REUSEPORT, one socket per loop). A port in use: STOA_E_CONFIG with *diag
+ * naming address, reason, and what to do. */
+STOA_NODISCARD stoa_err http_create(const struct http_options *options, struct diag *diag,
+                                    struct http **ret);
+/* Starts serving on the loop of this thread. */
+void http_attach(struct http *http);
+/* Any thread: readyz fails, listeners stop, connections end at their next reply. idle(data) is
+ * called on a loop's thread once nothing is left, or at the deadline. */
+void http_drain(struct http *http, void (*idle)(void *data), void *data);
+bool http_is_draining(const struct http *http);
+/* "127.0.0.1:8080" as bound (port 0 gets its number). */
+const char *http_address(const struct http *http, uint32_t index);
+uint32_t http_open_connections(const struct http *http);
+
+#endif

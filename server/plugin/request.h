@@ -1,0 +1,97 @@
+/* plugin/request.h: a request from the inside. Plugins see struct stoa_req through the SDK's
+ * functions only; http/ fills one in for each visitor, call/ for each call, event and job.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PLUGIN_REQUEST_H
+#define PLUGIN_REQUEST_H
+
+#include "base/trace.h"
+#include <stoa/call.h>
+#include <stoa/request.h>
+#include <stoa/sql.h>
+
+struct world;
+struct route;
+struct instance;
+struct stoa_port;
+struct cache_entry;
+struct sql_tx;
+struct journal;
+
+enum {
+    REQUEST_PARAMS_MAX = 8,
+    REQUEST_DEPTH_MAX = 8,          /* calls inside calls */
+    REQUEST_REPLY_HEADERS_MAX = 24,
+    REQUEST_REPLY_MAX = 8 << 20,    /* bytes of a reply's body */
+};
+
+struct request_header {
+    stoa_str name; /* lower case */
+    stoa_str value;
+};
+
+struct request_reply {
+    int32_t status; /* 0: nothing yet */
+    bool is_problem;
+    const char *type;
+    stoa_str body;                /* final bytes, once the edge has formatted json */
+    const struct stoa_json *json; /* a tree that nobody has formatted yet, or NULL */
+    struct request_header headers[REQUEST_REPLY_HEADERS_MAX];
+    uint32_t header_count;
+    struct cache_entry *held; /* body points into it; released after sending */
+};
+
+struct stoa_req {
+    struct stoa_arena *arena; /* the whole request's, shared with the calls it makes */
+
+    /* What came. All slices live in the arena. */
+    stoa_method method;
+    bool is_head;
+    bool is_edge; /* from a visitor: limits, credentials and the same-origin check apply */
+    bool is_https;
+    stoa_str method_text;
+    stoa_str path;  /* decoded, normalised */
+    stoa_str query; /* raw */
+    stoa_str host;  /* Host, with the port */
+    stoa_str body;
+    stoa_str client;
+    struct request_header *headers;
+    uint32_t header_count;
+
+    /* Who and when. */
+    struct trace trace;
+    char id[33]; /* for logs and error answers */
+    int64_t started_us;
+    int64_t deadline_ms; /* monotonic */
+    struct stoa_identity identity;
+    stoa_str journal_scope; /* whose idempotency keys these are; the gate's */
+
+    /* Where it goes. */
+    struct world *world;
+    uint32_t loop;
+    uint32_t depth;
+    const struct route *route;
+    struct instance *instance; /* of the plugin whose handler runs */
+    const struct stoa_port *port;
+    stoa_str params[REQUEST_PARAMS_MAX]; /* values, in the order of the route's names */
+
+    /* Read on demand. */
+    const struct stoa_json *json, *form;
+    const struct stoa_event *event;
+
+    /* What is open. */
+    struct stoa_tx *tx;
+    struct journal *journal;
+    uint64_t cache_epoch; /* read before the handler; see cache_put */
+    uint32_t statements;  /* SQL statements so far, its calls included */
+    struct stoa_req *parent; /* the request that made this call, or NULL */
+
+    struct request_reply reply;
+};
+
+/* A problem (RFC 9457) as the reply; detail and fields as in stoa_fail(). */
+void request_problem(struct stoa_req *req, stoa_err err, const char *detail,
+                     struct stoa_fields fields);
+/* Turns a JSON tree into bytes, unless there are bytes already. */
+void request_format_reply(struct stoa_req *req);
+
+#endif

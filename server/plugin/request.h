@@ -11,9 +11,9 @@
 
 struct world;
 struct route;
-struct instance;
 struct stoa_port;
 struct cache_entry;
+struct stoa_instance;
 struct sql_tx;
 struct journal;
 
@@ -70,9 +70,13 @@ struct stoa_req {
     uint32_t loop;
     uint32_t depth;
     const struct route *route;
-    struct instance *instance; /* of the plugin whose handler runs */
+    const char *route_path;  /* "/products/{slug}", for logs; "" before a route was found */
+    const char *plugin_name; /* whose handler runs; "host" before that */
+    struct stoa_instance *instance;
     const struct stoa_port *port;
-    stoa_str params[REQUEST_PARAMS_MAX]; /* values, in the order of the route's names */
+    const char *const *param_names;
+    stoa_str params[REQUEST_PARAMS_MAX]; /* values, in the order of the names */
+    uint32_t param_count;
 
     /* Read on demand. */
     const struct stoa_json *json, *form;

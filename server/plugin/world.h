@@ -4,10 +4,64 @@
 #define PLUGIN_WORLD_H
 
 #include "base/diag.h"
+#include "config/config.h"
+#include "plugin/generation.h"
+#include "plugin/resources.h"
 #include <stoa/plugin.h>
 
-struct world;
+struct route_table; /* route/ */
+struct wiring;      /* call/: extension points, subscriptions, jobs */
 
+enum { WORLD_PLUGINS_MAX = 64, WORLD_LOOPS_MAX = 64 };
+
+/* What one generation is on one loop: `self` of its handlers, and what the host does for it. */
+struct stoa_instance {
+    struct stoa_arena *arena; /* ends with the instance */
+    struct generation *generation;
+    const struct stoa_port *port;
+    struct sql *sql; /* the resource that its settings name; NULL without one */
+    void *self;
+    uint32_t loop;
+};
+
+struct world_pins {
+    _Alignas(64) uint64_t count; /* one loop's; only that loop's thread touches it */
+};
+
+struct world {
+    uint64_t number;
+    struct stoa_arena *arena; /* of routes, wiring and copies of strings */
+    const struct config *config;
+    struct resources *resources; /* outlive worlds: connections stay warm */
+    stoa_str shop_name, shop_url;
+    char currency[4];
+    bool is_development;
+    uint32_t loops, plugins;
+    struct generation *generations[WORLD_PLUGINS_MAX];
+    struct stoa_instance *instances; /* [loop * plugins + plugin] */
+    struct route_table *routes;
+    struct wiring *wiring;
+    struct world_pins pins[WORLD_LOOPS_MAX];
+};
+
+/* Loads every plugin that runs on this node and makes its instances. Nothing serves it yet.
+ * STOA_E_CONFIG, STOA_E_ABI or STOA_E_PLUGIN with *diag naming plugin, reason and remedy. */
+struct world_options {
+    const struct config *config;
+    struct resources *resources;
+    const char *plugin_path; /* folder with <name>.so */
+    const struct stoa_port *port;
+    uint32_t loops;
+};
+STOA_NODISCARD stoa_err world_create(const struct world_options *options, struct diag *diag,
+                                     struct world **ret);
+void world_destroy(struct world *world); /* no pins left; NULL is fine */
+struct stoa_instance *world_instance(const struct world *world, uint32_t loop, uint32_t plugin);
+/* Index of the plugin called name, or -1. */
+int32_t world_find(const struct world *world, stoa_str name);
+
+/* Makes world the one in force on the loop of this thread. */
+void world_publish(struct world *world);
 /* The world in force on this loop, pinned: it stays whole until world_unpin(). Loop's thread only;
  * a pin is a plain counter per loop. NULL before the first world. */
 struct world *world_pin(void);

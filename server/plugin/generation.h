@@ -1,0 +1,33 @@
+/* plugin/generation.h: one loaded copy of one plugin's .so: verified bits are the loaded bits.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PLUGIN_GENERATION_H
+#define PLUGIN_GENERATION_H
+
+#include "base/diag.h"
+#include <stoa/plugin.h>
+
+struct generation {
+    char name[32];
+    char version[20];
+    char capabilities[256];
+    char sha256[65];
+    uint64_t number; /* never used twice in this process */
+    int fd;          /* of the sealed copy; open as long as it is mapped (dlopen knows it by this path) */
+    void *dl;
+    struct stoa_plugin_v1 desc; /* the plugin's, zero-extended to what this host knows */
+    struct stoa_settings *settings;
+};
+
+/* Reads path, checks it (preflight.h), and maps a private sealed copy. settings_json: the plugin's
+ * table of config.lua, checked against its schema; config_path ("plugins.order") is for messages.
+ * STOA_E_ABI or STOA_E_PLUGIN with *diag otherwise, STOA_E_CONFIG for its settings. */
+struct config;
+STOA_NODISCARD stoa_err generation_open(const char *path, const struct config *config,
+                                        const char *expected_name, struct diag *diag,
+                                        struct generation **ret);
+void generation_close(struct generation *generation); /* nothing points into it; NULL is fine */
+
+/* Entry index of a span as this host's struct of size bytes: shorter entries are zero-extended. */
+void span_read(const struct stoa_span *span, uint32_t index, void *ret, uint32_t size);
+
+#endif

@@ -1,0 +1,32 @@
+/* plugin/resources.h: what the host keeps open for plugins, across worlds.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PLUGIN_RESOURCES_H
+#define PLUGIN_RESOURCES_H
+
+#include "config/config.h"
+#include "resource/cache/cache.h"
+#include "resource/mail/mail.h"
+#include "resource/pool/pool.h"
+#include "resource/sql/sql.h"
+#include "theme/theme.h"
+
+enum { RESOURCES_SQL_MAX = 8 };
+
+struct resources {
+    struct pool *pool;
+    struct sql *sql[RESOURCES_SQL_MAX]; /* [0] is the one called "sql" */
+    uint32_t sql_count;
+    struct cache *cache;
+    struct mail *mail;
+    struct theme *theme;
+    const char *data; /* the data folder; absolute */
+};
+
+/* Opens what config names. loops = 0: for the command line, off the loops. */
+STOA_NODISCARD stoa_err resources_open(const struct config *config, uint32_t loops,
+                                       struct diag *diag, struct resources **ret);
+void resources_close(struct resources *resources); /* NULL is fine */
+/* By the name in resources = { … }; NULL when there is none. */
+struct sql *resources_sql(const struct resources *resources, stoa_str name);
+
+#endif

@@ -1,0 +1,18 @@
+/* plugin/settings.h: a plugin's table of config.lua, with the defaults of its own schema.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PLUGIN_SETTINGS_H
+#define PLUGIN_SETTINGS_H
+
+#include "config/config.h"
+#include <stoa/plugin.h>
+
+enum { SETTINGS_MAX = 64 };
+
+/* Reads the schema out of the span, checks the table at path ("plugins.order") against it, and keeps
+ * typed values, copied. STOA_E_CONFIG with *diag telling the line otherwise. */
+STOA_NODISCARD stoa_err settings_create(const struct config *config, const char *path,
+                                        const struct stoa_span *schema, struct diag *diag,
+                                        struct stoa_settings **ret);
+void settings_destroy(struct stoa_settings *settings); /* NULL is fine */
+
+#endif

@@ -1,0 +1,196 @@
+/* plugin/world.c: built whole, published with one pointer per loop. SPDX-License-Identifier: Apache-2.0 */
+#include "plugin/world.h"
+
+#include "loop/loop.h"
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Each loop's own pointer: publishing on one loop does not disturb another. */
+static __thread struct world *in_force;
+
+static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa_str name,
+                            struct diag *diag)
+{
+    char path[4096], own_name[32];
+
+    if (w->plugins == WORLD_PLUGINS_MAX || name.len >= sizeof own_name) {
+        diag_set(diag, "config.lua", 0, 0, "more than %d plugins", WORLD_PLUGINS_MAX);
+        return STOA_E_CONFIG;
+    }
+    memcpy(own_name, name.ptr, name.len);
+    own_name[name.len] = '\0';
+    snprintf(path, sizeof path, "%s/%s.so", o->plugin_path, own_name);
+    STOA_TRY(generation_open(path, o->config, own_name, diag, &w->generations[w->plugins]));
+    w->plugins++;
+    return STOA_OK;
+}
+
+/* node.run is "*" or a list of names; plugins = {…} is in sorted order. */
+static bool runs_here(const struct config *config, stoa_str name)
+{
+    const struct stoa_json *run = stoa_json_get(config_json(config), "node.run");
+
+    if (stoa_json_type(run) != STOA_JSON_ARRAY)
+        return true;
+    for (const struct stoa_json *e = stoa_json_first(run); e; e = stoa_json_next(e))
+        if (stoa_str_eq(stoa_json_str(e, ""), name))
+            return true;
+    return false;
+}
+
+static stoa_err open_plugins(struct world *w, const struct world_options *o, struct diag *diag)
+{
+    const struct stoa_json *plugins = stoa_json_get(config_json(o->config), "plugins");
+
+    for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p))
+        if (runs_here(o->config, stoa_json_name(p)))
+            STOA_TRY(open_plugin(w, o, stoa_json_name(p), diag));
+    return STOA_OK;
+}
+
+static stoa_err choose_sql(const struct world *w, struct stoa_instance *in, struct diag *diag)
+{
+    char path[64];
+    stoa_str name;
+
+    snprintf(path, sizeof path, "plugins.%s.sql", in->generation->name);
+    name = config_str(w->config, path);
+    if (name.len == 0)
+        name = STOA_STR("sql");
+    in->sql = resources_sql(w->resources, name);
+    if (in->sql)
+        return STOA_OK;
+    config_locate(w->config, path, diag);
+    diag_set(diag, diag->file, diag->line, diag->column, "there is no sql resource called '%.*s'",
+             (int)name.len, name.ptr);
+    diag_hint(diag, "add it to resources = { … }");
+    return STOA_E_CONFIG;
+}
+
+static stoa_err create_instance(struct world *w, const struct world_options *o, uint32_t loop,
+                                uint32_t plugin, struct diag *diag)
+{
+    struct stoa_instance *in = world_instance(w, loop, plugin);
+    struct generation *g = w->generations[plugin];
+    stoa_err err = STOA_OK;
+
+    in->arena = stoa_arena_create();
+    in->generation = g;
+    in->loop = loop;
+    in->port = o->port;
+    STOA_TRY(choose_sql(w, in, diag));
+    if (g->desc.create)
+        err = g->desc.create(g->settings, in, &in->self);
+    if (err != STOA_OK)
+        diag_set(diag, g->name, 0, 0, "create() failed: %s", stoa_err_name(err));
+    return err;
+}
+
+static void read_shop(struct world *w)
+{
+    stoa_str currency = config_str(w->config, "shop.currency");
+
+    w->shop_name = stoa_str_copy(w->arena, config_str(w->config, "shop.name"));
+    w->shop_url = stoa_str_copy(w->arena, config_str(w->config, "shop.url"));
+    w->is_development = config_bool(w->config, "development");
+    stoa_assert(currency.len == 3);
+    memcpy(w->currency, currency.ptr, 3);
+}
+
+static struct world *world_new(const struct world_options *o)
+{
+    static _Atomic uint64_t numbers;
+    struct world *w = aligned_alloc(64, (sizeof *w + 63) & ~(size_t)63);
+
+    memset(w, 0, sizeof *w);
+    w->number = atomic_fetch_add(&numbers, 1) + 1;
+    w->arena = stoa_arena_create();
+    w->config = o->config;
+    w->resources = o->resources;
+    w->loops = o->loops;
+    return w;
+}
+
+stoa_err world_create(const struct world_options *o, struct diag *diag, struct world **ret)
+{
+    struct world *w = world_new(o);
+    stoa_err err;
+
+    stoa_assert(o->loops >= 1 && o->loops <= WORLD_LOOPS_MAX);
+    read_shop(w);
+    err = open_plugins(w, o, diag);
+    w->instances = stoa_new_array(w->arena, struct stoa_instance, (w->plugins + 1) * w->loops);
+    for (uint32_t l = 0; err == STOA_OK && l < w->loops; l++)
+        for (uint32_t p = 0; err == STOA_OK && p < w->plugins; p++)
+            err = create_instance(w, o, l, p, diag);
+    if (err != STOA_OK) {
+        world_destroy(w);
+        return err;
+    }
+    *ret = w;
+    return STOA_OK;
+}
+
+static void destroy_instance(struct stoa_instance *in)
+{
+    if (!in->arena)
+        return;
+    if (in->generation->desc.destroy && in->self)
+        in->generation->desc.destroy(in->self);
+    stoa_arena_destroy(in->arena);
+}
+
+void world_destroy(struct world *world)
+{
+    if (!world)
+        return;
+    for (uint32_t l = 0; l < world->loops; l++)
+        stoa_assert(world->pins[l].count == 0);
+    for (uint32_t i = 0; world->instances && i < world->loops * world->plugins; i++)
+        destroy_instance(&world->instances[i]);
+    for (uint32_t p = 0; p < world->plugins; p++)
+        generation_close(world->generations[p]);
+    stoa_arena_destroy(world->arena);
+    free(world);
+}
+
+struct stoa_instance *world_instance(const struct world *world, uint32_t loop, uint32_t plugin)
+{
+    stoa_assert(loop < world->loops && plugin < world->plugins);
+    return &world->instances[loop * world->plugins + plugin];
+}
+
+int32_t world_find(const struct world *world, stoa_str name)
+{
+    for (uint32_t p = 0; p < world->plugins; p++)
+        if (stoa_str_is(name, world->generations[p]->name))
+            return (int32_t)p;
+    return -1;
+}
+
+void world_publish(struct world *world)
+{
+    stoa_assert(loop_current() != NULL);
+    in_force = world;
+}
+
+struct world *world_pin(void)
+{
+    if (in_force)
+        in_force->pins[loop_index(loop_current())].count++;
+    return in_force;
+}
+
+void world_unpin(struct world *world)
+{
+    uint64_t *count = &world->pins[loop_index(loop_current())].count;
+
+    stoa_assert(*count > 0);
+    (*count)--;
+}
+
+struct stoa_arena *stoa_instance_arena(struct stoa_instance *in)
+{
+    return in->arena;
+}

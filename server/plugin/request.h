@@ -22,6 +22,7 @@ enum {
     REQUEST_DEPTH_MAX = 8,          /* calls inside calls */
     REQUEST_REPLY_HEADERS_MAX = 24,
     REQUEST_REPLY_MAX = 8 << 20,    /* bytes of a reply's body */
+    REQUEST_HELD_MAX = 8,           /* cache entries lent; more are copied */
 };
 
 struct request_header {
@@ -37,7 +38,6 @@ struct request_reply {
     const struct stoa_json *json; /* a tree that nobody has formatted yet, or NULL */
     struct request_header headers[REQUEST_REPLY_HEADERS_MAX];
     uint32_t header_count;
-    struct cache_entry *held; /* body points into it; released after sending */
 };
 
 struct stoa_req {
@@ -90,7 +90,16 @@ struct stoa_req {
     struct stoa_req *parent; /* the request that made this call, or NULL */
 
     struct request_reply reply;
+
+    /* Cache entries that body and handlers may point into, of this request and its calls (kept in
+     * the outermost one). */
+    struct cache_entry *held[REQUEST_HELD_MAX];
+    uint32_t held_count;
 };
+
+/* Gives back what the request holds (cache entries). The edge calls it on the loop when the reply has
+ * been sent or cannot be sent any more, before the arena ends. */
+void request_finish(struct stoa_req *req);
 
 /* A problem (RFC 9457) as the reply; detail and fields as in stoa_fail(). */
 void request_problem(struct stoa_req *req, stoa_err err, const char *detail,

@@ -77,6 +77,10 @@ STOA_API stoa_err stoa_reply_json(struct stoa_req *req, int32_t status,
 STOA_API stoa_err stoa_reply_fields(struct stoa_req *req, int32_t status,
                                     struct stoa_fields fields);
 STOA_API stoa_err stoa_reply_empty(struct stoa_req *req); /* 204 */
+/* A file of the current theme by its (hashed) name: immutable caching, gzip where accepted, 404 problem otherwise. */
+STOA_API stoa_err stoa_reply_asset(struct stoa_req *req, stoa_str name);
+/* The path of an asset as pages link it: "/assets/base.3f9a1c2e.css"; empty when there is none. */
+STOA_API stoa_str stoa_asset_path(struct stoa_req *req, stoa_str name);
 /* 303 See Other. location: a path on this shop, or an absolute http(s) address that the plugin made itself. */
 STOA_API stoa_err stoa_reply_redirect(struct stoa_req *req, stoa_str location);
 /* Renders templates/<page> of the current theme with data, and replies with it as HTML. Not inside a transaction. */

@@ -1,0 +1,67 @@
+"""tests/runner/e2e.py: end-to-end suites and faults, against the real binary.
+SPDX-License-Identifier: Apache-2.0"""
+import os
+import xml.etree.ElementTree as xml
+
+from .core import LOGS, ROOT, Result, Run, command, log_path, script, tail
+from .unit import findings_of_sanitizers, fresh, sanitizer_env
+
+PYTHON = "/usr/bin/python3"
+
+
+def read_junit(path) -> Result:
+    passed = failed = 0
+    details = []
+    for case in xml.parse(path).getroot().iter("testcase"):
+        bad = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if bad is not None:
+            failed += 1
+            details.append(f"{case.get('classname')}::{case.get('name')}: "
+                           f"{(bad.get('message') or '').splitlines()[0:1]}")
+        elif case.find("skipped") is None:
+            passed += 1
+    return Result(passed, failed, details)
+
+
+def pytest(run: Run, name: str, folder: str, env: dict | None = None,
+           args: list[str] | None = None) -> Result:
+    if not any((ROOT / folder).glob("**/test_*.py")):
+        return Result(failed=1, details=[f"{folder} has no tests"])
+    junit = LOGS / (log_path(name).stem + ".xml")
+    junit.unlink(missing_ok=True)
+    code, text = command(name, [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                                f"--junitxml={junit}", *(args or []), folder], env)
+    if code == 5:
+        return Result(failed=1, details=[f"{folder}: nothing was selected"])
+    result = read_junit(junit) if junit.exists() else Result()
+    if code != 0 and result.failed == 0:
+        result.add(Result(failed=1, details=tail(text)))
+    return result
+
+
+def suite(run: Run, folder: str, sql: str, port: str, short: bool = False) -> Result:
+    if folder in run.broken_builds:
+        return Result(failed=1, details=[f"{folder} did not build"])
+    env = {"STOA_BUILD": str(ROOT / folder), "STOA_TEST_SQL": sql, "STOA_TEST_PORT": port}
+    if sql == "postgresql":
+        url = run.postgresql()
+        if not url:
+            return Result(failed=1, details=["tests/servers/postgresql is not there"])
+        env["STOA_TEST_PG"] = url
+    args = []
+    if short:
+        env["STOA_TEST_SHORT"] = "1"
+        args = ["-m", "short"]
+    logs = fresh(f"e2e-{folder}-{sql}-{port}")
+    result = pytest(run, f"e2e {folder} {sql} {port}", "tests/e2e", {**env, **sanitizer_env(logs)},
+                    args)
+    result.add(findings_of_sanitizers(logs))
+    return result
+
+
+def faults(run: Run) -> Result:
+    if "build" in run.broken_builds:
+        return Result(failed=1, details=["build did not build"])
+    if not os.access(ROOT / "tests" / "fault" / "run", os.X_OK):
+        return Result(failed=1, details=["tests/fault/run is not there"])
+    return script(run, "faults", ["tests/fault/run", "--short"])

@@ -11,8 +11,10 @@ struct fiber;
 enum { FIBER_STACK = 64 * 1024, FIBER_GUARD = 16 * 1024 };
 
 /* Runs fn(arg) on a fiber of the loop of this thread: at once when called on the loop's stack,
- * from the run queue when called on a fiber. done(arg), when not NULL, runs on the loop's stack
- * afterwards. STOA_E_BUSY when fiber_limit() fibers are live. */
+ * from the run queue when called on a fiber (or from a done() within eight done()s). done(arg),
+ * when not NULL, runs on the loop's stack afterwards, before this returns when fn did not wait.
+ * *ret is set before fn runs and is good until done() begins. STOA_E_BUSY when fiber_limit()
+ * fibers are live or memory for stacks has run out. */
 STOA_NODISCARD stoa_err fiber_spawn(void (*fn)(void *arg), void (*done)(void *arg), void *arg,
                                     struct fiber **ret /* may be NULL */);
 /* The fiber that runs; NULL on the loop's stack and on other threads. */
@@ -22,14 +24,19 @@ void fiber_limit(uint32_t live_max);
 uint32_t fiber_live(void); /* on this loop */
 
 /* ---- Deadline and cancellation ---- */
-/* Every wait of this fiber ends by then (monotonic ms); INT64_MAX = none. Returns the one before. */
+/* Every wait of this fiber ends by then (monotonic ms); INT64_MAX = none. Returns the one before.
+ */
 int64_t fiber_set_deadline(int64_t at_ms);
 int64_t fiber_deadline(void);
-/* The client has gone: the current wait and all later ones return STOA_E_CANCELLED. Loop's thread. */
+/* The client has gone: the current wait and all later ones return STOA_E_CANCELLED. Loop's thread.
+ */
 void fiber_cancel(struct fiber *fiber);
-/* Until the matching fiber_unmask(), cancellation waits (a transaction's end, a clean-up). Deadlines hold. */
+/* Until the matching fiber_unmask(), cancellation waits (a transaction's end, a clean-up).
+ * Deadlines hold. */
 void fiber_mask(void);
 void fiber_unmask(void);
+/* STOA_OK, or what a wait begun now would return at once. On a fiber. */
+STOA_NODISCARD stoa_err fiber_check(void);
 
 /* ---- Waiting ---- */
 struct fiber_wait {      /* on the fiber's stack, or in memory that outlives the operation */
@@ -56,5 +63,14 @@ struct fiber_queue {
 };
 STOA_NODISCARD stoa_err fiber_lock(struct fiber_queue *queue, int64_t timeout_ms);
 void fiber_unlock(struct fiber_queue *queue);
+
+/* ---- Threads ---- */
+/* On each loop's thread, before its loop runs: a signal stack, and once a process handlers of
+ * SIGSEGV and SIGBUS that write "fiber stack overflow at …" to stderr when a guard was hit. What
+ * was installed before, or the default action, follows. */
+void fiber_crash_init_thread(void);
+/* Both at the thread's end. The first keeps everything when fibers are still live. */
+void fiber_finish_thread(void);
+void fiber_crash_finish_thread(void);
 
 #endif

@@ -1,0 +1,299 @@
+/* store_sql.c: the catalogue in sql: what is read. Stock is in store_sql_stock.c, what the staff
+ * writes in store_sql_edit.c. SPDX-License-Identifier: Apache-2.0 */
+#include "store_sql.h"
+
+/* One row per variant; the product's own columns repeat. */
+#define GET_SELECT                                                                                 \
+    "select p.id, p.slug, p.name, p.summary, p.description, p.image, p.tax_class, p.details, "     \
+    "p.version, c.slug as category_slug, c.name as category_name, v.sku, v.name as variant_name, " \
+    "v.price, v.currency, s.available from product_item p "                                        \
+    "join product_category c on c.id = p.category_id "                                             \
+    "join product_variant v on v.product_id = p.id join product_stock s on s.sku = v.sku "
+#define GET_ORDER " and p.state = 'active' order by v.place, v.sku"
+
+static const struct stoa_stmt get_by_id = {"product.by_id", GET_SELECT "where p.id = $1" GET_ORDER,
+                                           NULL, STOA_SQL_READ, 0};
+static const struct stoa_stmt get_by_slug = {
+    "product.by_slug", GET_SELECT "where p.slug = $1" GET_ORDER, NULL, STOA_SQL_READ, 0};
+
+/* A page of the list. The cursor is the last product's id: its sort value is looked up, so that
+ * nothing a client sends is trusted to be one. */
+#define LIST_SELECT                                                                                \
+    "select p.id, p.slug, p.name, p.summary, p.image, p.price_from, c.slug as category_slug, "     \
+    "c.name as category_name, (select v.currency from product_variant v "                          \
+    "where v.product_id = p.id order by v.place, v.sku limit 1) as currency, "                     \
+    "(select v.sku from product_variant v where v.product_id = p.id order by v.place, v.sku "      \
+    "limit 1) as sku, (select count(*) from product_variant v where v.product_id = p.id) "         \
+    "as variants, (select coalesce(sum(s.available), 0) from product_stock s "                     \
+    "where s.product_id = p.id) as available from product_item p "                                 \
+    "join product_category c on c.id = p.category_id where p.state = 'active' "                    \
+    "and (cast($1 as text) = '' or c.slug = cast($1 as text)) "                                    \
+    "and p.search like $2 escape '!' and p.search like $3 escape '!' "                             \
+    "and p.search like $4 escape '!' and p.price_from >= $5 and p.price_from <= $6 "               \
+    "and (cast($7 as bigint) = 0 or exists (select 1 from product_stock s "                        \
+    "where s.product_id = p.id and s.available > 0)) and (cast($8 as text) = '' or "
+#define LIST_AFTER(column, than)                                                                   \
+    "(p." column ", p.id) " than " (select l." column                                              \
+    ", l.id from product_item l where l.id = cast($8 as text))) "
+#define LIST_UP(column) LIST_AFTER(column, ">") "order by p." column ", p.id limit $9"
+#define LIST_DOWN(column) LIST_AFTER(column, "<") "order by p." column " desc, p.id desc limit $9"
+
+static const struct stoa_stmt list_sorted[CATALOGUE_SORTS] = {
+    [CATALOGUE_NEWEST] = {"product.list_newest", LIST_SELECT LIST_DOWN("created_at"), NULL,
+                          STOA_SQL_READ, 0},
+    [CATALOGUE_BY_NAME] = {"product.list_by_name", LIST_SELECT LIST_UP("name"), NULL, STOA_SQL_READ,
+                           0},
+    [CATALOGUE_BY_PRICE] = {"product.list_by_price", LIST_SELECT LIST_UP("price_from"), NULL,
+                            STOA_SQL_READ, 0},
+    [CATALOGUE_BY_PRICE_DOWN] = {"product.list_by_price_down", LIST_SELECT LIST_DOWN("price_from"),
+                                 NULL, STOA_SQL_READ, 0},
+};
+
+static const struct stoa_stmt list_categories = {
+    "product.categories",
+    "select c.id, c.slug, c.name, c.description, (select count(*) from product_item p "
+    "where p.category_id = c.id and p.state = 'active') as products "
+    "from product_category c order by c.place, c.slug limit 200",
+    NULL, STOA_SQL_READ, 0};
+
+#define QUOTE_SELECT                                                                               \
+    "select v.sku, v.product_id, p.slug, p.name, p.image, p.tax_class, v.name as variant_name, "   \
+    "v.price, v.currency, s.available from product_variant v "                                     \
+    "join product_item p on p.id = v.product_id join product_stock s on s.sku = v.sku "            \
+    "where p.state = 'active' and v.sku in "
+static const struct stoa_stmt quote_lines = {
+    "product.quote", QUOTE_SELECT "(select w.value from json_each($1) w)",
+    QUOTE_SELECT "(select w.value from json_array_elements_text($1::json) as w(value))",
+    STOA_SQL_READ, 0};
+
+stoa_money row_money(const struct stoa_rows *rows, uint32_t row, const char *column)
+{
+    char cur[4] = "EUR";
+    stoa_str currency = stoa_rows_str(rows, row, "currency");
+
+    if (currency.len == 3)
+        memcpy(cur, currency.ptr, 3);
+    return stoa_money_of(stoa_rows_int(rows, row, column), cur);
+}
+
+static void set_category(struct stoa_json *into, struct stoa_arena *arena,
+                         const struct stoa_rows *rows, uint32_t row)
+{
+    struct stoa_json *category = stoa_json_object(arena);
+
+    stoa_json_set_str(category, "slug", stoa_rows_str(rows, row, "category_slug"));
+    stoa_json_set_str(category, "name", stoa_rows_str(rows, row, "category_name"));
+    stoa_json_set(into, "category", category);
+}
+
+static void set_text(struct stoa_json *into, const struct stoa_rows *rows, uint32_t row,
+                     const char *column)
+{
+    stoa_json_set_str(into, column, stoa_rows_str(rows, row, column));
+}
+
+/* Pushes every variant and returns how many pieces there are of all of them; *lowest is the price
+ * to show for the whole. */
+static int64_t push_variants(struct stoa_json *into, struct stoa_arena *arena,
+                             const struct stoa_rows *rows, stoa_money *lowest)
+{
+    int64_t available = 0;
+
+    *lowest = row_money(rows, 0, "price");
+    for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
+        struct stoa_json *v = stoa_json_push(into, stoa_json_object(arena));
+        stoa_money price = row_money(rows, i, "price");
+        int64_t pieces = stoa_rows_int(rows, i, "available");
+
+        set_text(v, rows, i, "sku");
+        stoa_json_set_str(v, "name", stoa_rows_str(rows, i, "variant_name"));
+        stoa_json_set_money(v, "price", price);
+        stoa_json_set_int(v, "available", pieces);
+        available += pieces;
+        if (price.minor < lowest->minor)
+            *lowest = price;
+    }
+    return available;
+}
+
+static struct stoa_json *product_json(struct stoa_req *req, const struct stoa_rows *rows)
+{
+    struct stoa_arena *arena = stoa_req_arena(req);
+    struct stoa_json *product = stoa_json_object(arena);
+    struct stoa_json *variants = stoa_json_array(arena);
+    const struct stoa_json *details = NULL;
+    stoa_money lowest;
+    int64_t available = push_variants(variants, arena, rows, &lowest);
+
+    set_text(product, rows, 0, "id");
+    set_text(product, rows, 0, "slug");
+    set_text(product, rows, 0, "name");
+    set_text(product, rows, 0, "summary");
+    set_text(product, rows, 0, "description");
+    set_text(product, rows, 0, "image");
+    set_text(product, rows, 0, "tax_class");
+    set_category(product, arena, rows, 0);
+    set_text(product, rows, 0, "sku");
+    stoa_json_set_money(product, "price", lowest);
+    stoa_json_set_int(product, "available", available);
+    stoa_json_set_bool(product, "in_stock", available > 0);
+    stoa_json_set(product, "variants", variants);
+    if (stoa_json_parse(arena, stoa_rows_str(rows, 0, "details"), NULL, &details) == STOA_OK)
+        stoa_json_set(product, "details", stoa_json_copy(arena, details));
+    stoa_json_set_int(product, "version", stoa_rows_int(rows, 0, "version"));
+    return product;
+}
+
+static stoa_err sql_get(struct stoa_req *req, stoa_str id_or_slug, struct stoa_json **ret)
+{
+    const struct stoa_stmt *stmt = stoa_id_is(id_or_slug, "prd") ? &get_by_id : &get_by_slug;
+    const struct stoa_rows *rows;
+
+    STOA_TRY(stoa_sql(req, stmt, STOA_ARGS(stoa_s(id_or_slug)), &rows));
+    if (stoa_rows_count(rows) == 0)
+        return STOA_E_NOT_FOUND;
+    *ret = product_json(req, rows);
+    return STOA_OK;
+}
+
+static struct stoa_json *list_item(struct stoa_arena *arena, const struct stoa_rows *rows,
+                                   uint32_t row)
+{
+    struct stoa_json *item = stoa_json_object(arena);
+    int64_t available = stoa_rows_int(rows, row, "available");
+
+    set_text(item, rows, row, "id");
+    set_text(item, rows, row, "slug");
+    set_text(item, rows, row, "name");
+    set_text(item, rows, row, "summary");
+    set_text(item, rows, row, "image");
+    set_category(item, arena, rows, row);
+    set_text(item, rows, row, "sku");
+    stoa_json_set_int(item, "variants", stoa_rows_int(rows, row, "variants"));
+    stoa_json_set_money(item, "price", row_money(rows, row, "price_from"));
+    stoa_json_set_int(item, "available", available);
+    stoa_json_set_bool(item, "in_stock", available > 0);
+    return item;
+}
+
+static stoa_err sql_page(struct stoa_req *req, const struct catalogue_filter *f,
+                         struct stoa_json **ret)
+{
+    struct stoa_arena *arena = stoa_req_arena(req);
+    struct stoa_json *page = stoa_json_object(arena), *items = stoa_json_array(arena);
+    const struct stoa_rows *rows;
+    uint32_t shown;
+
+    /* One more than asked for tells whether there is a next page. */
+    STOA_TRY(stoa_sql(req, &list_sorted[f->sort],
+                      STOA_ARGS(stoa_s(f->category), stoa_s(f->words[0]), stoa_s(f->words[1]),
+                                stoa_s(f->words[2]), stoa_i(f->min_price), stoa_i(f->max_price),
+                                stoa_i(f->in_stock), stoa_s(f->cursor), stoa_i(f->limit + 1)),
+                      &rows));
+    shown = stoa_rows_count(rows);
+    if (shown > (uint64_t)f->limit)
+        shown = (uint32_t)f->limit;
+    for (uint32_t i = 0; i < shown; i++)
+        stoa_json_push(items, list_item(arena, rows, i));
+    stoa_json_set(page, "items", items);
+    if (stoa_rows_count(rows) > shown)
+        stoa_json_set_str(page, "next_cursor", stoa_rows_str(rows, shown - 1, "id"));
+    else
+        stoa_json_set(page, "next_cursor", stoa_json_new_null(arena));
+    *ret = page;
+    return STOA_OK;
+}
+
+static stoa_err sql_categories(struct stoa_req *req, struct stoa_json **ret)
+{
+    struct stoa_arena *arena = stoa_req_arena(req);
+    struct stoa_json *list = stoa_json_object(arena), *items = stoa_json_array(arena);
+    const struct stoa_rows *rows;
+
+    STOA_TRY(stoa_sql(req, &list_categories, STOA_NO_ARGS, &rows));
+    for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
+        struct stoa_json *c = stoa_json_push(items, stoa_json_object(arena));
+
+        set_text(c, rows, i, "id");
+        set_text(c, rows, i, "slug");
+        set_text(c, rows, i, "name");
+        set_text(c, rows, i, "description");
+        stoa_json_set_int(c, "products", stoa_rows_int(rows, i, "products"));
+    }
+    stoa_json_set(list, "items", items);
+    stoa_json_set(list, "next_cursor", stoa_json_new_null(arena));
+    *ret = list;
+    return STOA_OK;
+}
+
+static int64_t row_of(const struct stoa_rows *rows, stoa_str sku)
+{
+    for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
+        if (stoa_str_eq(stoa_rows_str(rows, i, "sku"), sku))
+            return i;
+    return -1;
+}
+
+static struct stoa_json *quote_item(struct stoa_arena *arena, const struct stoa_rows *rows,
+                                    uint32_t row, int64_t quantity)
+{
+    struct stoa_json *item = stoa_json_object(arena);
+    stoa_str variant = stoa_rows_str(rows, row, "variant_name");
+    stoa_str name = stoa_rows_str(rows, row, "name");
+
+    if (variant.len > 0)
+        name = stoa_concat(arena, name, STOA_STR(", "), variant);
+    set_text(item, rows, row, "sku");
+    set_text(item, rows, row, "product_id");
+    set_text(item, rows, row, "slug");
+    stoa_json_set_str(item, "name", name);
+    set_text(item, rows, row, "image");
+    stoa_json_set_money(item, "unit_price", row_money(rows, row, "price"));
+    stoa_json_set_int(item, "quantity", quantity);
+    stoa_json_set_int(item, "available", stoa_rows_int(rows, row, "available"));
+    set_text(item, rows, row, "tax_class");
+    return item;
+}
+
+static stoa_err sql_quote(struct stoa_req *req, struct catalogue_lines lines,
+                          struct stoa_json **ret)
+{
+    struct stoa_arena *arena = stoa_req_arena(req);
+    struct stoa_json *skus = stoa_json_array(arena), *quote = stoa_json_object(arena);
+    struct stoa_json *items = stoa_json_array(arena), *missing = stoa_json_array(arena);
+    const struct stoa_rows *rows;
+
+    for (uint32_t i = 0; i < lines.count; i++)
+        stoa_json_push(skus, stoa_json_new_str(arena, lines.ptr[i].sku));
+    STOA_TRY(stoa_sql(req, &quote_lines, STOA_ARGS(stoa_j(skus)), &rows));
+    for (uint32_t i = 0; i < lines.count; i++) {
+        int64_t row = row_of(rows, lines.ptr[i].sku);
+
+        if (row < 0)
+            stoa_json_push(missing, stoa_json_new_str(arena, lines.ptr[i].sku));
+        else
+            stoa_json_push(items, quote_item(arena, rows, (uint32_t)row, lines.ptr[i].quantity));
+    }
+    stoa_json_set(quote, "items", items);
+    stoa_json_set(quote, "missing", missing);
+    *ret = quote;
+    return STOA_OK;
+}
+
+const struct catalogue_store catalogue_store_sql = {
+    .get = sql_get,
+    .page = sql_page,
+    .categories = sql_categories,
+    .quote = sql_quote,
+    .reserve = sql_reserve,
+    .commit = sql_commit,
+    .release = sql_release,
+    .overdue = sql_overdue,
+    .stock_get = sql_stock_get,
+    .stock_set = sql_stock_set,
+    .create = sql_create,
+    .change = sql_change,
+    .archive = sql_archive,
+    .import_first = sql_import_first,
+    .audit = sql_audit,
+};

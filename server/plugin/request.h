@@ -97,6 +97,14 @@ struct stoa_req {
     uint32_t held_count;
 };
 
+/* The request that the visitor, event or job made: the end of the chain of calls. */
+static inline struct stoa_req *request_root(struct stoa_req *req)
+{
+    while (req->parent)
+        req = req->parent;
+    return req;
+}
+
 /* Gives back what the request holds (cache entries). The edge calls it on the loop when the reply has
  * been sent or cannot be sent any more, before the arena ends. */
 void request_finish(struct stoa_req *req);

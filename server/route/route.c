@@ -1,7 +1,7 @@
 /* route/route.c: one step a segment. SPDX-License-Identifier: Apache-2.0 */
 #include "route/route.h"
 
-enum { METHODS = STOA_DELETE + 1 };
+#define METHODS ((uint32_t)STOA_DELETE + 1)
 
 struct node {
     stoa_str segment;      /* literal; unused for a parameter */
@@ -31,7 +31,7 @@ const char *route_method_name(stoa_method method)
 {
     static const char *const names[] = {"?", "GET", "POST", "PUT", "PATCH", "DELETE"};
 
-    return names[method < METHODS ? method : 0];
+    return names[(uint32_t)method < METHODS ? method : 0];
 }
 
 static stoa_err refuse(struct diag *diag, const char *plugin, const struct stoa_route *r,
@@ -203,7 +203,7 @@ const struct route *route_match(const struct route_table *table, stoa_method met
     stoa_str rest = stoa_str_sub(path, 1, UINT64_MAX);
     const struct route *found = NULL;
 
-    if (path.len > 0 && path.ptr[0] == '/' && method < METHODS)
+    if (path.len > 0 && path.ptr[0] == '/' && (uint32_t)method < METHODS)
         found = walk(&w, &table->root, rest.len > 0 ? rest : (stoa_str){0}, 0);
     *allowed = w.allowed;
     *err = found ? STOA_OK : w.allowed ? STOA_E_METHOD : STOA_E_NOT_FOUND;

@@ -1,0 +1,390 @@
+/* call/events.c: one relay a database, on one loop; deliveries run side by side on fibers.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "call/events.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "call/invoke.h"
+#include "call/journal.h"
+#include "call/wiring.h"
+#include "fiber/fiber.h"
+#include "loop/loop.h"
+#include <stdatomic.h>
+#include <stdio.h>
+
+struct relay {
+    struct sql *sql;
+    uint32_t loop_index;
+    struct loop *loop;
+    struct fiber_wait nap;
+    bool napping;
+    _Atomic bool poked;
+    _Atomic int64_t lease_until; /* monotonic ms */
+    int64_t housekeeping_at;
+    struct loop_message message;
+};
+
+static struct relay relays[RESOURCES_SQL_MAX];
+static uint32_t relay_count, backoff_base_ms = 1000;
+static char owner_name[64];
+static _Atomic bool stopping;
+
+static const struct stoa_stmt LEASE = {
+    "lease.take",
+    "INSERT INTO stoa_lease (name, owner, until) VALUES ('worker', $1, $2)"
+    " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until"
+    " WHERE stoa_lease.owner = excluded.owner OR stoa_lease.until < $3",
+    NULL, 0, 0};
+static const struct stoa_stmt WAITING = {"outbox.waiting",
+                                         "SELECT id FROM stoa_outbox ORDER BY id LIMIT 200", NULL,
+                                         STOA_SQL_READ, 0};
+/* $1: [{"e": event, "s": subscriber}], $2: [id] */
+static const struct stoa_stmt FAN_OUT = {
+    "outbox.fan_out",
+    "INSERT INTO stoa_bus (event_id, subscriber, event, aggregate, data, trace, created_at, state,"
+    " attempt, next_at, error) SELECT o.id, json_extract(s.value, '$.s'), o.event, o.aggregate,"
+    " o.data, o.trace, o.created_at, 'ready', 0, 0, '' FROM stoa_outbox o JOIN json_each($1) s"
+    " ON json_extract(s.value, '$.e') = o.event WHERE o.id IN (SELECT value FROM json_each($2))"
+    " ON CONFLICT (subscriber, event_id) DO NOTHING",
+    "INSERT INTO stoa_bus (event_id, subscriber, event, aggregate, data, trace, created_at, state,"
+    " attempt, next_at, error) SELECT o.id, s->>'s', o.event, o.aggregate, o.data, o.trace,"
+    " o.created_at, 'ready', 0, 0, '' FROM stoa_outbox o JOIN json_array_elements($1::json) s"
+    " ON s->>'e' = o.event WHERE o.id IN (SELECT json_array_elements_text($2::json))"
+    " ON CONFLICT (subscriber, event_id) DO NOTHING",
+    0, 0};
+static const struct stoa_stmt FORGET = {
+    "outbox.forget", "DELETE FROM stoa_outbox WHERE id IN (SELECT value FROM json_each($1))",
+    "DELETE FROM stoa_outbox WHERE id IN (SELECT json_array_elements_text($1::json))", 0, 0};
+/* In order per subscriber and aggregate: what an earlier event still waits for waits, too. */
+static const struct stoa_stmt DUE = {
+    "bus.due",
+    "SELECT event_id, subscriber, event, aggregate, data, trace, created_at, attempt FROM stoa_bus b"
+    " WHERE state = 'ready' AND next_at <= $1 AND NOT EXISTS (SELECT 1 FROM stoa_bus e"
+    " WHERE e.subscriber = b.subscriber AND e.aggregate = b.aggregate AND e.state = 'ready'"
+    " AND e.event_id < b.event_id) ORDER BY event_id LIMIT 16",
+    NULL, STOA_SQL_READ, 0};
+static const struct stoa_stmt ACK = {
+    "bus.ack", "DELETE FROM stoa_bus WHERE subscriber = $1 AND event_id = $2", NULL, 0, 0};
+static const struct stoa_stmt RETRY = {
+    "bus.retry",
+    "UPDATE stoa_bus SET attempt = $3, next_at = $4, state = $5, error = $6"
+    " WHERE subscriber = $1 AND event_id = $2",
+    NULL, 0, 0};
+static const struct stoa_stmt PENDING = {
+    "bus.pending",
+    "SELECT (SELECT COUNT(*) FROM stoa_outbox) + (SELECT COUNT(*) FROM stoa_bus"
+    " WHERE state = 'ready') AS n",
+    NULL, STOA_SQL_READ, 0};
+
+void events_init(struct resources *resources, uint32_t loops, const char *owner, uint32_t backoff_ms)
+{
+    snprintf(owner_name, sizeof owner_name, "%s", owner);
+    backoff_base_ms = backoff_ms;
+    relay_count = resources->sql_count;
+    for (uint32_t i = 0; i < relay_count; i++)
+        relays[i] = (struct relay){.sql = resources->sql[i], .loop_index = i % loops};
+    atomic_store(&stopping, false);
+}
+
+static struct relay *relay_of(const struct sql *sql)
+{
+    for (uint32_t i = 0; i < relay_count; i++)
+        if (relays[i].sql == sql)
+            return &relays[i];
+    return NULL;
+}
+
+/* ---- The lease. On SQLite the lock on the data folder has settled it already. ---- */
+
+static bool take_lease(struct relay *r, struct stoa_arena *arena)
+{
+    const struct stoa_rows *rows = NULL;
+    int64_t now = clock_monotonic_ms(), utc = clock_utc_ms();
+
+    if (!sql_is_postgresql(r->sql))
+        return true;
+    if (atomic_load(&r->lease_until) - now > LEASE_MS / 2)
+        return true;
+    if (sql_exec(r->sql, "host", &LEASE,
+                 STOA_ARGS(stoa_z(owner_name), stoa_i(utc + LEASE_MS), stoa_i(utc)), arena,
+                 &rows) == STOA_OK &&
+        stoa_rows_affected(rows) == 1)
+        atomic_store(&r->lease_until, now + LEASE_MS);
+    return atomic_load(&r->lease_until) > clock_monotonic_ms();
+}
+
+bool events_lease_held(const struct sql *sql)
+{
+    struct relay *r = relay_of(sql);
+
+    if (!r)
+        return false;
+    return !sql_is_postgresql(sql) || atomic_load(&r->lease_until) > clock_monotonic_ms();
+}
+
+/* ---- Outbox to bus ---- */
+
+static stoa_str format(struct stoa_arena *arena, const struct stoa_json *json)
+{
+    struct stoa_buf buf;
+
+    stoa_buf_init(&buf, arena, 1024);
+    stoa_json_format(json, &buf);
+    return stoa_buf_str(&buf);
+}
+
+static stoa_str subscribers(struct stoa_arena *arena, const struct world *world)
+{
+    const struct wiring *w = world->wiring;
+    struct stoa_json *list = stoa_json_array(arena);
+
+    for (uint32_t i = 0; i < w->subscription_count; i++) {
+        struct stoa_json *s = stoa_json_push(list, stoa_json_object(arena));
+        stoa_json_set_str(s, "e", stoa_str_of(w->subscriptions[i].event));
+        stoa_json_set_str(s, "s", stoa_str_of(world->generations[w->subscriptions[i].plugin]->name));
+    }
+    return format(arena, list);
+}
+
+static stoa_err fan_out_tx(struct relay *r, struct stoa_arena *arena, stoa_str who, stoa_str ids)
+{
+    struct sql_tx *tx;
+    stoa_err err;
+
+    STOA_TRY(sql_begin(r->sql, &tx));
+    err = sql_tx_exec(tx, "host", &FAN_OUT, STOA_ARGS(stoa_s(who), stoa_s(ids)), arena, NULL);
+    if (err == STOA_OK)
+        err = sql_tx_exec(tx, "host", &FORGET, STOA_ARGS(stoa_s(ids)), arena, NULL);
+    if (err == STOA_OK)
+        return sql_commit(tx);
+    sql_rollback(tx);
+    return err;
+}
+
+/* Number of events moved. */
+static uint32_t fan_out(struct relay *r, struct stoa_arena *arena, const struct world *world)
+{
+    const struct stoa_rows *rows = NULL;
+    struct stoa_json *ids = stoa_json_array(arena);
+
+    if (sql_exec(r->sql, "host", &WAITING, STOA_NO_ARGS, arena, &rows) != STOA_OK)
+        return 0;
+    if (stoa_rows_count(rows) == 0)
+        return 0;
+    for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
+        stoa_json_push(ids, stoa_json_new_str(arena, stoa_rows_str(rows, i, "id")));
+    if (fan_out_tx(r, arena, subscribers(arena, world), format(arena, ids)) == STOA_OK)
+        return stoa_rows_count(rows);
+    log_warn("events", "the outbox could not be relayed", stoa_f("error", stoa_z(sql_last_error())));
+    return 0;
+}
+
+/* ---- Bus to subscriber ---- */
+
+struct delivery {
+    struct relay *relay;
+    struct world *world;
+    struct stoa_event event;
+    stoa_str subscriber, data, trace;
+    struct batch *batch;
+};
+struct batch {
+    struct fiber_wait wait;
+    uint32_t running;
+};
+
+static const struct subscription *find_subscription(const struct delivery *d)
+{
+    const struct wiring *w = d->world->wiring;
+
+    for (uint32_t i = 0; i < w->subscription_count; i++)
+        if (stoa_str_is(d->event.name, w->subscriptions[i].event) &&
+            stoa_str_is(d->subscriber, d->world->generations[w->subscriptions[i].plugin]->name))
+            return &w->subscriptions[i];
+    return NULL;
+}
+
+static stoa_err handle(struct delivery *d, const struct subscription *s)
+{
+    struct stoa_req *req = invoke_request_create(d->world, s->plugin, EVENT_TIMEOUT_MS);
+    stoa_err err = stoa_json_parse(req->arena, d->data, NULL, &req->json);
+
+    trace_start(d->trace, &req->trace);
+    req->event = &d->event;
+    req->route_path = s->event;
+    journal_inbox(req, stoa_cstr(req->arena, d->subscriber), d->event.id);
+    if (err == STOA_OK)
+        err = invoke_handler(req, s->handler);
+    if (err != STOA_OK && req->journal->state == JOURNAL_DUPLICATE)
+        err = STOA_OK;
+    invoke_request_destroy(req);
+    return err;
+}
+
+static void put_off(struct delivery *d, stoa_err err, struct stoa_arena *arena)
+{
+    bool is_dead = d->event.attempt >= EVENT_ATTEMPTS_MAX;
+    int64_t pause = (int64_t)backoff_base_ms << (d->event.attempt - 1);
+
+    metric_add(is_dead ? METRIC_events_dead_total : METRIC_events_retried_total, 1);
+    log_put(is_dead ? STOA_ERROR : STOA_WARN, "events",
+            is_dead ? "an event was given up" : "an event will be tried again",
+            STOA_FIELDS(stoa_f("event", stoa_s(d->event.name)), stoa_f("id", stoa_s(d->event.id)),
+                        stoa_f("subscriber", stoa_s(d->subscriber)),
+                        stoa_f("attempt", stoa_i(d->event.attempt)),
+                        stoa_f("error", stoa_z(stoa_err_name(err)))));
+    (void)sql_exec(d->relay->sql, "host", &RETRY,
+                   STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id), stoa_i(d->event.attempt),
+                             stoa_i(clock_utc_ms() + pause), stoa_z(is_dead ? "dead" : "ready"),
+                             stoa_z(stoa_err_name(err))),
+                   arena, NULL);
+}
+
+static void deliver(void *arg)
+{
+    struct delivery *d = arg;
+    struct stoa_arena *arena = stoa_arena_create();
+    const struct subscription *s = find_subscription(d);
+    stoa_err err = s ? handle(d, s) : STOA_E_PLUGIN;
+
+    if (err == STOA_OK) {
+        metric_add(METRIC_events_relayed_total, 1);
+        (void)sql_exec(d->relay->sql, "host", &ACK,
+                       STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id)), arena, NULL);
+    } else {
+        put_off(d, err, arena);
+    }
+    stoa_arena_destroy(arena);
+}
+
+static void delivered(void *arg)
+{
+    struct delivery *d = arg;
+
+    if (--d->batch->running == 0)
+        fiber_wake(&d->batch->wait);
+}
+
+static void read_delivery(const struct stoa_rows *rows, uint32_t i, struct delivery *d)
+{
+    d->subscriber = stoa_rows_str(rows, i, "subscriber");
+    d->data = stoa_rows_str(rows, i, "data");
+    d->trace = stoa_rows_str(rows, i, "trace");
+    d->event = (struct stoa_event){.id = stoa_rows_str(rows, i, "event_id"),
+                                   .name = stoa_rows_str(rows, i, "event"),
+                                   .aggregate = stoa_rows_str(rows, i, "aggregate"),
+                                   .time_ms = stoa_rows_int(rows, i, "created_at"),
+                                   .attempt = (uint32_t)stoa_rows_int(rows, i, "attempt") + 1};
+}
+
+/* Number of deliveries tried. Waits for all of them: their memory is this step's. */
+static uint32_t deliver_due(struct relay *r, struct stoa_arena *arena, struct world *world)
+{
+    const struct stoa_rows *rows = NULL;
+    struct delivery *all;
+    struct batch batch = {.wait = {.fiber = fiber_self()}, .running = 1};
+
+    if (sql_exec(r->sql, "host", &DUE, STOA_ARGS(stoa_i(clock_utc_ms())), arena, &rows) != STOA_OK)
+        return 0;
+    all = stoa_new_array(arena, struct delivery, stoa_rows_count(rows) + 1);
+    for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
+        all[i] = (struct delivery){.relay = r, .world = world, .batch = &batch};
+        read_delivery(rows, i, &all[i]);
+        batch.running++;
+        if (fiber_spawn(deliver, delivered, &all[i], NULL) != STOA_OK)
+            batch.running--;
+    }
+    if (--batch.running > 0)
+        while (fiber_await(&batch.wait, -1) != STOA_OK)
+            continue;
+    return stoa_rows_count(rows);
+}
+
+/* ---- The relay's fiber ---- */
+
+static void housekeeping(struct relay *r, struct stoa_arena *arena)
+{
+    const struct stoa_rows *rows = NULL;
+
+    if (clock_monotonic_ms() < r->housekeeping_at)
+        return;
+    r->housekeeping_at = clock_monotonic_ms() + 2000;
+    if (sql_exec(r->sql, "host", &PENDING, STOA_NO_ARGS, arena, &rows) == STOA_OK)
+        metric_set(METRIC_outbox_pending, stoa_rows_int(rows, 0, "n"));
+}
+
+static uint32_t relay_step(struct relay *r)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct world *world = world_pin();
+    uint32_t done = 0;
+
+    if (world && take_lease(r, arena)) {
+        done = fan_out(r, arena, world) + deliver_due(r, arena, world);
+        housekeeping(r, arena);
+    }
+    if (world)
+        world_unpin(world);
+    stoa_arena_destroy(arena);
+    return done;
+}
+
+static void nap(struct relay *r)
+{
+    if (atomic_exchange(&r->poked, false))
+        return;
+    r->nap = (struct fiber_wait){.fiber = fiber_self()};
+    r->napping = true;
+    (void)fiber_await(&r->nap, EVENT_POLL_MS);
+    r->napping = false;
+}
+
+static void relay_run(void *arg)
+{
+    struct relay *r = arg;
+
+    fiber_set_deadline(INT64_MAX);
+    while (!atomic_load(&stopping))
+        if (relay_step(r) == 0)
+            nap(r);
+}
+
+void events_attach(void)
+{
+    for (uint32_t i = 0; i < relay_count; i++)
+        if (relays[i].loop_index == loop_index(loop_current())) {
+            relays[i].loop = loop_current();
+            if (fiber_spawn(relay_run, NULL, &relays[i], NULL) != STOA_OK)
+                log_error("events", "the relay could not start",
+                          stoa_f("database", stoa_z(sql_name(relays[i].sql))));
+        }
+}
+
+static void wake_on_loop(struct loop_message *message)
+{
+    struct relay *r = (struct relay *)((char *)message - offsetof(struct relay, message));
+
+    if (r->napping) {
+        atomic_store(&r->poked, false);
+        fiber_wake(&r->nap);
+    }
+}
+
+void events_wake(struct sql *sql)
+{
+    struct relay *r = relay_of(sql);
+
+    if (r && r->loop && !atomic_exchange(&r->poked, true))
+        loop_post(r->loop, &r->message);
+}
+
+void events_stop(void)
+{
+    atomic_store(&stopping, true);
+}
+
+bool events_stopping(void)
+{
+    return atomic_load(&stopping);
+}

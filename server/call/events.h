@@ -1,0 +1,32 @@
+/* call/events.h: from the outbox to every subscriber: at least once, with effect once. The relay of
+ * a database moves rows of stoa_outbox to the bus (the embedded one: stoa_bus), delivers what is
+ * due, tries again with back-off, and leaves dead letters. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CALL_EVENTS_H
+#define CALL_EVENTS_H
+
+#include "plugin/resources.h"
+
+enum {
+    EVENT_ATTEMPTS_MAX = 5,
+    EVENT_TIMEOUT_MS = 30000,
+    EVENT_BATCH = 16,         /* deliveries at once */
+    EVENT_RELAY_BATCH = 200,  /* outbox rows a step */
+    EVENT_POLL_MS = 500,      /* when nobody wakes the relay */
+    LEASE_MS = 5000,
+};
+
+/* Before the loops run. owner: this process, the same after a restart. backoff_ms: first pause after
+ * a failed delivery, doubled each time. */
+void events_init(struct resources *resources, uint32_t loops, const char *owner,
+                 uint32_t backoff_ms);
+/* On each loop's thread: starts the relays that belong to it. */
+void events_attach(void);
+/* Any loop: something was committed to this database's outbox. */
+void events_wake(struct sql *sql);
+/* No new delivery begins. */
+void events_stop(void);
+bool events_stopping(void);
+/* This process may do the work that must happen once on that database. */
+bool events_lease_held(const struct sql *sql);
+
+#endif

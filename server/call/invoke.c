@@ -1,0 +1,111 @@
+/* call/invoke.c: straight line from deadline to reply. SPDX-License-Identifier: Apache-2.0 */
+#include "call/invoke.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "call/journal.h"
+#include "fiber/fiber.h"
+#include "loop/loop.h"
+#include "plugin/port.h"
+#include "plugin/world.h"
+
+void invoke_prepare(struct stoa_req *req, const struct route *route)
+{
+    struct stoa_instance *in = world_instance(req->world, req->loop, route->plugin);
+
+    req->route = route;
+    req->route_path = route->path;
+    req->plugin_name = in->generation->name;
+    req->instance = in;
+    req->port = in->port;
+    req->param_names = route->param_names;
+    req->param_count = route->param_count;
+}
+
+static void report(struct stoa_req *req, const char *what, stoa_err err)
+{
+    log_error(req->plugin_name, what, stoa_f("request", stoa_z(req->id)),
+              stoa_f("route", stoa_z(req->route_path)), stoa_f("error", stoa_z(stoa_err_name(err))));
+}
+
+stoa_err invoke_handler(struct stoa_req *req, stoa_handler handler)
+{
+    int64_t before = fiber_deadline();
+    stoa_err err;
+
+    if (req->deadline_ms < before)
+        fiber_set_deadline(req->deadline_ms);
+    req->cache_epoch = cache_epoch(req->world->resources->cache);
+    err = req->port->enter(req, handler, req->instance->self);
+    if (req->tx) {
+        tx_rollback(req->tx);
+        report(req, "a handler returned with an open transaction; it was rolled back", err);
+        err = err == STOA_OK ? STOA_E_TX : err;
+    }
+    fiber_set_deadline(before);
+    return err;
+}
+
+/* A handler's error is its reply, unless it described the error itself. */
+static void settle(struct stoa_req *req, stoa_err err)
+{
+    if (err != STOA_OK && !req->reply.is_problem)
+        request_problem(req, err, NULL, STOA_NO_FIELDS);
+    if (req->reply.status != 0)
+        return;
+    report(req, "a handler returned without a reply", STOA_E_INTERNAL);
+    request_problem(req, STOA_E_INTERNAL, NULL, STOA_NO_FIELDS);
+}
+
+void invoke_route(struct stoa_req *req)
+{
+    const struct route *route = req->route;
+    int64_t until = clock_monotonic_ms() + route->timeout_ms;
+    bool answered = false;
+    stoa_err err;
+
+    if (until < req->deadline_ms)
+        req->deadline_ms = until;
+    if ((route->flags & STOA_ROUTE_KEY_REQUIRED) && stoa_idempotency_key(req).len == 0) {
+        request_problem(req, STOA_E_BAD_REQUEST, "this request needs an Idempotency-Key header",
+                        STOA_NO_FIELDS);
+        return;
+    }
+    err = journal_read(req, &answered);
+    if (err == STOA_OK && !answered)
+        err = invoke_handler(req, route->handler);
+    if (!answered)
+        settle(req, err);
+    if (err != STOA_OK && stoa_err_status(err) >= 500)
+        report(req, sql_last_error(), err);
+    journal_finish(req);
+}
+
+struct stoa_req *invoke_request_create(struct world *world, uint32_t plugin, int64_t timeout_ms)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct stoa_req *req = stoa_new(arena, struct stoa_req);
+    uint32_t loop = loop_current() ? loop_index(loop_current()) : 0;
+
+    req->arena = arena;
+    req->world = world;
+    req->loop = loop;
+    req->method = STOA_POST;
+    req->method_text = STOA_STR("POST");
+    req->route_path = "";
+    req->identity.who = STOA_WHO_HOST;
+    req->started_us = clock_monotonic_us();
+    req->deadline_ms = clock_monotonic_ms() + timeout_ms;
+    req->instance = world_instance(world, loop, plugin);
+    req->plugin_name = req->instance->generation->name;
+    req->port = req->instance->port;
+    trace_start((stoa_str){0}, &req->trace);
+    memcpy(req->id, req->trace.trace_id, sizeof req->id);
+    return req;
+}
+
+void invoke_request_destroy(struct stoa_req *req)
+{
+    request_finish(req);
+    stoa_arena_destroy(req->arena);
+}

@@ -1,0 +1,20 @@
+/* call/invoke.h: running one handler: deadline, journal, the port, and what it left behind.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CALL_INVOKE_H
+#define CALL_INVOKE_H
+
+#include "route/route.h"
+
+/* Points req at the route's plugin on its loop. */
+void invoke_prepare(struct stoa_req *req, const struct route *route);
+/* Runs req->route's handler on this fiber; afterwards req->reply is filled in, whatever happened.
+ * The journal is read before and finished after. */
+void invoke_route(struct stoa_req *req);
+/* Runs any handler of the instance (event, job, extension point): no journal is read; an open
+ * transaction is rolled back. Returns the handler's error. */
+stoa_err invoke_handler(struct stoa_req *req, stoa_handler handler);
+/* A request that no visitor made, on this fiber: identity HOST, its own arena. plugin: index. */
+struct stoa_req *invoke_request_create(struct world *world, uint32_t plugin, int64_t timeout_ms);
+void invoke_request_destroy(struct stoa_req *req);
+
+#endif

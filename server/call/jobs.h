@@ -1,0 +1,11 @@
+/* call/jobs.h: periodic work, once per database: on one loop, chosen by hash, of the process that
+ * holds the lease. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CALL_JOBS_H
+#define CALL_JOBS_H
+
+#include "plugin/world.h"
+
+/* On each loop's thread, after world_publish(): starts the jobs of this world that belong to it. */
+void jobs_start(struct world *world);
+
+#endif

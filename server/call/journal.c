@@ -1,0 +1,270 @@
+/* call/journal.c: the gate reads, the transaction writes. SPDX-License-Identifier: Apache-2.0 */
+#include "call/journal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "plugin/reply.h"
+#include "plugin/world.h"
+#include <sodium.h>
+#include <stoa/id.h>
+
+static char owner_name[64] = "stoa";
+
+static const struct stoa_stmt READ = {
+    "journal.read",
+    "SELECT request_hash, state, resource_id, status, body, lease_until FROM stoa_journal"
+    " WHERE scope = $1 AND key = $2",
+    NULL, STOA_SQL_READ, 0};
+/* One statement decides who is first; a dead lease may be taken over by the same request only. */
+static const struct stoa_stmt WRITE = {
+    "journal.write",
+    "INSERT INTO stoa_journal (scope, key, request_hash, state, resource_id, owner, lease_until,"
+    " created_at) VALUES ($1, $2, $3, 'started', $4, $5, $6, $7)"
+    " ON CONFLICT (scope, key) DO UPDATE SET owner = excluded.owner,"
+    " lease_until = excluded.lease_until,"
+    " resource_id = COALESCE(excluded.resource_id, stoa_journal.resource_id)"
+    " WHERE stoa_journal.state = 'started' AND stoa_journal.lease_until < $7"
+    " AND stoa_journal.request_hash = excluded.request_hash",
+    NULL, 0, 0};
+/* Between two transactions of one request the row is its own. */
+static const struct stoa_stmt WRITE_INBOX = {
+    "journal.write_inbox",
+    "INSERT INTO stoa_journal (scope, key, request_hash, state, owner, lease_until, created_at)"
+    " VALUES ($1, $2, '', 'done', $3, 0, $4) ON CONFLICT (scope, key) DO NOTHING",
+    NULL, 0, 0};
+static const struct stoa_stmt STORE = {
+    "journal.store",
+    "UPDATE stoa_journal SET state = 'done', status = $3, body = $4 WHERE scope = $1 AND key = $2",
+    NULL, 0, 0};
+static const struct stoa_stmt FREE = {
+    "journal.free",
+    "UPDATE stoa_journal SET lease_until = 0 WHERE scope = $1 AND key = $2 AND state = 'started'",
+    NULL, 0, 0};
+static const struct stoa_stmt RECOVER = {
+    "journal.recover",
+    "UPDATE stoa_journal SET lease_until = 0 WHERE owner = $1 AND state = 'started'", NULL, 0, 0};
+static const struct stoa_stmt EXPIRE = {
+    "journal.expire",
+    "DELETE FROM stoa_journal WHERE created_at < $1 AND (scope, key) IN"
+    " (SELECT scope, key FROM stoa_journal WHERE created_at < $1 LIMIT 1000)",
+    NULL, STOA_SQL_SLOW, 0};
+
+void journal_init(const char *owner)
+{
+    size_t len = strnlen(owner, sizeof owner_name - 1);
+
+    memcpy(owner_name, owner, len);
+    owner_name[len] = '\0';
+}
+
+/* Same method, same target, same body: the same request (Stripe compares parameters likewise). */
+static stoa_str hash_request(struct stoa_req *req)
+{
+    crypto_hash_sha256_state state;
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    const stoa_str parts[] = {req->method_text, req->path, req->query, req->body};
+    char *hex = stoa_arena_take(req->arena, 65);
+
+    crypto_hash_sha256_init(&state);
+    for (uint32_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        crypto_hash_sha256_update(&state, (const unsigned char *)&parts[i].len, sizeof parts[i].len);
+        crypto_hash_sha256_update(&state, (const unsigned char *)parts[i].ptr, parts[i].len);
+    }
+    crypto_hash_sha256_final(&state, digest);
+    sodium_bin2hex(hex, 65, digest, sizeof digest);
+    return (stoa_str){hex, 64};
+}
+
+/* Who may repeat this key: the customer, or whoever holds the cart's token, or the address. */
+static stoa_str scope_of(struct stoa_req *req)
+{
+    const struct stoa_identity *id = &req->identity;
+    stoa_str token = stoa_req_header(req, "x-cart-token");
+    stoa_str who = id->user_id.len ? id->user_id
+                   : token.len     ? stoa_token_hash(req, token)
+                                   : req->client;
+
+    return stoa_concat(req->arena, who, STOA_STR(" "), req->method_text, STOA_STR(" "),
+                       stoa_str_of(req->route_path));
+}
+
+static bool is_key(stoa_str key)
+{
+    for (uint64_t i = 0; i < key.len; i++)
+        if (key.ptr[i] <= 0x20 || key.ptr[i] >= 0x7f)
+            return false;
+    return key.len <= JOURNAL_KEY_MAX;
+}
+
+static stoa_err replay(struct stoa_req *req, const struct stoa_rows *rows)
+{
+    const struct stoa_json *json = NULL;
+    stoa_str body = stoa_rows_str(rows, 0, "body");
+
+    if (body.len > 0 && stoa_json_parse(req->arena, body, NULL, &json) != STOA_OK)
+        return STOA_E_STORE;
+    if (!json)
+        stoa_reply_empty(req);
+    else
+        stoa_reply_json(req, (int32_t)stoa_rows_int(rows, 0, "status"), json);
+    if (req->reply.status >= 400)
+        req->reply.type = "application/problem+json";
+    return stoa_reply_header(req, "idempotency-replayed", STOA_STR("true"));
+}
+
+static stoa_err judge(struct stoa_req *req, const struct stoa_rows *rows, bool *answered)
+{
+    if (!stoa_str_eq(stoa_rows_str(rows, 0, "request_hash"), req->journal->request_hash))
+        return stoa_fail(req, STOA_E_KEY_REUSED, "the Idempotency-Key came with another request before",
+                         STOA_NO_FIELDS);
+    if (stoa_str_is(stoa_rows_str(rows, 0, "state"), "done")) {
+        *answered = true;
+        return replay(req, rows);
+    }
+    if (stoa_rows_int(rows, 0, "lease_until") >= clock_utc_ms()) {
+        stoa_fail(req, STOA_E_IN_FLIGHT, "the first request with this key is not finished",
+                  STOA_NO_FIELDS);
+        (void)stoa_reply_header(req, "retry-after", STOA_STR("1"));
+        return STOA_E_IN_FLIGHT;
+    }
+    req->journal->state = JOURNAL_RESUMED;
+    req->journal->resource_id = stoa_rows_str(rows, 0, "resource_id");
+    return STOA_OK;
+}
+
+stoa_err journal_read(struct stoa_req *req, bool *answered)
+{
+    stoa_str key = stoa_idempotency_key(req);
+    const struct stoa_rows *rows = NULL;
+    struct journal *j;
+
+    *answered = false;
+    if (key.len == 0 || req->method == STOA_GET || !req->instance->sql)
+        return STOA_OK;
+    if (!is_key(key))
+        return stoa_fail(req, STOA_E_INVALID,
+                         "an Idempotency-Key has 1 to 255 visible ASCII characters", STOA_NO_FIELDS);
+    j = stoa_new(req->arena, struct journal);
+    j->key = key;
+    j->scope = scope_of(req);
+    j->request_hash = hash_request(req);
+    req->journal = j;
+    request_root(req)->statements++;
+    STOA_TRY(sql_exec(req->instance->sql, "host", &READ, STOA_ARGS(stoa_s(j->scope), stoa_s(j->key)),
+                      req->arena, &rows));
+    return stoa_rows_count(rows) == 0 ? STOA_OK : judge(req, rows, answered);
+}
+
+void journal_inbox(struct stoa_req *req, const char *subscriber, stoa_str event_id)
+{
+    struct journal *j = stoa_new(req->arena, struct journal);
+
+    j->scope = stoa_concat(req->arena, STOA_STR("event "), stoa_str_of(subscriber));
+    j->key = event_id;
+    j->is_inbox = true;
+    req->journal = j;
+}
+
+static stoa_err write_inbox(struct stoa_tx *tx, struct journal *j)
+{
+    const struct stoa_rows *rows = NULL;
+
+    STOA_TRY(tx_exec_host(tx, &WRITE_INBOX,
+                          STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_z(owner_name),
+                                    stoa_i(clock_utc_ms())),
+                          &rows));
+    if (stoa_rows_affected(rows) == 1)
+        return STOA_OK;
+    j->state = JOURNAL_DUPLICATE;
+    return STOA_E_IN_FLIGHT;
+}
+
+stoa_err journal_write(struct stoa_tx *tx)
+{
+    struct journal *j = tx->req->journal;
+    int64_t now = clock_utc_ms();
+    const struct stoa_rows *rows = NULL;
+
+    if (!j || j->state == JOURNAL_WRITTEN || j->state == JOURNAL_STORED)
+        return STOA_OK;
+    if (j->is_inbox)
+        return write_inbox(tx, j);
+    STOA_TRY(tx_exec_host(
+        tx, &WRITE,
+        STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_s(j->request_hash),
+                  tx->creates.len ? stoa_s(tx->creates) : stoa_null(), stoa_z(owner_name),
+                  stoa_i(now + stoa_time_left(tx->req) + JOURNAL_LEASE_MARGIN_MS), stoa_i(now)),
+        &rows));
+    return stoa_rows_affected(rows) == 1 ? STOA_OK : STOA_E_IN_FLIGHT;
+}
+
+stoa_err journal_store(struct stoa_tx *tx, int32_t status, stoa_str body)
+{
+    struct journal *j = tx->req->journal;
+
+    if (!j || j->is_inbox)
+        return STOA_OK;
+    return tx_exec_host(tx, &STORE,
+                        STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_i(status), stoa_s(body)),
+                        NULL);
+}
+
+/* Its own statement: the handler's transactions are over. A failure only means that a repeat has to
+ * wait for the lease and resumes. */
+void journal_finish(struct stoa_req *req)
+{
+    struct journal *j = req->journal;
+    stoa_err err;
+
+    if (!j || j->is_inbox || j->state != JOURNAL_WRITTEN)
+        return;
+    request_root(req)->statements++;
+    if (req->reply.status >= 500) {
+        err = sql_exec(req->instance->sql, "host", &FREE, STOA_ARGS(stoa_s(j->scope), stoa_s(j->key)),
+                       req->arena, NULL);
+    } else {
+        request_format_reply(req);
+        err = sql_exec(req->instance->sql, "host", &STORE,
+                       STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_i(req->reply.status),
+                                 stoa_s(req->reply.body)),
+                       req->arena, NULL);
+    }
+    if (err != STOA_OK)
+        log_warn("journal", "the reply could not be kept", stoa_f("error", stoa_z(stoa_err_name(err))),
+                 stoa_f("request", stoa_z(req->id)));
+}
+
+struct stoa_once stoa_once(struct stoa_req *req)
+{
+    struct stoa_once once = {.state = STOA_ONCE_FRESH};
+
+    if (req->journal && req->journal->state == JOURNAL_RESUMED && !req->journal->is_inbox) {
+        once.state = STOA_ONCE_RESUME;
+        once.id = req->journal->resource_id;
+    }
+    return once;
+}
+
+stoa_str stoa_idempotency_key(const struct stoa_req *req)
+{
+    return stoa_req_header(req, "idempotency-key");
+}
+
+static stoa_err exec_own(struct sql *sql, const struct stoa_stmt *stmt, struct stoa_values args)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    stoa_err err = sql_exec(sql, "host", stmt, args, arena, NULL);
+
+    stoa_arena_destroy(arena);
+    return err;
+}
+
+stoa_err journal_recover(struct sql *sql)
+{
+    return exec_own(sql, &RECOVER, STOA_ARGS(stoa_z(owner_name)));
+}
+
+stoa_err journal_expire(struct sql *sql)
+{
+    return exec_own(sql, &EXPIRE, STOA_ARGS(stoa_i(clock_utc_ms() - JOURNAL_KEEP_MS)));
+}

@@ -19,7 +19,8 @@ struct relay {
     struct loop *loop;
     struct fiber_wait nap;
     bool napping;
-    _Atomic bool poked;
+    _Atomic bool poked;  /* something was committed since the last step began */
+    _Atomic bool posted; /* message is on its way */
     _Atomic int64_t lease_until; /* monotonic ms */
     int64_t housekeeping_at;
     struct loop_message message;
@@ -77,13 +78,26 @@ static const struct stoa_stmt PENDING = {
     " WHERE state = 'ready') AS n",
     NULL, STOA_SQL_READ, 0};
 
+static void wake_on_loop(struct loop_message *message)
+{
+    struct relay *r = (struct relay *)((char *)message - offsetof(struct relay, message));
+
+    atomic_store(&r->posted, false);
+    if (r->napping) {
+        atomic_store(&r->poked, false);
+        fiber_wake(&r->nap);
+    }
+}
+
 void events_init(struct resources *resources, uint32_t loops, const char *owner, uint32_t backoff_ms)
 {
     snprintf(owner_name, sizeof owner_name, "%s", owner);
     backoff_base_ms = backoff_ms;
     relay_count = resources->sql_count;
     for (uint32_t i = 0; i < relay_count; i++)
-        relays[i] = (struct relay){.sql = resources->sql[i], .loop_index = i % loops};
+        relays[i] = (struct relay){.sql = resources->sql[i],
+                                   .loop_index = i % loops,
+                                   .message = {.run = wake_on_loop}};
     atomic_store(&stopping, false);
 }
 
@@ -234,11 +248,12 @@ static void put_off(struct delivery *d, stoa_err err, struct stoa_arena *arena)
                         stoa_f("subscriber", stoa_s(d->subscriber)),
                         stoa_f("attempt", stoa_i(d->event.attempt)),
                         stoa_f("error", stoa_z(stoa_err_name(err)))));
-    (void)sql_exec(d->relay->sql, "host", &RETRY,
-                   STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id), stoa_i(d->event.attempt),
-                             stoa_i(clock_utc_ms() + pause), stoa_z(is_dead ? "dead" : "ready"),
-                             stoa_z(stoa_err_name(err))),
-                   arena, NULL);
+    /* Not written down: it is due again at once, with the old count. */
+    STOA_IGNORE(sql_exec(d->relay->sql, "host", &RETRY,
+                         STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id),
+                                   stoa_i(d->event.attempt), stoa_i(clock_utc_ms() + pause),
+                                   stoa_z(is_dead ? "dead" : "ready"), stoa_z(stoa_err_name(err))),
+                         arena, NULL));
 }
 
 static void deliver(void *arg)
@@ -250,8 +265,9 @@ static void deliver(void *arg)
 
     if (err == STOA_OK) {
         metric_add(METRIC_events_relayed_total, 1);
-        (void)sql_exec(d->relay->sql, "host", &ACK,
-                       STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id)), arena, NULL);
+        /* Not acknowledged: it comes again, and the inbox knows it. */
+        STOA_IGNORE(sql_exec(d->relay->sql, "host", &ACK,
+                             STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id)), arena, NULL));
     } else {
         put_off(d, err, arena);
     }
@@ -336,7 +352,7 @@ static void nap(struct relay *r)
         return;
     r->nap = (struct fiber_wait){.fiber = fiber_self()};
     r->napping = true;
-    (void)fiber_await(&r->nap, EVENT_POLL_MS);
+    STOA_IGNORE(fiber_await(&r->nap, EVENT_POLL_MS)); /* woken or time to look: the same */
     r->napping = false;
 }
 
@@ -361,21 +377,14 @@ void events_attach(void)
         }
 }
 
-static void wake_on_loop(struct loop_message *message)
-{
-    struct relay *r = (struct relay *)((char *)message - offsetof(struct relay, message));
-
-    if (r->napping) {
-        atomic_store(&r->poked, false);
-        fiber_wake(&r->nap);
-    }
-}
-
 void events_wake(struct sql *sql)
 {
     struct relay *r = relay_of(sql);
 
-    if (r && r->loop && !atomic_exchange(&r->poked, true))
+    if (!r || !r->loop)
+        return;
+    atomic_store(&r->poked, true);
+    if (!atomic_exchange(&r->posted, true))
         loop_post(r->loop, &r->message);
 }
 

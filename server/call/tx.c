@@ -7,6 +7,7 @@
 #include "call/journal.h"
 #include "plugin/world.h"
 #include "resource/cache/cache.h"
+#include <stoa/id.h>
 
 static const struct stoa_stmt EMIT = {
     "outbox.put",

@@ -42,6 +42,13 @@
 typedef enum stoa_err { STOA_OK, STOA_ERRORS(X) STOA_E_COUNT } stoa_err;
 #undef X
 
+/* For an error that changes nothing: say beside it why. */
+#define STOA_IGNORE(call)                                                                          \
+    do {                                                                                           \
+        stoa_err stoa_ignored_err = (call);                                                        \
+        (void)stoa_ignored_err;                                                                    \
+    } while (0)
+
 /* "NOT_FOUND", or "OK". Static; never NULL. */
 STOA_API const char *stoa_err_name(stoa_err err);
 /* The HTTP status that goes with err; 200 for STOA_OK. */

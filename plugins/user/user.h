@@ -1,0 +1,53 @@
+/* user.h: what the files of this plugin share. SPDX-License-Identifier: Apache-2.0 */
+#ifndef USER_USER_H
+#define USER_USER_H
+
+#include <stoa/stoa.h>
+
+enum {
+    USER_EMAIL_MAX = 254,
+    USER_NAME_MAX = 100,
+    USER_PASSWORD_MIN = 10, /* bytes */
+    USER_PASSWORD_MAX = 128,
+    USER_TRIES_MAX = 10,            /* at one account … */
+    USER_TRIES_MS = 15 * 60 * 1000, /* … in this time */
+};
+
+/* One instance. */
+struct user {
+    int64_t session_ms;
+    stoa_str owner_password; /* empty: the seed makes one */
+};
+
+stoa_err account_register(struct stoa_req *req, void *self);
+stoa_err account_show(struct stoa_req *req, void *self);
+stoa_err account_change(struct stoa_req *req, void *self);
+
+stoa_err session_create(struct stoa_req *req, void *self);
+stoa_err session_end(struct stoa_req *req, void *self);
+stoa_err session_identify(struct stoa_req *req, void *self);
+stoa_err session_sweep(struct stoa_req *req, void *self); /* the job */
+
+stoa_err seed_owner(struct stoa_req *req, void *self);
+
+/* Counts one more try at the account, before anything is compared: parallel tries must not slip
+ * through. STOA_E_RATE with Retry-After past the limit. */
+STOA_NODISCARD stoa_err try_count(struct stoa_req *req, stoa_str email);
+/* Forgets the tries after one that was right. */
+STOA_NODISCARD stoa_err try_forget(struct stoa_req *req, stoa_str email);
+
+/* check.c: pure */
+
+/* Trimmed, ASCII in lower case; empty when it cannot be an address. */
+stoa_str email_normalise(struct stoa_arena *arena, stoa_str email);
+/* What is wrong with it, for its owner to read; NULL when it will do. */
+const char *password_fault(stoa_str password);
+const char *name_fault(stoa_str name);
+
+/* Pushes {"field", "message"}. */
+void fault_push(struct stoa_arena *arena, struct stoa_json *faults, const char *field,
+                const char *message);
+/* STOA_E_INVALID with the faults as "errors", or STOA_OK when there are none. */
+stoa_err faults_reply(struct stoa_req *req, const struct stoa_json *faults);
+
+#endif

@@ -19,7 +19,17 @@ static inline stoa_err fault_point(const char *place)
 {
     return fault_any_armed ? fault_hit(place) : STOA_OK;
 }
-/* How often place was passed since arming; for sweeps that go on until nothing is reached. */
+/* How often an armed place was passed since arming, 0 for one that is not armed; for sweeps that go
+ * on until nothing is reached. */
 uint32_t fault_passed(const char *place);
+
+/* For places that may wait or drop something: all of what is due there, counted as one passage. */
+enum fault_kind { FAULT_NONE, FAULT_KILL, FAULT_ERROR, FAULT_DELAY, FAULT_DROP };
+struct fault {
+    enum fault_kind kind; /* never FAULT_KILL here: that happens inside */
+    stoa_err err;         /* FAULT_ERROR */
+    int64_t delay_ms;     /* FAULT_DELAY: the caller waits in its own way */
+};
+struct fault fault_look(const char *place);
 
 #endif

@@ -1,0 +1,85 @@
+/* json_escape.c: what may not stand in a JSON text as it is, or not inside HTML: control
+ * characters, quotes, '<', '>', '&', and the two line ends that JavaScript knows and JSON does not.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "json_escape.h"
+#include "utf8.h"
+
+/* 0: stands for itself. 'u': \u00XX. 1: not ASCII, to be looked at. Else: the letter after '\'. */
+static const unsigned char classes[256] = {
+    [0 ... 7] = 'u', ['\b'] = 'b', ['\t'] = 't',  ['\n'] = 'n',        [0x0b] = 'u',
+    ['\f'] = 'f',    ['\r'] = 'r', ['"'] = '"',   [14 ... 0x1f] = 'u', ['&'] = 'u',
+    ['<'] = 'u',     ['>'] = 'u',  ['\\'] = '\\', [0x7f] = 'u',        [0x80 ... 0xff] = 1,
+};
+
+typedef unsigned char bytes16 __attribute__((vector_size(16)));
+typedef uint64_t words2 __attribute__((vector_size(16)));
+
+/* Whether all sixteen stand for themselves: what nearly all text does, at a few cycles. */
+static bool is_clean16(const unsigned char *p)
+{
+    bytes16 b;
+    memcpy(&b, p, sizeof(b));
+    words2 found = (words2)((b < 0x20) | (b >= 0x7f) | (b == '"') | (b == '\\') | (b == '&') |
+                            ((b | 2) == '>')); /* '<' is '>' without that bit */
+    return (found[0] | found[1]) == 0;
+}
+
+static char *put(char *out, const char *text, uint64_t len)
+{
+    memcpy(out, text, len);
+    return out + len;
+}
+
+static char *put_ascii(char *out, unsigned char c)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    *out++ = '\\';
+    if (classes[c] != 'u') {
+        *out++ = (char)classes[c];
+        return out;
+    }
+    out = put(out, "u00", 3);
+    *out++ = hex[c >> 4];
+    *out++ = hex[c & 15];
+    return out;
+}
+
+/* Escapes one character that is not ASCII if it must be. Returns how many bytes of p it took. */
+static uint32_t put_other(char **out, const unsigned char *p, const unsigned char *end)
+{
+    uint32_t len = utf8_length(p, end);
+
+    if (!len) {
+        *out = put(*out, "\\ufffd", 6);
+        return 1;
+    }
+    if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] | 1) == 0xa9)
+        *out = put(*out, p[2] == 0xa8 ? "\\u2028" : "\\u2029", 6);
+    else
+        *out = put(*out, (const char *)p, len);
+    return len;
+}
+
+char *json_escape(char *out, stoa_str s)
+{
+    if (!s.len)
+        return out;
+    const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
+
+    while (p < end) {
+        const unsigned char *run = p;
+        while (end - p >= 16 && is_clean16(p))
+            p += 16;
+        while (p < end && !classes[*p])
+            p++;
+        out = put(out, (const char *)run, (uint64_t)(p - run));
+        if (p == end)
+            break;
+        if (classes[*p] == 1)
+            p += put_other(&out, p, end);
+        else
+            out = put_ascii(out, *p++);
+    }
+    return out;
+}

@@ -1,0 +1,14 @@
+/* json_escape.h: a string's bytes as they stand between a JSON text's quotes; for the formatter
+ * and the log. SPDX-License-Identifier: Apache-2.0 */
+#ifndef JSON_ESCAPE_H
+#define JSON_ESCAPE_H
+
+#include <stoa/str.h>
+
+enum { JSON_ESCAPE_FACTOR = 6 }; /* a byte becomes at most \u00XX */
+
+/* Writes at out, which has room for JSON_ESCAPE_FACTOR bytes for each of s, and returns the end of
+ * what was written. Always well-formed UTF-8: what is none becomes U+FFFD. */
+char *json_escape(char *out, stoa_str s);
+
+#endif

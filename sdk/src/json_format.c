@@ -1,0 +1,95 @@
+/* json_format.c: trees of JSON as compact text. SPDX-License-Identifier: Apache-2.0 */
+#include "json_escape.h"
+#include "json_private.h"
+#include "number.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void put_string(struct stoa_buf *out, stoa_str s)
+{
+    /* Room for the worst case, so that the escaper need not ask; in a large text that would be
+     * six times too much, so it goes piece by piece. Pieces end between characters. */
+    enum { PIECE = 4096 };
+    char *at = stoa_buf_reserve(out, 1);
+
+    *at = '"';
+    out->len++;
+    while (s.len) {
+        uint64_t len = s.len;
+        if (len > PIECE)
+            for (len = PIECE; len > PIECE - 4 && ((unsigned char)s.ptr[len] & 0xc0) == 0x80;)
+                len--;
+        at = stoa_buf_reserve(out, len * JSON_ESCAPE_FACTOR + 1);
+        out->len = (uint64_t)(json_escape(at, (stoa_str){s.ptr, len}) - out->ptr);
+        s = stoa_str_sub(s, len, s.len);
+    }
+    stoa_buf_char(out, '"');
+}
+
+/* The shortest of a few tries that reads back as the same number, and as a real one. */
+static void put_real(struct stoa_buf *out, double v)
+{
+    char text[40];
+
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof(text) - 2, "%.*g", digits, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    if (!strpbrk(text, ".e"))
+        strcat(text, ".0");
+    stoa_buf_put(out, stoa_str_of(text));
+}
+
+static void put(struct stoa_buf *out, const struct stoa_json *json, uint32_t depth);
+
+static void put_elements(struct stoa_buf *out, const struct stoa_json *json, uint32_t depth)
+{
+    bool is_object = json->kind == STOA_JSON_OBJECT;
+
+    stoa_assert(depth < JSON_BUILT_DEPTH_MAX);
+    stoa_buf_char(out, is_object ? '{' : '[');
+    for (const struct stoa_json *e = json->first; e; e = e->next) {
+        if (e != json->first)
+            stoa_buf_char(out, ',');
+        if (is_object) {
+            put_string(out, e->name);
+            stoa_buf_char(out, ':');
+        }
+        put(out, e, depth + 1);
+    }
+    stoa_buf_char(out, is_object ? '}' : ']');
+}
+
+static void put(struct stoa_buf *out, const struct stoa_json *json, uint32_t depth)
+{
+    switch (json->kind) {
+    case STOA_JSON_BOOL:
+        stoa_buf_put(out, json->i ? STOA_STR("true") : STOA_STR("false"));
+        break;
+    case STOA_JSON_INT:
+        stoa_buf_int(out, json->i);
+        break;
+    case STOA_JSON_REAL:
+        put_real(out, json->r);
+        break;
+    case STOA_JSON_STRING:
+        put_string(out, json->s);
+        break;
+    case STOA_JSON_ARRAY:
+    case STOA_JSON_OBJECT:
+        put_elements(out, json, depth);
+        break;
+    default:
+        stoa_buf_put(out, STOA_STR("null"));
+    }
+}
+
+void stoa_json_format(const struct stoa_json *json, struct stoa_buf *out)
+{
+    if (json)
+        put(out, json, 0);
+    else
+        stoa_buf_put(out, STOA_STR("null"));
+}

@@ -1,0 +1,176 @@
+/* base/log.c: structured logs. Each thread gathers whole lines and hands them over in one write;
+ * lines that the reader cannot take yet wait in that buffer, and are lost and counted when it is
+ * full. SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/clock.h"
+#include "base/log_line.h"
+#include "base/log_sink.h"
+#include "base/metrics.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { GATHER_MAX = 64 << 10, LOSS_REPORT_MS = 1000 };
+
+struct gather {
+    uint32_t len;
+    char bytes[GATHER_MAX];
+};
+
+static bool is_text, has_colours;
+static _Atomic int least_level = STOA_INFO;
+static _Atomic int64_t lost_unreported, loss_report_due_ms;
+
+static __thread struct gather *mine;
+static pthread_key_t thread_end;
+static pthread_once_t thread_end_once = PTHREAD_ONCE_INIT;
+
+static void release_gather(void *gather)
+{
+    mine = gather;
+    log_flush();
+    free(gather);
+    mine = NULL;
+}
+
+static void init_key(void)
+{
+    stoa_assert(pthread_key_create(&thread_end, release_gather) == 0);
+}
+
+static struct gather *my_gather(void)
+{
+    if (__builtin_expect(mine != NULL, 1))
+        return mine;
+    mine = malloc(sizeof(*mine));
+    stoa_assert(mine);
+    mine->len = 0;
+    pthread_once(&thread_end_once, init_key);
+    stoa_assert(pthread_setspecific(thread_end, mine) == 0);
+    return mine;
+}
+
+/* https://no-color.org: set and not empty means none, whatever it says. */
+static bool wants_colours(void)
+{
+    const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+    return !(no_color && no_color[0]) && !(term && strcmp(term, "dumb") == 0);
+}
+
+void log_init(int fd, enum log_format format, stoa_level least)
+{
+    bool is_terminal = log_sink_set(fd);
+
+    is_text = format == LOG_TEXT || (format == LOG_AUTO && is_terminal);
+    has_colours = is_text && is_terminal && wants_colours();
+    atomic_store_explicit(&least_level, (int)least, memory_order_relaxed);
+}
+
+stoa_err log_reopen(const char *path)
+{
+    log_flush();
+    return log_sink_open(path) ? STOA_OK : STOA_E_CONFIG;
+}
+
+bool log_enabled(stoa_level level)
+{
+    return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
+}
+
+static void lose(int64_t lines)
+{
+    metric_add(METRIC_log_lines_lost_total, lines);
+    atomic_fetch_add_explicit(&lost_unreported, lines, memory_order_relaxed);
+}
+
+static int64_t count_lines(const char *bytes, uint32_t len)
+{
+    int64_t lines = 0;
+
+    for (uint32_t i = 0; i < len; i++)
+        lines += bytes[i] == '\n';
+    return lines;
+}
+
+static void hand_over(struct gather *gather)
+{
+    ssize_t done = gather->len ? log_sink_write(gather->bytes, gather->len) : 0;
+
+    if (done < 0) { /* a disk that is full, a reader that is gone: keeping the lines helps nobody */
+        lose(count_lines(gather->bytes, gather->len));
+        gather->len = 0;
+        return;
+    }
+    gather->len -= (uint32_t)done;
+    if (done && gather->len)
+        memmove(gather->bytes, gather->bytes + done, gather->len);
+}
+
+/* Room for one line, or NULL: it is lost. */
+static char *line_room(struct gather *gather)
+{
+    if (GATHER_MAX - gather->len < LOG_LINE_MAX)
+        hand_over(gather);
+    if (GATHER_MAX - gather->len < LOG_LINE_MAX) {
+        lose(1);
+        return NULL;
+    }
+    return gather->bytes + gather->len;
+}
+
+static void gather_event(struct gather *gather, const struct log_event *event)
+{
+    char *room = line_room(gather);
+
+    if (room)
+        gather->len +=
+            is_text ? log_line_text(room, event, has_colours) : log_line_json(room, event);
+}
+
+/* Once the reader takes lines again it learns what it has missed; at most once a second. */
+static void report_loss(struct gather *gather)
+{
+    int64_t now = clock_monotonic_ms();
+
+    if (now < atomic_load_explicit(&loss_report_due_ms, memory_order_relaxed))
+        return;
+    int64_t lost = atomic_exchange_explicit(&lost_unreported, 0, memory_order_relaxed);
+    if (!lost)
+        return;
+    atomic_store_explicit(&loss_report_due_ms, now + LOSS_REPORT_MS, memory_order_relaxed);
+    struct log_event event = {.level = STOA_WARN,
+                              .area = "log",
+                              .message = "lines were lost: the reader did not keep up",
+                              .fields = STOA_FIELDS(stoa_f("count", stoa_i(lost)))};
+    gather_event(gather, &event);
+    hand_over(gather);
+}
+
+void log_flush(void)
+{
+    if (!mine || !mine->len)
+        return;
+    hand_over(mine);
+    if (!mine->len && atomic_load_explicit(&lost_unreported, memory_order_relaxed))
+        report_loss(mine);
+}
+
+void log_put(stoa_level level, const char *area, const char *message, struct stoa_fields fields)
+{
+    struct log_event event = {level, area, message, fields};
+
+    if (!log_enabled(level))
+        return;
+    gather_event(my_gather(), &event);
+    log_flush();
+}
+
+void log_access(const struct log_access *entry)
+{
+    struct gather *gather = my_gather();
+    char *room = log_enabled(STOA_INFO) ? line_room(gather) : NULL;
+
+    if (room)
+        gather->len += is_text ? log_line_access_text(room, entry, has_colours)
+                               : log_line_access_json(room, entry);
+}

@@ -120,7 +120,7 @@ stoa_err resources_open(const struct config *config, uint32_t loops, struct diag
         resources_close(r);
         return err;
     }
-    r->cache = cache_create(loops ? loops : 1, (uint64_t)config_int(config, "limits.cache"));
+    r->cache = cache_create(loops ? loops : 1, (uint64_t)config_int(config, "resources.cache.max"));
     *ret = r;
     return STOA_OK;
 }

@@ -1,0 +1,172 @@
+/* gate/dispatch.c: the order matters: what is cheap and refuses most comes first.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "gate/dispatch.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "call/invoke.h"
+#include "call/permit.h"
+#include "gate/host_routes.h"
+#include "gate/identity.h"
+#include "gate/rate.h"
+#include "gate/same_origin.h"
+#include "loop/loop.h"
+#include "plugin/world.h"
+
+enum { EDGE_TIMEOUT_MS = ROUTE_TIMEOUT_MAX_MS };
+
+static stoa_method parse_method(stoa_str text, bool *is_head)
+{
+    static const struct {
+        stoa_str name;
+        stoa_method method;
+    } known[] = {{{"GET", 3}, STOA_GET},     {{"POST", 4}, STOA_POST},
+                 {{"HEAD", 4}, STOA_GET},    {{"PUT", 3}, STOA_PUT},
+                 {{"PATCH", 5}, STOA_PATCH}, {{"DELETE", 6}, STOA_DELETE}};
+
+    *is_head = stoa_str_is(text, "HEAD");
+    for (uint32_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (stoa_str_eq(known[i].name, text))
+            return known[i].method;
+    return (stoa_method)0;
+}
+
+static stoa_err check_rate(struct stoa_req *req)
+{
+    int64_t retry_s = 1;
+
+    if (rate_take(req->client, loop_now(loop_current()), &retry_s))
+        return STOA_OK;
+    metric_add(METRIC_rate_limited_total, 1);
+    request_problem(req, STOA_E_RATE, NULL, STOA_NO_FIELDS);
+    stoa_reply_header(req, "retry-after", stoa_str_from_int(req->arena, retry_s));
+    return STOA_E_RATE;
+}
+
+/* Allow (RFC 9110 §10.2.1) is part of a 405. */
+static stoa_err refuse_method(struct stoa_req *req, uint32_t allowed)
+{
+    struct stoa_buf list;
+
+    stoa_buf_init(&list, req->arena, 64);
+    for (uint32_t m = STOA_GET; m <= STOA_DELETE; m++) {
+        if (!(allowed & (1u << m)))
+            continue;
+        if (list.len > 0)
+            stoa_buf_put(&list, STOA_STR(", "));
+        stoa_buf_put(&list, stoa_str_of(route_method_name((stoa_method)m)));
+        if (m == STOA_GET)
+            stoa_buf_put(&list, STOA_STR(", HEAD"));
+    }
+    request_problem(req, STOA_E_METHOD, NULL, STOA_NO_FIELDS);
+    stoa_reply_header(req, "allow", stoa_buf_str(&list));
+    return STOA_E_METHOD;
+}
+
+static stoa_err find_route(struct stoa_req *req, const struct route **ret)
+{
+    stoa_method method = req->method ? req->method : STOA_GET;
+    uint32_t allowed = 0;
+    stoa_err err;
+
+    *ret = route_match(req->world->routes, method, req->path, req->params, &err, &allowed);
+    if (*ret && !req->method) {
+        (void)route_match(req->world->routes, STOA_GET, req->path, req->params, &err, &allowed);
+        return refuse_method(req, allowed);
+    }
+    return err == STOA_E_METHOD ? refuse_method(req, allowed) : err;
+}
+
+static bool is_type(stoa_str header, const char *type)
+{
+    return stoa_str_eq_nocase(stoa_str_trim(stoa_str_cut(&header, ';')), stoa_str_of(type));
+}
+
+static stoa_err read_json(struct stoa_req *req)
+{
+    struct stoa_json_error error;
+    stoa_err err = stoa_json_parse(req->arena, req->body, &error, &req->json);
+
+    if (err == STOA_OK)
+        return STOA_OK;
+    return stoa_fail(req, err, "the body is no JSON that we take",
+                     STOA_FIELDS(stoa_f("reason", stoa_z(error.reason)),
+                                 stoa_f("line", stoa_i(error.line)),
+                                 stoa_f("column", stoa_i(error.column))));
+}
+
+/* Content is read before the handler, so that a handler never sees what it cannot trust to be read. */
+static stoa_err read_body(struct stoa_req *req, const struct route *route)
+{
+    stoa_str type = stoa_req_header(req, "content-type");
+
+    if (req->body.len > route->body_max)
+        return stoa_fail(req, STOA_E_TOO_LARGE, "the body is larger than this route takes",
+                         STOA_FIELDS(stoa_f("limit", stoa_i(route->body_max))));
+    if (req->body.len == 0)
+        return STOA_OK;
+    if (stoa_req_header(req, "content-encoding").ptr)
+        return stoa_fail(req, STOA_E_MEDIA_TYPE, "compressed bodies are not taken", STOA_NO_FIELDS);
+    if (is_type(type, "application/json"))
+        return read_json(req);
+    if ((route->flags & STOA_ROUTE_FORM) && is_type(type, "application/x-www-form-urlencoded"))
+        return STOA_OK;
+    return stoa_fail(req, STOA_E_MEDIA_TYPE,
+                     (route->flags & STOA_ROUTE_FORM) ? "this takes a form or application/json"
+                                                      : "this takes application/json",
+                     STOA_NO_FIELDS);
+}
+
+static stoa_err check_visitor(struct stoa_req *req, const struct route *route)
+{
+    stoa_err err = same_origin_check(req);
+
+    if (err != STOA_OK)
+        return stoa_fail(req, err, "the request does not come from a page of this shop",
+                         STOA_NO_FIELDS);
+    STOA_TRY(identity_find(req));
+    STOA_TRY(permit_check(req, route));
+    if ((route->flags & STOA_ROUTE_DEVELOPMENT) && !req->world->is_development)
+        return STOA_E_NOT_FOUND;
+    return read_body(req, route);
+}
+
+static stoa_err admit(struct stoa_req *req)
+{
+    const struct route *route;
+
+    STOA_TRY(check_rate(req));
+    STOA_TRY(find_route(req, &route));
+    invoke_prepare(req, route);
+    return check_visitor(req, route);
+}
+
+static void finish(struct stoa_req *req)
+{
+    request_format_reply(req);
+    if (req->reply.status >= 500)
+        metric_add(METRIC_responses_5xx_total, 1);
+    if (req->world->is_development && req->statements > 0)
+        stoa_reply_header(req, "x-stoa-statements", stoa_str_from_int(req->arena, req->statements));
+    if (req->reply.status >= 400)
+        stoa_reply_header(req, "cache-control", STOA_STR("no-store"));
+}
+
+void gate_dispatch(struct stoa_req *req)
+{
+    stoa_err err;
+
+    req->is_edge = true;
+    req->route_path = "";
+    req->plugin_name = "host";
+    req->deadline_ms = clock_monotonic_ms() + EDGE_TIMEOUT_MS;
+    req->method = parse_method(req->method_text, &req->is_head);
+    if (!host_routes_answer(req)) {
+        err = admit(req);
+        if (err == STOA_OK)
+            invoke_route(req);
+        else if (!req->reply.is_problem)
+            request_problem(req, err, NULL, STOA_NO_FIELDS);
+    }
+    finish(req);
+}

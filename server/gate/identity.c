@@ -1,0 +1,99 @@
+/* gate/identity.c: answers are kept in the loop's cache under the session's tag, so that a revoked
+ * session is gone at once (the user plugin drops "session:<id>"). SPDX-License-Identifier: Apache-2.0 */
+#include "gate/identity.h"
+
+#include "call/call.h"
+#include "plugin/world.h"
+#include <stoa/stoa.h>
+
+static const char CACHE_OWNER[] = "gate";
+
+static stoa_str credential(struct stoa_req *req)
+{
+    stoa_str sid = stoa_req_cookie(req, "sid"), auth;
+
+    if (sid.len > 0)
+        return sid;
+    auth = stoa_req_header(req, "authorization");
+    if (auth.len > 7 && stoa_str_eq_nocase(stoa_str_sub(auth, 0, 7), STOA_STR("bearer ")))
+        return stoa_str_trim(stoa_str_sub(auth, 7, UINT64_MAX));
+    return (stoa_str){0};
+}
+
+static void read_identity(struct stoa_req *req, const struct stoa_json *json)
+{
+    struct stoa_identity *id = &req->identity;
+    stoa_str who = stoa_json_str(json, "who");
+
+    id->who = stoa_str_is(who, "staff")      ? STOA_WHO_STAFF
+              : stoa_str_is(who, "customer") ? STOA_WHO_CUSTOMER
+                                             : STOA_WHO_GUEST;
+    if (id->who == STOA_WHO_GUEST)
+        return;
+    id->user_id = stoa_json_str(json, "user_id");
+    id->session_id = stoa_json_str(json, "session_id");
+    id->permissions = stoa_json_str(json, "permissions");
+}
+
+static void remember(struct stoa_req *req, stoa_str key, const struct stoa_json *json, uint64_t epoch)
+{
+    struct stoa_buf buf;
+    stoa_str session = stoa_json_str(json, "session_id");
+
+    if (session.len == 0)
+        return;
+    stoa_buf_init(&buf, req->arena, 256);
+    stoa_json_format(json, &buf);
+    cache_put(req->world->resources->cache, stoa_str_of(CACHE_OWNER), key, stoa_buf_str(&buf),
+              IDENTITY_CACHE_MS, stoa_concat(req->arena, STOA_STR("session:"), session), epoch);
+}
+
+static bool recall(struct stoa_req *req, stoa_str key)
+{
+    const struct stoa_json *json = NULL;
+    struct cache_entry *entry =
+        cache_acquire(req->world->resources->cache, stoa_str_of(CACHE_OWNER), key);
+
+    if (!entry)
+        return false;
+    if (stoa_json_parse(req->arena, cache_value(entry), NULL, &json) == STOA_OK)
+        read_identity(req, json);
+    cache_release(entry);
+    return json != NULL;
+}
+
+/* The gate has no plugin of its own: it calls as the host, with the visitor's request as the parent. */
+static stoa_err ask(struct stoa_req *req, stoa_str session, struct stoa_answer *ret)
+{
+    struct stoa_json *body = stoa_json_object(req->arena);
+    struct stoa_call call = {.plugin = "user",
+                             .method = STOA_POST,
+                             .path = STOA_STR("/internal/user/identify"),
+                             .body = body};
+
+    stoa_json_set_str(body, "session", session);
+    return call_local(req, &call, ret);
+}
+
+stoa_err identity_find(struct stoa_req *req)
+{
+    stoa_str session = credential(req), key;
+    struct stoa_answer answer;
+    uint64_t epoch;
+
+    if (session.len == 0 || session.len > 512)
+        return STOA_OK;
+    key = stoa_token_hash(req, session);
+    if (recall(req, key))
+        return STOA_OK;
+    epoch = cache_epoch(req->world->resources->cache);
+    if (ask(req, session, &answer) != STOA_OK)
+        return STOA_E_PLUGIN;
+    if (answer.status == 401)
+        return STOA_OK;
+    if (answer.status != 200)
+        return STOA_E_PLUGIN;
+    read_identity(req, answer.json);
+    remember(req, key, answer.json, epoch);
+    return STOA_OK;
+}

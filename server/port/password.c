@@ -1,0 +1,53 @@
+/* port/password.c: libsodium's Argon2id. SPDX-License-Identifier: Apache-2.0 */
+#include "port/password.h"
+
+#include <sodium.h>
+
+struct work {
+    stoa_str password;
+    const char *hash_cstr;
+    char made[crypto_pwhash_STRBYTES];
+    bool ok;
+};
+
+static void make(void *arg)
+{
+    struct work *w = arg;
+
+    w->ok = crypto_pwhash_str_alg(w->made, w->password.ptr, w->password.len, PASSWORD_PASSES,
+                                  PASSWORD_MEMORY, crypto_pwhash_ALG_ARGON2ID13) == 0;
+}
+
+static void verify(void *arg)
+{
+    struct work *w = arg;
+
+    w->ok = crypto_pwhash_str_verify(w->hash_cstr, w->password.ptr, w->password.len) == 0;
+}
+
+stoa_err password_hash(struct pool *pool, stoa_str password, struct stoa_arena *arena, stoa_str *ret)
+{
+    struct work w = {.password = password};
+
+    if (password.len == 0 || password.len > PASSWORD_MAX)
+        return STOA_E_INVALID;
+    STOA_TRY(pool_run(pool, POOL_PASSWORD, make, &w));
+    if (!w.ok)
+        return STOA_E_BUSY; /* libsodium could not get its 19 MiB */
+    *ret = stoa_str_copy(arena, stoa_str_of(w.made));
+    return STOA_OK;
+}
+
+stoa_err password_verify(struct pool *pool, stoa_str password, stoa_str hash)
+{
+    char own[crypto_pwhash_STRBYTES] = "";
+    struct work w = {.password = password, .hash_cstr = own};
+
+    if (password.len > PASSWORD_MAX)
+        return STOA_E_AUTH;
+    if (hash.len > 0 && hash.len < sizeof own)
+        memcpy(own, hash.ptr, hash.len);
+    /* Nobody has this account: the same work is done, so that time does not tell. */
+    STOA_TRY(pool_run(pool, POOL_PASSWORD, own[0] ? verify : make, &w));
+    return own[0] && w.ok ? STOA_OK : STOA_E_AUTH;
+}

@@ -13,11 +13,11 @@ struct sql;    /* one named resource of the process */
 struct sql_tx; /* one open transaction; belongs to the fiber that began it */
 
 struct sql_options {
-    const char *name;   /* "sql", "users": as in resources = { … } */
-    const char *sqlite; /* path of the file, or NULL */
+    const char *name;       /* "sql", "users": as in resources = { … } */
+    const char *sqlite;     /* path of the file, or NULL */
     const char *postgresql; /* connection URL, or NULL */
     uint32_t loops;
-    uint32_t connections; /* PostgreSQL: cap of the process over all loops (default 40) */
+    uint32_t connections;       /* PostgreSQL: cap of the process over all loops (default 40) */
     uint32_t shared_timeout_ms; /* statement_timeout of the shared connection (default 1,000) */
     uint32_t pool_timeout_ms;   /* statement_timeout elsewhere (default 10,000) */
     struct pool *pool;
@@ -44,7 +44,8 @@ STOA_NODISCARD stoa_err sql_commit(struct sql_tx *tx);
 void sql_rollback(struct sql_tx *tx);
 /* The database's own words for the last error on this fiber's thread, for the operator's log. */
 const char *sql_last_error(void);
-/* Several statements at once, not prepared: migrations and the tests' set-up. In one transaction. */
+/* Several statements at once, not prepared: migrations and the tests' set-up. In one transaction.
+ */
 STOA_NODISCARD stoa_err sql_script(struct sql *sql, const char *text, struct diag *diag);
 
 /* Statements run on this thread since it started: for budgets per route. */
@@ -58,7 +59,8 @@ struct sql_migration_report {
     uint32_t applied, already;
 };
 /* Applies what is missing, each in its transaction with its row in stoa_migration (owner, number,
- * name, sha256, at). Refuses a file that changed after it was applied. Two processes at once: one waits. */
+ * name, sha256, at). Refuses a file that changed after it was applied. Two processes at once: one
+ * waits. */
 STOA_NODISCARD stoa_err sql_migrate(struct sql *sql, const char *folder, const char *owner,
                                     struct diag *diag, struct sql_migration_report *ret);
 /* Whether anything is missing; *diag names the first. */
@@ -66,8 +68,8 @@ STOA_NODISCARD stoa_err sql_migrations_pending(struct sql *sql, const char *fold
                                                const char *owner, struct diag *diag, bool *ret);
 
 /* Rows made by hand, for the wire and for tests. */
-struct stoa_rows *rows_create(struct stoa_arena *arena, uint32_t columns,
-                              const char *const *names, uint32_t rows, int64_t affected);
+struct stoa_rows *rows_create(struct stoa_arena *arena, uint32_t columns, const char *const *names,
+                              uint32_t rows, int64_t affected);
 void rows_set(struct stoa_rows *rows, uint32_t row, uint32_t column, stoa_str value, bool is_null);
 uint32_t rows_columns(const struct stoa_rows *rows);
 const char *rows_column_name(const struct stoa_rows *rows, uint32_t column);

@@ -1,0 +1,170 @@
+/* Results: by column name for plugins, by index for the host. SPDX-License-Identifier: Apache-2.0
+ */
+#include "resource/sql/rows.h"
+
+#include <stdlib.h>
+
+struct stoa_rows {
+    uint32_t columns, count;
+    int64_t affected;
+    const char **names;
+    stoa_str *cells; /* ptr NULL: NULL */
+};
+
+static struct stoa_rows *rows_alloc(struct stoa_arena *arena, uint32_t columns, uint32_t count)
+{
+    struct stoa_rows *rows = stoa_new(arena, struct stoa_rows);
+
+    rows->columns = columns;
+    rows->count = count;
+    rows->names = stoa_new_array(arena, const char *, columns ? columns : 1);
+    rows->cells = stoa_new_array(arena, stoa_str, (uint64_t)columns * count + 1);
+    return rows;
+}
+
+struct stoa_rows *rows_create(struct stoa_arena *arena, uint32_t columns, const char *const *names,
+                              uint32_t rows, int64_t affected)
+{
+    struct stoa_rows *made = rows_alloc(arena, columns, rows);
+
+    made->affected = affected;
+    for (uint32_t i = 0; i < columns; i++)
+        made->names[i] = stoa_cstr(arena, stoa_str_of(names[i]));
+    return made;
+}
+
+void rows_set(struct stoa_rows *rows, uint32_t row, uint32_t column, stoa_str value, bool is_null)
+{
+    stoa_assert(row < rows->count && column < rows->columns);
+    if (is_null)
+        value = (stoa_str){NULL, 0};
+    else if (!value.ptr)
+        value = STOA_STR("");
+    rows->cells[(uint64_t)row * rows->columns + column] = value;
+}
+
+uint32_t rows_columns(const struct stoa_rows *rows)
+{
+    return rows->columns;
+}
+
+const char *rows_column_name(const struct stoa_rows *rows, uint32_t column)
+{
+    stoa_assert(column < rows->columns);
+    return rows->names[column];
+}
+
+stoa_str rows_cell(const struct stoa_rows *rows, uint32_t row, uint32_t column)
+{
+    stoa_assert(row < rows->count && column < rows->columns);
+    return rows->cells[(uint64_t)row * rows->columns + column];
+}
+
+/* Few columns and short names: comparing beats hashing. */
+static stoa_str rows_named(const struct stoa_rows *rows, uint32_t row, const char *column)
+{
+    uint32_t i = 0;
+
+    while (i < rows->columns && strcmp(rows->names[i], column) != 0)
+        i++;
+    stoa_assert(i < rows->columns && "the statement has this column");
+    return rows_cell(rows, row, i);
+}
+
+uint32_t stoa_rows_count(const struct stoa_rows *rows)
+{
+    return rows->count;
+}
+
+int64_t stoa_rows_affected(const struct stoa_rows *rows)
+{
+    return rows->affected;
+}
+
+stoa_str stoa_rows_str(const struct stoa_rows *rows, uint32_t row, const char *column)
+{
+    return rows_named(rows, row, column);
+}
+
+/* Digits up to the first other character; what does not fit is the nearest that does. */
+static int64_t rows_parse_int(stoa_str s)
+{
+    bool negative = s.len > 0 && s.ptr[0] == '-';
+    int64_t v = 0;
+
+    for (uint64_t i = negative; i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9'; i++)
+        if (__builtin_mul_overflow(v, 10, &v) ||
+            __builtin_add_overflow(v, negative ? '0' - s.ptr[i] : s.ptr[i] - '0', &v))
+            return negative ? INT64_MIN : INT64_MAX;
+    return v;
+}
+
+int64_t stoa_rows_int(const struct stoa_rows *rows, uint32_t row, const char *column)
+{
+    return rows_parse_int(rows_named(rows, row, column));
+}
+
+bool stoa_rows_is_null(const struct stoa_rows *rows, uint32_t row, const char *column)
+{
+    return rows_named(rows, row, column).ptr == NULL;
+}
+
+/* Out of memory ends the process, as everywhere in the host. */
+static void *pack_grow(void *ptr, uint64_t size)
+{
+    void *grown = realloc(ptr, size);
+
+    stoa_assert(grown);
+    return grown;
+}
+
+void rows_pack_put(struct rows_pack *pack, const void *bytes, uint32_t len, bool is_null)
+{
+    if (pack->count == pack->cap) {
+        pack->cap = pack->cap ? pack->cap * 2 : 32;
+        pack->cells = pack_grow(pack->cells, pack->cap * sizeof(*pack->cells));
+    }
+    if (pack->room - pack->used < len + 1) {
+        while (pack->room - pack->used < len + 1)
+            pack->room = pack->room ? pack->room * 2 : 512;
+        pack->bytes = pack_grow(pack->bytes, pack->room);
+    }
+    pack->cells[pack->count++] = (struct rows_cell){pack->used, len, is_null};
+    if (len)
+        memcpy(pack->bytes + pack->used, bytes, len);
+    pack->bytes[pack->used + len] = 0;
+    pack->used += len + 1;
+}
+
+void rows_pack_clear(struct rows_pack *pack)
+{
+    pack->columns = pack->count = pack->used = 0;
+    pack->affected = 0;
+}
+
+void rows_pack_finish(struct rows_pack *pack)
+{
+    free(pack->cells);
+    free(pack->bytes);
+    *pack = (struct rows_pack){0};
+}
+
+struct stoa_rows *rows_unpack(const struct rows_pack *pack, struct stoa_arena *arena)
+{
+    uint32_t columns = pack->columns;
+    uint32_t count = columns ? pack->count / columns - 1 : 0;
+    struct stoa_rows *rows = rows_alloc(arena, columns, count);
+    char *bytes = stoa_arena_take(arena, pack->used + 1);
+
+    if (pack->used)
+        memcpy(bytes, pack->bytes, pack->used);
+    rows->affected = pack->affected;
+    for (uint32_t i = 0; i < pack->count; i++) {
+        const struct rows_cell *cell = &pack->cells[i];
+        if (i < columns)
+            rows->names[i] = bytes + cell->at;
+        else if (!cell->is_null)
+            rows->cells[i - columns] = (stoa_str){bytes + cell->at, cell->len};
+    }
+    return rows;
+}

@@ -275,16 +275,17 @@ stoa_err stoa_json_parse(struct stoa_arena *arena, stoa_str text, struct stoa_js
     const unsigned char *bytes = (const unsigned char *)(text.len ? text.ptr : "");
     yajl_status status = yajl_parse(yajl, bytes, text.len);
     uint64_t at = yajl_get_bytes_consumed(yajl);
+    bool is_cut_off = status == yajl_status_ok;
     stoa_err err = STOA_OK;
 
-    if (status == yajl_status_ok) {
+    if (is_cut_off) {
         at = text.len;
         status = yajl_complete_parse(yajl);
     }
     if (parse.reason)
         err = fail_at(text, token_start(text, at), parse.reason, error);
     else if (status != yajl_status_ok)
-        err = fail_as_yajl(yajl, text, at, error);
+        err = fail_as_yajl(yajl, text, is_cut_off ? at : token_start(text, at), error);
     yajl_free(yajl);
     if (err == STOA_OK)
         *ret = parse.root;

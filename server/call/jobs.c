@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/metrics.h"
+#include "call/audit.h"
 #include "call/events.h"
 #include "call/invoke.h"
 #include "call/journal.h"
@@ -11,7 +12,7 @@
 #include "loop/loop.h"
 #include <stdlib.h>
 
-enum { FIRST_RUN_MS = 50, EXPIRE_EVERY_MS = 10 * 60 * 1000 };
+enum { FIRST_RUN_MS = 50, EXPIRE_EVERY_MS = 10 * 60 * 1000, AUDIT_EVERY_MS = 60 * 1000 };
 
 static void run_once(struct world *world, const struct job *job)
 {
@@ -73,6 +74,31 @@ static void expire_run(void *arg)
                          stoa_f("sql", stoa_z(sql_last_error())));
 }
 
+static void audit_once(void)
+{
+    struct world *world = world_pin();
+    struct stoa_arena *arena = stoa_arena_create();
+    struct stoa_json *report = audit_world(world, arena);
+    const struct stoa_json *findings = stoa_json_get(report, "findings");
+
+    metric_add(METRIC_audit_runs_total, 1);
+    metric_set(METRIC_audit_findings, stoa_json_count(findings));
+    for (const struct stoa_json *f = stoa_json_first(findings); f; f = stoa_json_next(f))
+        log_error("audit", "an invariant does not hold", stoa_f("finding", stoa_j(f)));
+    stoa_arena_destroy(arena);
+    world_unpin(world);
+}
+
+static void audit_run(void *arg)
+{
+    struct resources *resources = arg;
+
+    fiber_set_deadline(INT64_MAX);
+    while (fiber_sleep(AUDIT_EVERY_MS) == STOA_OK && !events_stopping())
+        if (events_lease_held(resources->sql[0]))
+            audit_once();
+}
+
 static void spawn(void (*run)(void *), void *arg, const char *name)
 {
     if (fiber_spawn(run, NULL, arg, NULL) != STOA_OK)
@@ -88,6 +114,8 @@ void jobs_start(struct world *world)
         if (stoa_str_hash(stoa_str_of(name)) % world->loops == here)
             spawn(job_run, strdup(name), name);
     }
-    if (here == 0)
-        spawn(expire_run, world->resources, "journal.expire");
+    if (here != 0)
+        return;
+    spawn(expire_run, world->resources, "journal.expire");
+    spawn(audit_run, world->resources, "audit");
 }

@@ -112,15 +112,16 @@ stoa_err resources_open(const struct config *config, uint32_t loops, struct diag
     r->data = strndup(data.ptr, data.len);
     r->pool = open_pool(config);
     err = open_all_sql(r, config, loops, diag);
-    if (err == STOA_OK)
+    if (err == STOA_OK && loops > 0)
         err = open_mail(r, config, diag);
-    if (err == STOA_OK)
+    if (err == STOA_OK && loops > 0)
         err = open_theme(r, config, diag);
     if (err != STOA_OK) {
         resources_close(r);
         return err;
     }
-    r->cache = cache_create(loops ? loops : 1, (uint64_t)config_int(config, "resources.cache.max"));
+    if (loops > 0)
+        r->cache = cache_create(loops, (uint64_t)config_int(config, "resources.cache.max"));
     *ret = r;
     return STOA_OK;
 }
@@ -131,9 +132,11 @@ void resources_close(struct resources *resources)
         return;
     for (uint32_t i = 0; i < resources->sql_count; i++)
         sql_close(resources->sql[i]);
-    mail_close(resources->mail);
+    if (resources->mail)
+        mail_close(resources->mail);
     theme_destroy(resources->theme);
-    cache_destroy(resources->cache);
+    if (resources->cache)
+        cache_destroy(resources->cache);
     pool_destroy(resources->pool);
     free((char *)resources->data);
     free(resources);

@@ -1,0 +1,34 @@
+/* cli/node.h: one node: configuration, resources, world, loops, put together and taken apart.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_NODE_H
+#define CLI_NODE_H
+
+#include "cli/cli.h"
+#include "loop/loop.h"
+#include "plugin/world.h"
+
+struct node {
+    struct config *config;
+    struct resources *resources;
+    struct world *world;
+    struct loop *loops[WORLD_LOOPS_MAX];
+    uint32_t loop_count;
+    char plugin_path[4096];
+    char owner[64];
+    int lock_fd;
+};
+
+/* Loads configuration and data folder; nothing is opened yet. */
+STOA_NODISCARD stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *diag);
+/* One process serves a data folder: STOA_E_CONFIG with *diag while another does. */
+STOA_NODISCARD stoa_err node_lock(struct node *node, struct diag *diag);
+/* Opens resources, checks migrations (may_migrate: applies them), builds the world with its wiring. */
+STOA_NODISCARD stoa_err node_build(struct node *node, uint32_t loops, bool may_migrate,
+                                   struct diag *diag);
+void node_close(struct node *node);
+/* Runs work(node) on a fiber of one loop, without serving anybody: seed, audit. Its result. */
+int node_run_task(struct node *node, int (*work)(struct node *node));
+/* Applies what is missing for the host and every plugin that runs here. */
+STOA_NODISCARD stoa_err node_migrate(struct node *node, struct diag *diag, uint32_t *applied);
+
+#endif

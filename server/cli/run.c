@@ -1,0 +1,358 @@
+/* cli/run.c: `stoa run`: loops, the world on each of them, listeners, signals, drain.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/fault.h"
+#include "base/log.h"
+#include "call/events.h"
+#include "call/invoke.h"
+#include "call/jobs.h"
+#include "cli/control.h"
+#include "cli/node.h"
+#include "fiber/fiber.h"
+#include "gate/host_routes.h"
+#include "gate/rate.h"
+#include "http/http.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+enum { WARM_TIMEOUT_MS = 10000, LISTEN_MAX = 16 };
+
+struct serve {
+    struct node node;
+    struct http *http;
+    struct control *control;
+    int signal_fd;
+    struct loop_io *signal_io;
+    bool is_draining;
+    _Atomic uint32_t warm; /* loops that are ready */
+    _Atomic bool failed;
+};
+
+struct loop_start {
+    struct loop_message message;
+    struct serve *serve;
+    struct loop_hook flush;
+};
+
+static void stop_all(struct serve *s)
+{
+    for (uint32_t i = 0; i < s->node.loop_count; i++)
+        loop_stop(s->node.loops[i]);
+}
+
+static void flush(struct loop_hook *hook)
+{
+    log_flush();
+}
+
+/* ---- Signals: TERM and QUIT drain, a second one stops, USR1 reopens the log. ---- */
+
+static void drained(void *data)
+{
+    stop_all(data);
+}
+
+static void drain(struct serve *s)
+{
+    if (s->is_draining) {
+        stop_all(s);
+        return;
+    }
+    s->is_draining = true;
+    log_info("run", "draining: no new connections, open requests are finished",
+             stoa_f("connections", stoa_i(http_open_connections(s->http))));
+    host_routes_set_ready(false);
+    events_stop();
+    http_drain(s->http, drained, s);
+}
+
+static void reopen_log(struct serve *s)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    stoa_str file = config_str(s->node.config, "log.file");
+
+    if (file.len > 0 && log_reopen(stoa_cstr(arena, file)) != STOA_OK)
+        log_error("run", "the log could not be opened again", stoa_f("file", stoa_s(file)));
+    stoa_arena_destroy(arena);
+}
+
+static void on_signal(void *data, int ready)
+{
+    struct serve *s = data;
+    struct signalfd_siginfo info;
+
+    while (read(s->signal_fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGUSR1)
+            reopen_log(s);
+        else if (info.ssi_signo == SIGHUP)
+            log_warn("run", "this version cannot apply a changed configuration; restart instead",
+                     stoa_f("signal", stoa_z("HUP")));
+        else
+            drain(s);
+    }
+}
+
+static void block_signals(struct serve *s)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGQUIT);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+/* ---- One loop's start ---- */
+
+static stoa_err warm_plugins(struct node *node)
+{
+    for (uint32_t p = 0; p < node->world->plugins; p++) {
+        struct stoa_req *req;
+        stoa_err err;
+        if (!node->world->generations[p]->desc.warm)
+            continue;
+        req = invoke_request_create(node->world, p, WARM_TIMEOUT_MS);
+        req->route_path = "warm";
+        err = invoke_handler(req, node->world->generations[p]->desc.warm);
+        if (err != STOA_OK)
+            log_error("run", "a plugin could not warm up", stoa_f("plugin", stoa_z(req->plugin_name)),
+                      stoa_f("error", stoa_z(stoa_err_name(err))));
+        invoke_request_destroy(req);
+        STOA_TRY(err);
+    }
+    return STOA_OK;
+}
+
+static void announce(struct serve *s)
+{
+    for (uint32_t i = 0; http_address(s->http, i); i++)
+        log_info("run", "the shop is open", stoa_f("url", stoa_z(http_address(s->http, i))),
+                 stoa_f("version", stoa_z(STOA_VERSION)), stoa_f("loops", stoa_i(s->node.loop_count)),
+                 stoa_f("plugins", stoa_i(s->node.world->plugins)),
+                 stoa_f("config", stoa_z(config_hash(s->node.config))));
+}
+
+static void serve_here(void *arg)
+{
+    struct serve *s = arg;
+
+    if (warm_plugins(&s->node) != STOA_OK) {
+        atomic_store(&s->failed, true);
+        stop_all(s);
+        return;
+    }
+    events_attach();
+    jobs_start(s->node.world);
+}
+
+static void serving_here(void *arg)
+{
+    struct serve *s = arg;
+
+    if (atomic_load(&s->failed))
+        return;
+    http_attach(s->http);
+    if (atomic_fetch_add(&s->warm, 1) + 1 == s->node.loop_count) {
+        host_routes_set_ready(true);
+        announce(s);
+    }
+}
+
+static void start_loop(struct loop_message *message)
+{
+    struct loop_start *start = (struct loop_start *)message;
+    struct serve *s = start->serve;
+
+    start->flush.run = flush;
+    loop_add_hook(loop_current(), &start->flush);
+    fiber_crash_init_thread();
+    cache_attach(s->node.resources->cache);
+    world_publish(s->node.world);
+    if (loop_index(loop_current()) == 0) {
+        s->signal_io = loop_io_create(loop_current(), s->signal_fd, on_signal, s);
+        loop_io_want(s->signal_io, LOOP_READ);
+        control_attach(s->control);
+    }
+    if (fiber_spawn(serve_here, serving_here, s, NULL) != STOA_OK)
+        stop_all(s);
+}
+
+static void *loop_thread(void *arg)
+{
+    loop_run(arg);
+    log_flush();
+    return NULL;
+}
+
+static void run_loops(struct serve *s)
+{
+    pthread_t threads[WORLD_LOOPS_MAX];
+    struct loop_start *starts = calloc(s->node.loop_count, sizeof *starts);
+
+    for (uint32_t i = 0; i < s->node.loop_count; i++) {
+        starts[i].serve = s;
+        starts[i].message.run = start_loop;
+        loop_post(s->node.loops[i], &starts[i].message);
+    }
+    for (uint32_t i = 1; i < s->node.loop_count; i++)
+        pthread_create(&threads[i], NULL, loop_thread, s->node.loops[i]);
+    loop_thread(s->node.loops[0]);
+    for (uint32_t i = 1; i < s->node.loop_count; i++)
+        pthread_join(threads[i], NULL);
+    free(starts);
+}
+
+/* ---- Putting it together ---- */
+
+static uint32_t limit(const struct config *config, const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "limits.%s", name);
+    return (uint32_t)config_int(config, path);
+}
+
+static struct http_limits read_limits(const struct config *c)
+{
+    return (struct http_limits){
+        .connections = limit(c, "connections"),
+        .connections_per_address = limit(c, "connections_per_address"),
+        .in_flight = limit(c, "in_flight"),
+        .in_flight_per_address = limit(c, "in_flight_per_address"),
+        .head_max = limit(c, "head"),
+        .target_max = limit(c, "target"),
+        .headers_max = limit(c, "headers"),
+        .body_max = limit(c, "body"),
+        .request_ms = limit(c, "request_time"),
+        .stall_bytes = limit(c, "stall_rate"),
+        .stall_ms = limit(c, "stall_time"),
+        .drain_ms = limit(c, "drain"),
+    };
+}
+
+static uint32_t read_list(struct stoa_arena *arena, const struct config *config, const char *path,
+                          const char *ret[LISTEN_MAX])
+{
+    const struct stoa_json *list = stoa_json_get(config_json(config), path);
+    uint32_t n = 0;
+
+    for (const struct stoa_json *e = stoa_json_first(list); e && n < LISTEN_MAX; e = stoa_json_next(e))
+        ret[n++] = stoa_cstr(arena, stoa_json_str(e, ""));
+    return n;
+}
+
+static stoa_err open_http(struct serve *s, struct diag *diag)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    const char *listen[LISTEN_MAX], *proxies[LISTEN_MAX];
+    struct http_options options = {.loops = s->node.loop_count, .limits = read_limits(s->node.config)};
+    stoa_err err;
+
+    options.listen_count = read_list(arena, s->node.config, "node.listen", listen);
+    options.trusted_proxy_count = read_list(arena, s->node.config, "trusted_proxies", proxies);
+    options.listen = listen;
+    options.trusted_proxies = proxies;
+    err = http_create(&options, diag, &s->http);
+    stoa_arena_destroy(arena);
+    return err;
+}
+
+static uint32_t loop_count(const struct config *config)
+{
+    int64_t set = config_int(config, "loops");
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t n = set > 0 ? set : cores;
+
+    return n < 1 ? 1 : n > WORLD_LOOPS_MAX ? WORLD_LOOPS_MAX : (uint32_t)n;
+}
+
+static void open_log(const struct config *config)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    struct stoa_arena *arena = stoa_arena_create();
+    stoa_str format = config_str(config, "log.format"), level = config_str(config, "log.level");
+    stoa_str file = config_str(config, "log.file");
+    int fd = STDERR_FILENO;
+    stoa_level least = STOA_INFO;
+
+    for (uint32_t i = 0; i < 4; i++)
+        if (stoa_str_is(level, levels[i]))
+            least = (stoa_level)i;
+    if (file.len > 0)
+        fd = open(stoa_cstr(arena, file), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    log_init(fd >= 0 ? fd : STDERR_FILENO,
+             stoa_str_is(format, "json")   ? LOG_JSON
+             : stoa_str_is(format, "text") ? LOG_TEXT
+                                           : LOG_AUTO,
+             least);
+    stoa_arena_destroy(arena);
+}
+
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static stoa_err build(struct serve *s, const struct cli *cli, struct diag *diag)
+{
+    const struct config *config = s->node.config;
+    uint32_t loops = loop_count(config);
+
+    rate_init((uint32_t)config_int(config, "rate.requests"), (uint32_t)config_int(config, "rate.burst"),
+              loops);
+    fiber_limit(limit(config, "fibers"));
+    STOA_TRY(node_lock(&s->node, diag));
+    STOA_TRY(node_build(&s->node, loops, config_bool(config, "development"), diag));
+    events_init(s->node.resources, loops, s->node.owner,
+                (uint32_t)config_int(config, "limits.event_backoff"));
+    STOA_TRY(open_http(s, diag));
+    return control_create(&s->node, s->http, diag, &s->control);
+}
+
+static stoa_err arm_faults(struct diag *diag)
+{
+    const char *spec = getenv("STOA_FAULT");
+
+    if (!spec || !*spec || fault_arm(spec) == STOA_OK)
+        return STOA_OK;
+    diag_set(diag, "STOA_FAULT", 0, 0, "cannot be read: %s", spec);
+    diag_hint(diag, "place=kill, place=error:STORE or place=delay:250, joined by ';'");
+    return STOA_E_CONFIG;
+}
+
+int command_run(const struct cli *cli)
+{
+    struct serve s = {0};
+    struct diag diag = {0};
+
+    if (node_configure(&s.node, cli, &diag) != STOA_OK || arm_faults(&diag) != STOA_OK)
+        return cli_config_error(&diag);
+    open_log(s.node.config);
+    raise_file_limit();
+    block_signals(&s);
+    if (build(&s, cli, &diag) != STOA_OK)
+        return cli_config_error(&diag);
+    run_loops(&s);
+    control_remove(s.control);
+    log_info("run", "stopped", stoa_f("connections", stoa_i(http_open_connections(s.http))));
+    log_flush();
+    /* Connections and fibers may still hold memory and threads: the kernel takes all of it back. */
+    _exit(atomic_load(&s.failed) ? EXIT_FAILED : EXIT_OK);
+}

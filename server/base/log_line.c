@@ -189,7 +189,9 @@ static void add(struct line *line, const char *text)
 /* As much of s as there is room for. */
 static void add_escaped(struct line *line, stoa_str s, bool is_json)
 {
-    s = log_line_cut(s, (uint64_t)(line->end - line->at) / JSON_ESCAPE_FACTOR);
+    uint64_t room = line->at < line->end ? (uint64_t)(line->end - line->at) : 0;
+
+    s = log_line_cut(s, room / JSON_ESCAPE_FACTOR);
     line->at = is_json ? json_escape(line->at, s) : log_line_plain(line->at, s);
 }
 
@@ -216,6 +218,16 @@ static void add_json(struct line *line, const stoa_value *value)
     stoa_arena_destroy(arena);
 }
 
+/* The quotes have room even when the text has filled the line: add_fields() keeps some. */
+static void add_text(struct line *line, stoa_str s, bool is_json)
+{
+    if (is_json)
+        *line->at++ = '"';
+    add_escaped(line, s, is_json);
+    if (is_json)
+        *line->at++ = '"';
+}
+
 static void add_value(struct line *line, const stoa_value *value, bool is_json)
 {
     switch (value->kind) {
@@ -226,9 +238,7 @@ static void add_value(struct line *line, const stoa_value *value, bool is_json)
         add_int(line, value->i);
         break;
     case STOA_V_STR:
-        add(line, is_json ? "\"" : "");
-        add_escaped(line, value->s, is_json);
-        add(line, is_json ? "\"" : "");
+        add_text(line, value->s, is_json);
         break;
     case STOA_V_MONEY:
     case STOA_V_JSON:
@@ -239,7 +249,7 @@ static void add_value(struct line *line, const stoa_value *value, bool is_json)
     }
 }
 
-/* The room that each field may take at most leaves TAIL for what closes it. */
+/* A value ends TAIL before the line does, so that what closes it always fits. */
 static void add_fields(struct line *line, struct stoa_fields fields, bool is_json)
 {
     char *end = line->end;

@@ -83,7 +83,7 @@ static ssize_t write_once(const char *bytes, size_t len)
     if (sink.kind != SINK_SHARED)
         return write(sink.fd, bytes, len);
     struct pollfd ready = {.fd = sink.fd, .events = POLLOUT};
-    if (poll(&ready, 1, 0) == 0) {
+    if (sink.fd >= 0 && poll(&ready, 1, 0) == 0) {
         errno = EAGAIN;
         return -1;
     }

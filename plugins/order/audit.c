@@ -1,0 +1,166 @@
+/* order/audit.c: do the books agree? SPDX-License-Identifier: Apache-2.0 */
+#include "order.h"
+
+enum {
+    PAGE = 500,
+    FINDINGS_MAX = 1000, /* of one kind; the first thousand tell as much as all */
+    STUCK_AFTER_MS = 60000,
+};
+
+static const struct stoa_stmt stmt_page = {
+    "order.audit_page",
+    "SELECT o.id, o.subtotal, o.adjusted, o.shipping, o.total, o.lines, o.adjustments, s.step "
+    "FROM order_order o JOIN order_saga s ON s.order_id = o.id "
+    "WHERE o.id > $1 ORDER BY o.id LIMIT $2",
+    NULL, STOA_SQL_READ | STOA_SQL_SLOW, 0};
+static const struct stoa_stmt stmt_stuck = {
+    "order.audit_stuck",
+    "SELECT order_id, step, tries FROM order_saga WHERE step NOT IN ('done', 'cancelled') "
+    "AND deadline_ms < $1 ORDER BY deadline_ms LIMIT $2",
+    NULL, STOA_SQL_READ | STOA_SQL_SLOW, 0};
+
+struct audit {
+    struct stoa_req *req;
+    struct stoa_arena *arena;
+    struct stoa_json *findings;
+    int64_t paid_sum, paid, in_flight, orders;
+};
+
+static struct stoa_json *add_finding(struct audit *a, const char *code, stoa_str order_id,
+                                     const char *detail)
+{
+    struct stoa_json *finding = stoa_json_push(a->findings, stoa_json_object(a->arena));
+
+    stoa_json_set_str(finding, "code", stoa_str_of(code));
+    stoa_json_set_str(finding, "order_id", order_id);
+    stoa_json_set_str(finding, "detail", stoa_str_of(detail));
+    return finding;
+}
+
+/* Sum of "amount" over a stored list. */
+static stoa_err sum_of(struct audit *a, const struct stoa_rows *rows, uint32_t i,
+                       const char *column, int64_t *ret)
+{
+    const struct stoa_json *list;
+
+    *ret = 0;
+    STOA_TRY(stoa_json_parse(a->arena, stoa_rows_str(rows, i, column), NULL, &list));
+    for (const struct stoa_json *e = stoa_json_first(list); e; e = stoa_json_next(e))
+        *ret += stoa_json_int(e, "amount.amount", 0);
+    return STOA_OK;
+}
+
+static stoa_err check_amounts(struct audit *a, const struct stoa_rows *rows, uint32_t i)
+{
+    int64_t subtotal = stoa_rows_int(rows, i, "subtotal");
+    int64_t adjusted = stoa_rows_int(rows, i, "adjusted");
+    int64_t shipping = stoa_rows_int(rows, i, "shipping");
+    int64_t lines, adjustments;
+
+    STOA_TRY(sum_of(a, rows, i, "lines", &lines));
+    STOA_TRY(sum_of(a, rows, i, "adjustments", &adjustments));
+    if (lines != subtotal || adjustments != adjusted ||
+        subtotal + adjusted + shipping != stoa_rows_int(rows, i, "total"))
+        add_finding(a, "order.amounts", stoa_rows_str(rows, i, "id"),
+                    "lines, adjustments and shipping do not make up the total");
+    return STOA_OK;
+}
+
+/* captured: {"ord_…": minor units} for those orders that payment has money of. */
+static void check_money(struct audit *a, const struct stoa_rows *rows, uint32_t i,
+                        const struct stoa_json *captured)
+{
+    stoa_str id = stoa_rows_str(rows, i, "id"), step = stoa_rows_str(rows, i, "step");
+    enum saga_step known = saga_step_of(step.ptr, step.len);
+    int64_t money = stoa_json_int(stoa_json_member(captured, id), "", 0);
+    int64_t total = stoa_rows_int(rows, i, "total");
+
+    a->orders++;
+    if (known == SAGA_STEP_COUNT || saga_is_paid(known)) {
+        a->paid++;
+        a->paid_sum += total;
+        if (money != total)
+            stoa_json_set_int(add_finding(a, "order.payment_differs", id,
+                                          "the captured amount is not the order's total"),
+                              "captured", money);
+    } else if (known != SAGA_CANCELLED) {
+        a->in_flight++;
+    } else if (money != 0) {
+        stoa_json_set_int(add_finding(a, "order.captured_but_cancelled", id,
+                                      "a cancelled order has a captured payment"),
+                          "captured", money);
+    }
+}
+
+/* Payment's view of these orders; what it does not have, it leaves out. */
+static stoa_err ask_payment(struct audit *a, const struct stoa_rows *rows,
+                            const struct stoa_json **ret)
+{
+    struct stoa_json *body = stoa_json_object(a->arena);
+    struct stoa_json *ids = stoa_json_set(body, "orders", stoa_json_array(a->arena));
+    struct stoa_answer answer;
+
+    for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
+        stoa_json_push(ids, stoa_json_new_str(a->arena, stoa_rows_str(rows, i, "id")));
+    STOA_TRY(
+        stoa_call_post(a->req, "payment", STOA_STR("/internal/payment/captured"), body, &answer));
+    if (answer.status != 200)
+        return STOA_E_PLUGIN;
+    *ret = stoa_json_get(answer.json, "captured");
+    return STOA_OK;
+}
+
+static stoa_err audit_pages(struct audit *a)
+{
+    stoa_str after = STOA_STR("");
+    const struct stoa_rows *rows;
+    const struct stoa_json *captured;
+
+    do {
+        STOA_TRY(stoa_sql(a->req, &stmt_page, STOA_ARGS(stoa_s(after), stoa_i(PAGE)), &rows));
+        if (stoa_rows_count(rows) == 0)
+            return STOA_OK;
+        STOA_TRY(ask_payment(a, rows, &captured));
+        for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
+            STOA_TRY(check_amounts(a, rows, i));
+            check_money(a, rows, i, captured);
+        }
+        after = stoa_rows_str(rows, stoa_rows_count(rows) - 1, "id");
+    } while (stoa_rows_count(rows) == PAGE && stoa_json_count(a->findings) < FINDINGS_MAX);
+    return STOA_OK;
+}
+
+static stoa_err audit_stuck(struct audit *a)
+{
+    const struct stoa_rows *rows;
+
+    STOA_TRY(stoa_sql(a->req, &stmt_stuck,
+                      STOA_ARGS(stoa_i(stoa_now(a->req) - STUCK_AFTER_MS), stoa_i(FINDINGS_MAX)),
+                      &rows));
+    for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
+        struct stoa_json *finding =
+            add_finding(a, "order.stuck", stoa_rows_str(rows, i, "order_id"),
+                        "the order is past its step's deadline and nobody drives it");
+        stoa_json_set_str(finding, "step", stoa_rows_str(rows, i, "step"));
+        stoa_json_set_int(finding, "tries", stoa_rows_int(rows, i, "tries"));
+    }
+    return STOA_OK;
+}
+
+stoa_err audit_orders(struct stoa_req *req, void *self)
+{
+    struct stoa_arena *arena = stoa_req_arena(req);
+    struct stoa_json *json = stoa_json_object(arena), *totals;
+    struct audit a = {.req = req, .arena = arena};
+
+    (void)self;
+    a.findings = stoa_json_set(json, "findings", stoa_json_array(arena));
+    STOA_TRY(audit_pages(&a));
+    STOA_TRY(audit_stuck(&a));
+    totals = stoa_json_set(json, "totals", stoa_json_object(arena));
+    stoa_json_set_int(totals, "orders", a.orders);
+    stoa_json_set_int(totals, "orders_in_flight", a.in_flight);
+    stoa_json_set_int(totals, "paid_orders", a.paid);
+    stoa_json_set_int(totals, "paid_minus_refunds", a.paid_sum);
+    return stoa_reply_json(req, 200, json);
+}

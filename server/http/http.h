@@ -17,10 +17,10 @@ struct http_limits {
     uint32_t target_max;              /* bytes of the request target (default 8 KiB) */
     uint32_t headers_max;             /* default 100 */
     uint32_t body_max;                /* default 1 MiB */
-    uint32_t request_ms;              /* head and body must be here by then; also keep-alive (default 10,000) */
-    uint32_t stall_bytes;             /* a reader slower than this … (default 4 KiB) */
-    uint32_t stall_ms;                /* … a second for so long is cut (default 8,000) */
-    uint32_t drain_ms;                /* SIGTERM to exit at most (default 12,000) */
+    uint32_t request_ms;  /* head and body must be here by then; also keep-alive (default 10,000) */
+    uint32_t stall_bytes; /* a reader slower than this … (default 4 KiB) */
+    uint32_t stall_ms;    /* … a second for so long is cut (default 8,000) */
+    uint32_t drain_ms;    /* SIGTERM to exit at most (default 12,000) */
 };
 extern const struct http_limits http_limits_default;
 

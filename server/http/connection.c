@@ -1,0 +1,343 @@
+/* http/connection.c: from accept() to close(), with every cap on the way.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "http/internal.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { ACCEPT_BURST = 32, CONTINUE_LEN = sizeof("HTTP/1.1 100 Continue\r\n\r\n") - 1 };
+
+#define connection_of_timer(ptr)                                                                   \
+    ((struct http_connection *)((char *)(ptr)-offsetof(struct http_connection, linger_timer)))
+#define loop_of(member, ptr)                                                                       \
+    ((struct http_loop *)((char *)(ptr)-offsetof(struct http_loop, member)))
+
+/* ---- Accounts ---- */
+
+static bool take_shared(struct http_connection *c)
+{
+    struct http *http = c->loop->http;
+    struct http_ip visitor = http_ip_visitor(&c->ip);
+
+    pthread_mutex_lock(&http->lock);
+    c->shared =
+        http_address_acquire(&http->addresses, &visitor, http->limits.connections_per_address);
+    pthread_mutex_unlock(&http->lock);
+    return c->shared;
+}
+
+/* Proxies speak for many visitors: only the caps on all connections hold for them. */
+static bool take_account(struct http_connection *c)
+{
+    struct http *http = c->loop->http;
+    struct http_ip visitor = http_ip_visitor(&c->ip);
+
+    c->shared = c->own = NULL;
+    c->by_proxy = http_network_has(http->trusted, http->trusted_count, &c->ip);
+    if (c->by_proxy)
+        return true;
+    if (!take_shared(c))
+        return false;
+    c->own = http_address_acquire(&c->loop->addresses, &visitor, UINT32_MAX);
+    return true;
+}
+
+static void give_account(struct http_connection *c)
+{
+    struct http *http = c->loop->http;
+
+    http_address_release(&c->loop->addresses, c->own);
+    if (!c->shared)
+        return;
+    pthread_mutex_lock(&http->lock);
+    http_address_release(&http->addresses, c->shared);
+    pthread_mutex_unlock(&http->lock);
+}
+
+static struct http_connection *connection_take(struct http_loop *loop)
+{
+    struct http_connection *c = loop->free_connections;
+
+    if (c)
+        loop->free_connections = c->next;
+    else
+        stoa_assert((c = malloc(sizeof(*c))) != NULL);
+    *c = (struct http_connection){.loop = loop, .linger_fd = -1};
+    return c;
+}
+
+static void connection_give(struct http_connection *c)
+{
+    c->next = c->loop->free_connections;
+    c->loop->free_connections = c;
+}
+
+/* ---- Pausing: at a cap the kernel's backlog keeps who comes, and nothing spins. ---- */
+
+static bool has_room(const struct http_loop *loop)
+{
+    return atomic_load_explicit(&loop->http->open, memory_order_relaxed) <
+           loop->http->limits.connections;
+}
+
+static void pause_accepts(struct http_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->http->listener_count; i++) {
+        struct http_accept *a = &loop->accepts[i];
+        if (!a->sock || a->is_paused)
+            continue;
+        h2o_socket_read_stop(a->sock);
+        a->is_paused = true;
+    }
+    loop_timer_arm(loop->loop, &loop->resume, HTTP_RESUME_MS);
+}
+
+static void on_accept(h2o_socket_t *sock, const char *err);
+
+static void on_resume(struct loop_timer *timer)
+{
+    struct http_loop *loop = loop_of(resume, timer);
+
+    if (!has_room(loop)) {
+        loop_timer_arm(loop->loop, timer, HTTP_RESUME_MS);
+        return;
+    }
+    for (uint32_t i = 0; i < loop->http->listener_count; i++) {
+        struct http_accept *a = &loop->accepts[i];
+        if (!a->sock || !a->is_paused)
+            continue;
+        a->is_paused = false;
+        h2o_socket_read_start(a->sock, on_accept);
+    }
+}
+
+/* ---- The end ---- */
+
+static void connection_gone(struct http_connection *c)
+{
+    struct http_loop *loop = c->loop;
+
+    give_account(c);
+    connection_give(c);
+    loop->open--;
+    atomic_fetch_sub_explicit(&loop->http->open, 1, memory_order_relaxed);
+    metric_add(METRIC_connections_open, -1);
+    http_drain_check(loop);
+}
+
+static void linger_end(struct http_connection *c)
+{
+    loop_timer_cancel(c->loop->loop, &c->linger_timer);
+    loop_io_destroy(c->linger_io);
+    close(c->linger_fd);
+    connection_gone(c);
+}
+
+static void on_linger_timer(struct loop_timer *timer)
+{
+    linger_end(connection_of_timer(timer));
+}
+
+static void on_linger_read(void *data, int ready)
+{
+    struct http_connection *c = data;
+    char sink[16384];
+    ssize_t n = recv(c->linger_fd, sink, sizeof(sink), MSG_DONTWAIT);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n > 0 && (c->linger_bytes += (uint32_t)n) < HTTP_LINGER_BYTES)
+        return;
+    linger_end(c);
+}
+
+static void linger_start(struct http_connection *c)
+{
+    shutdown(c->linger_fd, SHUT_WR);
+    c->linger_bytes = 0;
+    c->linger_timer.fire = on_linger_timer;
+    loop_timer_arm(c->loop->loop, &c->linger_timer, HTTP_LINGER_MS);
+    c->linger_io = loop_io_create(c->loop->loop, c->linger_fd, on_linger_read, c);
+    loop_io_want(c->linger_io, LOOP_READ);
+}
+
+/* h2o has closed its descriptor; sock's counters can still be read. The one answer that passes no
+ * code of ours is libh2o's bare 400 to what it cannot parse: bytes that nobody accounted for. */
+static void on_close(void *data)
+{
+    struct http_connection *c = data;
+
+    *c->link = c->next;
+    if (c->next)
+        c->next->link = c->link;
+    if (c->sock->bytes_written > c->accounted + CONTINUE_LEN)
+        metric_add(METRIC_requests_unparsed_total, 1);
+    if (c->linger_fd >= 0)
+        linger_start(c);
+    else
+        connection_gone(c);
+}
+
+void http_connection_linger(struct http_connection *c)
+{
+    if (c->linger_fd < 0)
+        c->linger_fd = fcntl(h2o_socket_get_fd(c->sock), F_DUPFD_CLOEXEC, 0);
+}
+
+void http_connection_cut(struct http_connection *c)
+{
+    shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR);
+}
+
+bool http_connection_is_quiet(struct http_connection *c, int64_t now_ms)
+{
+    char byte;
+
+    if (c->exchange || h2o_socket_is_writing(c->sock) || c->sock->input->size > 0 ||
+        now_ms - c->quiet_since_ms < HTTP_QUIET_MS)
+        return false;
+    return recv(h2o_socket_get_fd(c->sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+struct http_connection *http_connection_of(h2o_req_t *req)
+{
+    return req->conn->callbacks->get_socket(req->conn)->on_close.data;
+}
+
+stoa_str http_connection_text(struct http_connection *c)
+{
+    if (c->text_len == 0)
+        c->text_len = http_ip_format(&c->ip, c->text);
+    return (stoa_str){c->text, c->text_len};
+}
+
+/* ---- The start ---- */
+
+/* A reset: the quickest and smallest no. */
+static void reset(int fd)
+{
+    struct linger at_once = {.l_onoff = 1};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(fd);
+    metric_add(METRIC_connections_refused_total, 1);
+}
+
+static void connection_open(struct http_loop *loop, int fd, const struct sockaddr *peer,
+                            socklen_t peer_len)
+{
+    struct http_connection *c = connection_take(loop);
+
+    c->ip = http_ip_of(peer);
+    if (!take_account(c)) {
+        connection_give(c);
+        reset(fd);
+        return;
+    }
+    loop->open++;
+    atomic_fetch_add_explicit(&loop->http->open, 1, memory_order_relaxed);
+    metric_add(METRIC_connections_accepted_total, 1);
+    metric_add(METRIC_connections_open, 1);
+    c->quiet_since_ms = loop_now(loop->loop);
+    c->link = &loop->connections;
+    if ((c->next = loop->connections))
+        c->next->link = &c->next;
+    loop->connections = c;
+    c->sock =
+        h2o_evloop_socket_create(loop_h2o(loop->loop), fd, H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION);
+    h2o_socket_setpeername(c->sock, (struct sockaddr *)peer, peer_len);
+    c->sock->on_close.cb = on_close;
+    c->sock->on_close.data = c;
+    h2o_accept(&loop->accept_ctx, c->sock);
+}
+
+/* Descriptors have run out, though the cap should have held: the listener would stay readable and
+ * the loop would spin. The reserve lets one connection in, to be refused. */
+static bool refuse_one(struct http_loop *loop, int listen_fd)
+{
+    int fd;
+
+    if (loop->reserve_fd < 0)
+        return false;
+    close(loop->reserve_fd);
+    fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0)
+        reset(fd);
+    loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && loop->reserve_fd >= 0;
+}
+
+/* False: no more for now. */
+static bool accept_one(struct http_loop *loop, int listen_fd)
+{
+    struct sockaddr_storage peer;
+    socklen_t peer_len = sizeof(peer);
+    int fd;
+
+    if (!has_room(loop)) {
+        pause_accepts(loop);
+        return false;
+    }
+    fd = accept4(listen_fd, (struct sockaddr *)&peer, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        connection_open(loop, fd, (struct sockaddr *)&peer, peer_len);
+        return true;
+    }
+    if (errno == EMFILE || errno == ENFILE) {
+        if (refuse_one(loop, listen_fd))
+            return true;
+        if (loop->reserve_fd < 0)
+            loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        pause_accepts(loop);
+        return false;
+    }
+    return errno == ECONNABORTED || errno == EINTR;
+}
+
+static void on_accept(h2o_socket_t *sock, const char *err)
+{
+    struct http_accept *a = sock->data;
+
+    for (uint32_t n = 0; n < ACCEPT_BURST; n++)
+        if (!accept_one(a->loop, h2o_socket_get_fd(sock)))
+            return;
+}
+
+void http_accept_start(struct http_loop *loop)
+{
+    struct http *http = loop->http;
+
+    loop->resume.fire = on_resume;
+    loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (uint32_t i = 0; i < http->listener_count; i++) {
+        struct http_accept *a = &loop->accepts[i];
+        int *fd = &http->listeners[i].fds[loop->index];
+
+        a->loop = loop;
+        a->sock = h2o_evloop_socket_create(loop_h2o(loop->loop), *fd, H2O_SOCKET_FLAG_DONT_READ);
+        a->sock->data = a;
+        *fd = -1;
+        h2o_socket_read_start(a->sock, on_accept);
+    }
+}
+
+void http_accept_stop(struct http_loop *loop)
+{
+    loop_timer_cancel(loop->loop, &loop->resume);
+    for (uint32_t i = 0; i < loop->http->listener_count; i++) {
+        struct http_accept *a = &loop->accepts[i];
+
+        if (!a->sock)
+            continue;
+        while (accept_one(loop, h2o_socket_get_fd(a->sock)))
+            continue;
+        h2o_socket_close(a->sock);
+        a->sock = NULL;
+    }
+    loop_timer_cancel(loop->loop, &loop->resume);
+}

@@ -1,0 +1,218 @@
+/* http/http.c: settings, libh2o's configuration, and one context a loop.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "http/internal.h"
+
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/random.h"
+#include <h2o/http1.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+/* Descriptors that are not connections: listeners, databases, logs, those of the libraries. */
+enum { DESCRIPTORS_KEPT = 128 };
+
+#define hook_loop(hook)                                                                            \
+    ((struct http_loop *)((char *)(hook)-offsetof(struct http_loop, end_of_turn)))
+
+const struct http_limits http_limits_default = {
+    .connections = 10000,
+    .connections_per_address = 512,
+    .in_flight = 4096,
+    .in_flight_per_address = 256,
+    .head_max = 32 << 10,
+    .target_max = 8 << 10,
+    .headers_max = GUARD_FIELDS_MAX,
+    .body_max = 1 << 20,
+    .request_ms = 10000,
+    .stall_bytes = 4 << 10,
+    .stall_ms = 8000,
+    .drain_ms = 12000,
+};
+
+/* Zero in any field stands for the default. */
+static struct http_limits fill_limits(const struct http_limits *given)
+{
+    struct http_limits limits = *given;
+    uint32_t *to = (uint32_t *)&limits;
+    const uint32_t *from = (const uint32_t *)&http_limits_default;
+
+    static_assert(sizeof(limits) % sizeof(uint32_t) == 0, "limits are numbers");
+    for (size_t i = 0; i < sizeof(limits) / sizeof(uint32_t); i++)
+        if (to[i] == 0)
+            to[i] = from[i];
+    return limits;
+}
+
+/* Raises what the user may raise, and keeps the cap on connections below what the kernel gives. */
+static void fit_descriptors(struct http *http)
+{
+    struct rlimit limit;
+    uint64_t room;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    room = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? limit.rlim_cur - DESCRIPTORS_KEPT
+                                                 : limit.rlim_cur / 2;
+    if (http->limits.connections <= room)
+        return;
+    log_warn("http", "fewer connections than configured: too few descriptors",
+             stoa_f("configured", stoa_i(http->limits.connections)),
+             stoa_f("possible", stoa_i((int64_t)room)));
+    http->limits.connections = (uint32_t)room;
+}
+
+static stoa_err read_proxies(struct http *http, const struct http_options *options,
+                             struct diag *diag)
+{
+    if (options->trusted_proxy_count > HTTP_TRUSTED_MAX) {
+        diag_set(diag, "", 0, 0, "trusted_proxies has more than %d entries", HTTP_TRUSTED_MAX);
+        return STOA_E_CONFIG;
+    }
+    for (uint32_t i = 0; i < options->trusted_proxy_count; i++) {
+        if (!http_network_parse(options->trusted_proxies[i], &http->trusted[i])) {
+            diag_set(diag, "", 0, 0, "trusted_proxies: \"%s\" is no network",
+                     options->trusted_proxies[i]);
+            diag_hint(diag, "write an address with its prefix: 10.0.0.0/8, 2001:db8::/32");
+            return STOA_E_CONFIG;
+        }
+        http->trusted_count++;
+    }
+    return STOA_OK;
+}
+
+static void add_hooks(h2o_pathconf_t *path)
+{
+    h2o_create_handler(path, sizeof(h2o_handler_t))->on_req = http_bridge_on_req;
+    h2o_create_logger(path, sizeof(h2o_logger_t))->log_access = http_bridge_on_end;
+}
+
+/* HTTP/2 is off: in this libh2o one client can end the process with it. */
+static void configure_h2o(struct http *http)
+{
+    h2o_globalconf_t *config = &http->config;
+    h2o_hostconf_t *host;
+
+    h2o_config_init(config);
+    config->server_name = (h2o_iovec_t){NULL, 0};
+    config->http1.upgrade_to_http2 = 0;
+    config->http1.req_timeout = http->limits.request_ms;
+    config->max_request_entity_size = http->limits.body_max;
+    host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    add_hooks(h2o_config_register_path(host, "/", 0));
+    add_hooks(&host->fallback_path); /* what libh2o answers before it has looked at the path */
+    h2o_create_filter(&host->fallback_path, sizeof(h2o_filter_t))->on_setup_ostream =
+        http_refuse_setup;
+}
+
+static stoa_err open_listeners(struct http *http, const struct http_options *options,
+                               struct diag *diag)
+{
+    stoa_err err = STOA_OK;
+
+    if (options->listen_count > HTTP_LISTEN_MAX) {
+        diag_set(diag, "", 0, 0, "listen has more than %d addresses", HTTP_LISTEN_MAX);
+        return STOA_E_CONFIG;
+    }
+    for (uint32_t i = 0; err == STOA_OK && i < options->listen_count; i++)
+        err = http_listener_open(http, options->listen[i], diag);
+    return err;
+}
+
+static stoa_err set_up(struct http *http, const struct http_options *options, struct diag *diag)
+{
+    if (!http_headers_init(options->csp_form_action, &http->fixed)) {
+        diag_set(diag, "", 0, 0, "\"%s\" cannot stand in a content security policy",
+                 options->csp_form_action);
+        return STOA_E_CONFIG;
+    }
+    STOA_TRY(read_proxies(http, options, diag));
+    return open_listeners(http, options, diag);
+}
+
+stoa_err http_create(const struct http_options *options, struct diag *diag, struct http **ret)
+{
+    struct http *http = calloc(1, sizeof(*http));
+    stoa_err err;
+
+    stoa_assert(http && options->loops > 0);
+    http->limits = fill_limits(&options->limits);
+    http->guard = (struct guard_limits){http->limits.head_max, http->limits.target_max,
+                                        http->limits.headers_max};
+    http->loop_count = options->loops;
+    http->loops = calloc(options->loops, sizeof(http->loops[0]));
+    stoa_assert(http->loops);
+    pthread_mutex_init(&http->lock, NULL);
+    http_addresses_init(&http->addresses);
+    err = set_up(http, options, diag);
+    if (err != STOA_OK) {
+        for (uint32_t i = 0; i < http->listener_count; i++)
+            http_listener_close(http, &http->listeners[i]);
+        free(http->loops);
+        free(http);
+        return err;
+    }
+    fit_descriptors(http);
+    signal(SIGPIPE, SIG_IGN); /* a client that left is an error of write(), not our end */
+    configure_h2o(http);
+    *ret = http;
+    return STOA_OK;
+}
+
+/* What was sent outside of h2o's turn has its completion queued there: the next turn must not wait
+ * for an event first, or pipelined requests and "Connection: close" would. */
+static void nothing(struct loop_task *task)
+{
+    (void)task;
+}
+
+static void on_end_of_turn(struct loop_hook *hook)
+{
+    struct http_loop *loop = hook_loop(hook);
+
+    if (!loop->sent_late)
+        return;
+    loop->sent_late = false;
+    loop_defer(loop->loop, &loop->nudge);
+}
+
+void http_attach(struct http *http)
+{
+    struct http_loop *loop = calloc(1, sizeof(*loop));
+    uint64_t prefix;
+
+    stoa_assert(loop && loop_current() && loop_index(loop_current()) < http->loop_count);
+    loop->http = http;
+    loop->loop = loop_current();
+    loop->index = loop_index(loop->loop);
+    http_addresses_init(&loop->addresses);
+    random_bytes(&prefix, sizeof(prefix));
+    hex_encode(&prefix, sizeof(prefix), loop->id_prefix);
+    loop->drain.run = http_drain_start;
+    loop->nudge.run = nothing;
+    loop->end_of_turn.run = on_end_of_turn;
+    loop_add_hook(loop->loop, &loop->end_of_turn);
+    pthread_mutex_lock(&http->lock);
+    h2o_context_init(&loop->context, loop_h2o(loop->loop), &http->config);
+    stoa_assert(!http->loops[loop->index]);
+    http->loops[loop->index] = loop;
+    pthread_mutex_unlock(&http->lock);
+    loop->accept_ctx = (h2o_accept_ctx_t){.ctx = &loop->context, .hosts = http->config.hosts};
+    http_accept_start(loop);
+    http_sweep_start(loop);
+}
+
+const char *http_address(const struct http *http, uint32_t index)
+{
+    stoa_assert(index < http->listener_count);
+    return http->listeners[index].address;
+}
+
+uint32_t http_open_connections(const struct http *http)
+{
+    return atomic_load_explicit(&http->open, memory_order_relaxed);
+}

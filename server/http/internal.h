@@ -1,0 +1,186 @@
+/* http/internal.h: what the parts of http/ share. Everything below struct http belongs to one loop
+ * and is touched by its thread only. SPDX-License-Identifier: Apache-2.0 */
+#ifndef HTTP_INTERNAL_H
+#define HTTP_INTERNAL_H
+
+#include "fiber/fiber.h"
+#include "http/addresses.h"
+#include "http/client.h"
+#include "http/guard.h"
+#include "http/headers.h"
+#include "http/http.h"
+#include "plugin/request.h"
+#include <h2o.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum {
+    HTTP_LISTEN_MAX = 16,        /* addresses of one node */
+    HTTP_TRUSTED_MAX = 64,       /* networks in trusted_proxies */
+    HTTP_REQUEST_MAX_MS = 60000, /* no route may ask for more */
+    HTTP_OVERDUE_MS = 2000,      /* so long after its deadline a handler is no longer waited for */
+    HTTP_SWEEP_MS = 1000,
+    HTTP_RESUME_MS = 50,  /* how often a paused listener looks whether there is room again */
+    HTTP_QUIET_MS = 1000, /* a draining connection on which nothing happened for so long ends */
+    HTTP_DRAIN_TICK_MS = 100,
+    HTTP_LINGER_MS = 2000, /* reading on after a last reply, so that it is not lost to a reset */
+    HTTP_LINGER_BYTES = 1 << 20,
+};
+
+/* An initialiser of an h2o_iovec_t that is only read. */
+#define HTTP_LITERAL(text)                                                                         \
+    {                                                                                              \
+        (char *)("" text), sizeof(text) - 1                                                        \
+    }
+
+struct http_loop;
+struct http_exchange;
+
+struct http_connection {
+    struct http_loop *loop;
+    h2o_socket_t *sock;
+    struct http_connection *next, **link; /* of the loop's list, or of its free list */
+    struct http_exchange *exchange;       /* the request that is worked on or being answered */
+    struct http_address *shared;          /* counts connections of all loops; NULL for a proxy */
+    struct http_address *own;             /* counts requests of this loop; NULL for a proxy */
+    struct http_ip ip;
+    bool by_proxy;  /* the peer is a trusted proxy */
+    bool own_reply; /* what is being sent now was made here, not by libh2o */
+    uint32_t text_len;
+    char text[HTTP_IP_TEXT]; /* of ip */
+    uint64_t accounted;      /* of sock->bytes_written: what went into replies that were counted */
+    int64_t quiet_since_ms;
+    int64_t stall_since_ms; /* 0: not writing when last seen */
+    uint64_t stall_acked;
+    int linger_fd; /* a second descriptor of the socket, or -1 */
+    uint32_t linger_bytes;
+    struct loop_io *linger_io;
+    struct loop_timer linger_timer;
+};
+
+/* One request from its head to the last byte of its reply. Lives in its own arena. */
+struct http_exchange {
+    struct stoa_req req;
+    h2o_req_t *h2o; /* NULL once it was answered without waiting for the handler */
+    struct http_connection *connection;
+    struct http_loop *loop;
+    struct fiber *fiber; /* while it runs */
+    struct http_address *address;
+    struct http_exchange *next, **link;
+    bool is_watched; /* for the client's leaving */
+    bool is_answered;
+    int64_t answered_us;
+};
+
+struct http_listener {
+    char address[64]; /* as bound */
+    int *fds;         /* one a loop; -1 once handed over */
+};
+
+/* One loop's side of one listener. */
+struct http_accept {
+    struct http_loop *loop;
+    h2o_socket_t *sock; /* NULL: closed */
+    bool is_paused;
+};
+
+struct http_loop {
+    struct http *http;
+    struct loop *loop;
+    uint32_t index;
+    h2o_context_t context;
+    h2o_accept_ctx_t accept_ctx;
+    struct http_accept accepts[HTTP_LISTEN_MAX];
+    struct http_addresses addresses;
+    struct http_connection *connections, *free_connections;
+    struct http_exchange *exchanges;
+    uint32_t open;      /* connections, those that linger included */
+    uint32_t in_flight; /* exchanges */
+    uint64_t serial;    /* of requests */
+    char id_prefix[17];
+    bool is_h2o_turn; /* on_req() is on the stack */
+    bool sent_late;   /* outside of h2o's turn: the end of a reply is still to be run */
+    int reserve_fd;   /* given up to refuse a connection when descriptors have run out */
+    struct loop_timer sweep, resume, drain_tick;
+    struct loop_hook end_of_turn;
+    struct loop_task nudge;
+    struct loop_message drain;
+    int64_t drain_until_ms;
+    bool is_drained;
+};
+
+struct http {
+    struct http_limits limits;
+    struct guard_limits guard;
+    struct http_listener listeners[HTTP_LISTEN_MAX];
+    uint32_t listener_count;
+    struct http_network trusted[HTTP_TRUSTED_MAX];
+    uint32_t trusted_count;
+    struct http_fixed_headers fixed;
+    h2o_globalconf_t config;
+    pthread_mutex_t lock; /* addresses; contexts' creation; loops' attaching */
+    struct http_addresses addresses;
+    struct http_loop **loops; /* NULL until attached */
+    uint32_t loop_count;
+    atomic_uint open;
+    atomic_bool is_draining;
+    atomic_uint undrained; /* loops */
+    atomic_bool is_idle;
+    void (*idle)(void *data);
+    void *idle_data;
+};
+
+/* ---- listener.c ---- */
+STOA_NODISCARD stoa_err http_listener_open(struct http *http, const char *address,
+                                           struct diag *diag);
+void http_listener_close(struct http *http, struct http_listener *listener);
+
+/* ---- connection.c ---- */
+void http_accept_start(struct http_loop *loop);
+/* What waits in the backlog is taken first, so that closing cuts nobody off. */
+void http_accept_stop(struct http_loop *loop);
+struct http_connection *http_connection_of(h2o_req_t *req);
+stoa_str http_connection_text(struct http_connection *c);
+/* The reply now being sent is this connection's last, and the client may still be sending. */
+void http_connection_linger(struct http_connection *c);
+/* Ends it as if the network had; h2o frees it. */
+void http_connection_cut(struct http_connection *c);
+bool http_connection_is_quiet(struct http_connection *c, int64_t now_ms);
+
+/* ---- bridge.c ---- */
+int http_bridge_on_req(h2o_handler_t *self, h2o_req_t *req);
+void http_bridge_on_end(h2o_logger_t *self, h2o_req_t *req);
+/* Answers 503 and lets the handler run out unheard. */
+void http_bridge_give_up(struct http_exchange *x);
+
+/* ---- send.c ---- */
+/* Sends the exchange's reply: whole, checked, with the fixed headers. */
+void http_send(struct http_exchange *x);
+struct http_plain {
+    int32_t status;
+    const char *type;
+    stoa_str body; /* lives as long as the process or req */
+    bool retry;    /* Retry-After: 1 */
+    bool is_https;
+    bool close;
+};
+/* The fixed headers as one entry for libh2o. */
+h2o_header_t http_header_fixed(struct http *http, bool is_https);
+/* A reply without an exchange. */
+void http_send_plain(h2o_req_t *req, const struct http_plain *plain);
+
+/* ---- refuse.c ---- */
+/* A problem (RFC 9457) for a request that no handler sees. */
+void http_refuse(h2o_req_t *req, int32_t status, stoa_err err, const char *detail, bool close);
+/* Dresses what libh2o answers by itself (413, 417, a broken body) like every other reply. */
+void http_refuse_setup(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot);
+
+/* ---- sweeper.c ---- */
+void http_sweep_start(struct http_loop *loop);
+
+/* ---- drain.c ---- */
+void http_drain_start(struct loop_message *message);
+/* A connection has ended or a request has: is that all? */
+void http_drain_check(struct http_loop *loop);
+
+#endif

@@ -1,0 +1,333 @@
+/* tests/unit/http/server.c: http/ with a gate of its own, for the tests over the wire. Answers a
+ * few paths; everything below the gate is left out. SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+#include "base/metrics.h"
+#include "fiber/fiber.h"
+#include "gate/dispatch.h"
+#include "http/http.h"
+#include "plugin/world.h"
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LOOPS_MAX = 8, LISTEN_MAX = 4 };
+
+static struct http *http;
+static struct loop *loops[LOOPS_MAX];
+static uint32_t loop_count = 1;
+static struct world the_world;
+
+/* ---- What the folders above and below would do ---- */
+
+struct world *world_pin(void)
+{
+    __atomic_fetch_add(&the_world.pins[0].count, 1, __ATOMIC_RELAXED);
+    return &the_world;
+}
+
+void world_unpin(struct world *world)
+{
+    __atomic_fetch_sub(&world->pins[0].count, 1, __ATOMIC_RELAXED);
+}
+
+void request_finish(struct stoa_req *req)
+{
+    (void)req;
+}
+
+static void reply(struct stoa_req *req, int32_t status, const char *type, stoa_str body)
+{
+    req->reply.status = status;
+    req->reply.type = type;
+    req->reply.body = body;
+}
+
+static void add_header(struct stoa_req *req, stoa_str name, stoa_str value)
+{
+    req->reply.headers[req->reply.header_count++] = (struct request_header){name, value};
+}
+
+static int64_t number_after(stoa_str s, const char *prefix, int64_t otherwise)
+{
+    stoa_str p = stoa_str_of(prefix);
+    int64_t n;
+
+    if (!stoa_str_starts(s, p) ||
+        stoa_str_int(stoa_str_sub(s, p.len, s.len), 0, INT32_MAX, &n) != STOA_OK)
+        return otherwise;
+    return n;
+}
+
+/* ---- The paths ---- */
+
+static void echo(struct stoa_req *req)
+{
+    struct stoa_buf out;
+
+    stoa_buf_init(&out, req->arena, 256);
+    stoa_buf_put(&out, stoa_concat(req->arena, req->method_text, STOA_STR(" "), req->path,
+                                   STOA_STR("\nquery="), req->query, STOA_STR("\nhost="), req->host,
+                                   STOA_STR("\nclient="), req->client, STOA_STR("\nhttps="),
+                                   req->is_https ? STOA_STR("1") : STOA_STR("0"),
+                                   STOA_STR("\nbody="), req->body, STOA_STR("\n")));
+    reply(req, 200, "text/plain", stoa_buf_str(&out));
+}
+
+static void wait(struct stoa_req *req)
+{
+    int64_t ms = number_after(req->query, "ms=", 100);
+    stoa_err err = fiber_sleep(ms);
+
+    if (err == STOA_OK)
+        reply(req, 200, "text/plain", STOA_STR("woke\n"));
+    else
+        reply(req, 503, "text/plain", stoa_str_of(stoa_err_name(err)));
+}
+
+static void stubborn(struct stoa_req *req)
+{
+    stoa_err err;
+
+    fiber_mask();
+    err = fiber_sleep(number_after(req->query, "ms=", 100));
+    fiber_unmask();
+    reply(req, 200, "text/plain", stoa_str_of(stoa_err_name(err)));
+}
+
+static void big(struct stoa_req *req)
+{
+    int64_t size = number_after(req->query, "bytes=", 1 << 20);
+    char *bytes = stoa_arena_take(req->arena, (uint64_t)size);
+
+    memset(bytes, 'x', (size_t)size);
+    reply(req, 200, "application/octet-stream", (stoa_str){bytes, (uint64_t)size});
+}
+
+static void status(struct stoa_req *req)
+{
+    int32_t code = (int32_t)number_after(req->query, "code=", 200);
+
+    reply(req, code, code == 204 || code == 304 ? NULL : "text/plain",
+          code == 204 || code == 304 ? (stoa_str){0} : STOA_STR("status\n"));
+}
+
+/* Puts the decoded query into a header unchecked, as a handler could that went past the SDK. */
+static void split(struct stoa_req *req)
+{
+    stoa_str value = {0};
+
+    reply(req, 200, "text/plain", STOA_STR("split\n"));
+    for (uint64_t i = 0; i + 2 < req->query.len; i++)
+        if (req->query.ptr[i] == '%' && i + 2 < req->query.len) {
+            char hex[3] = {req->query.ptr[i + 1], req->query.ptr[i + 2], 0};
+            char *raw = stoa_arena_take(req->arena, 32);
+            uint64_t len =
+                (uint64_t)snprintf(raw, 32, "a%cset-cookie: b=c", (char)strtol(hex, NULL, 16));
+            value = (stoa_str){raw, len};
+        }
+    add_header(req, STOA_STR("x-echo"), value);
+}
+
+static void framing(struct stoa_req *req)
+{
+    reply(req, 200, "text/plain", STOA_STR("framing\n"));
+    add_header(req, STOA_STR("content-length"), STOA_STR("3"));
+}
+
+static void cookies(struct stoa_req *req)
+{
+    reply(req, 200, "text/plain", STOA_STR("cookies\n"));
+    add_header(req, STOA_STR("set-cookie"), STOA_STR("a=1; HttpOnly"));
+    add_header(req, STOA_STR("set-cookie"), STOA_STR("b=2; HttpOnly"));
+}
+
+static void metrics(struct stoa_req *req)
+{
+    struct stoa_buf out;
+
+    stoa_buf_init(&out, req->arena, 8192);
+    metrics_format(&out);
+    stoa_buf_put(&out, STOA_STR("test_pins "));
+    stoa_buf_int(&out, (int64_t)the_world.pins[0].count);
+    stoa_buf_put(&out, STOA_STR("\ntest_fibers "));
+    stoa_buf_int(&out, fiber_live());
+    stoa_buf_char(&out, '\n');
+    reply(req, 200, "text/plain; version=0.0.4", stoa_buf_str(&out));
+}
+
+static void hello(struct stoa_req *req)
+{
+    reply(req, 200, "text/plain; charset=utf-8", STOA_STR("Hello, world"));
+}
+
+static void fine(struct stoa_req *req)
+{
+    reply(req, 200, "text/plain", STOA_STR("ok\n"));
+}
+
+static void redirect(struct stoa_req *req)
+{
+    reply(req, 303, NULL, (stoa_str){0});
+    add_header(req, STOA_STR("location"), STOA_STR("/hello"));
+}
+
+static void nothing(struct stoa_req *req)
+{
+    (void)req;
+}
+
+void gate_dispatch(struct stoa_req *req)
+{
+    static const struct {
+        const char *path;
+        void (*handler)(struct stoa_req *req);
+    } paths[] = {
+        {"/hello", hello},     {"/echo", echo},         {"/wait", wait},   {"/stubborn", stubborn},
+        {"/big", big},         {"/status", status},     {"/split", split}, {"/framing", framing},
+        {"/cookies", cookies}, {"/metrics", metrics},   {"/readyz", fine}, {"/livez", fine},
+        {"/nothing", nothing}, {"/redirect", redirect},
+    };
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        if (stoa_str_is(req->path, paths[i].path)) {
+            paths[i].handler(req);
+            return;
+        }
+    if (!req->method) {
+        reply(req, 405, "text/plain", STOA_STR("method\n"));
+        return;
+    }
+    reply(req, 404, "application/problem+json", STOA_STR("{\"status\":404}"));
+}
+
+/* ---- Threads ---- */
+
+struct start {
+    struct loop_message message;
+};
+
+static void attach(struct loop_message *message)
+{
+    free(message);
+    http_attach(http);
+}
+
+static void *run(void *arg)
+{
+    struct loop *loop = arg;
+    struct loop_message *message = calloc(1, sizeof(*message));
+
+    message->run = attach;
+    loop_post(loop, message);
+    loop_run(loop);
+    return NULL;
+}
+
+static void on_idle(void *data)
+{
+    log_flush();
+    _exit(0);
+}
+
+static void *wait_for_term(void *arg)
+{
+    int got;
+
+    sigwait(arg, &got);
+    http_drain(http, on_idle, NULL);
+    sigwait(arg, &got);
+    _exit(1);
+}
+
+/* ---- The command line: --name number, one for each limit ---- */
+
+#define LIMITS(X)                                                                                  \
+    X(connections)                                                                                 \
+    X(connections_per_address)                                                                     \
+    X(in_flight)                                                                                   \
+    X(in_flight_per_address)                                                                       \
+    X(head_max)                                                                                    \
+    X(target_max)                                                                                  \
+    X(headers_max)                                                                                 \
+    X(body_max)                                                                                    \
+    X(request_ms)                                                                                  \
+    X(stall_bytes)                                                                                 \
+    X(stall_ms)                                                                                    \
+    X(drain_ms)
+
+static const char *listen_on[LISTEN_MAX], *proxies[LISTEN_MAX], *form_action;
+static uint32_t listen_count, proxy_count;
+
+static bool read_option(struct http_options *options, const char *name, const char *value)
+{
+#define X(limit)                                                                                   \
+    if (!strcmp(name, "--" #limit)) {                                                              \
+        options->limits.limit = (uint32_t)atoi(value);                                             \
+        return true;                                                                               \
+    }
+    LIMITS(X)
+#undef X
+    if (!strcmp(name, "--listen") && listen_count < LISTEN_MAX)
+        listen_on[listen_count++] = value;
+    else if (!strcmp(name, "--proxy") && proxy_count < LISTEN_MAX)
+        proxies[proxy_count++] = value;
+    else if (!strcmp(name, "--form-action"))
+        form_action = value;
+    else if (!strcmp(name, "--loops") && atoi(value) > 0 && atoi(value) <= LOOPS_MAX)
+        loop_count = (uint32_t)atoi(value);
+    else
+        return false;
+    return true;
+}
+
+static bool open_http(int argc, char **argv)
+{
+    struct http_options options = {0};
+    struct diag diag = {0};
+    struct stoa_buf text;
+
+    for (int i = 1; i < argc; i += 2)
+        if (i + 1 == argc || !read_option(&options, argv[i], argv[i + 1])) {
+            fprintf(stderr, "http_test_server: %s?\n", argv[i]);
+            return false;
+        }
+    if (listen_count == 0)
+        listen_on[listen_count++] = "127.0.0.1:0";
+    options.listen = listen_on;
+    options.listen_count = listen_count;
+    options.trusted_proxies = proxies;
+    options.trusted_proxy_count = proxy_count;
+    options.csp_form_action = form_action;
+    options.loops = loop_count;
+    if (http_create(&options, &diag, &http) == STOA_OK)
+        return true;
+    stoa_buf_init(&text, stoa_arena_create(), 512);
+    diag_format(&diag, &text);
+    fprintf(stderr, "%.*s\n", (int)text.len, text.ptr);
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t threads[LOOPS_MAX + 1];
+    static sigset_t term;
+
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &term, NULL);
+    log_init(1, LOG_JSON, STOA_INFO);
+    if (!open_http(argc, argv))
+        return 1;
+    for (uint32_t i = 0; i < loop_count; i++) {
+        loops[i] = loop_create(i);
+        pthread_create(&threads[i], NULL, run, loops[i]);
+    }
+    pthread_create(&threads[loop_count], NULL, wait_for_term, &term);
+    for (uint32_t i = 0; i < listen_count; i++)
+        fprintf(stderr, "listening %s\n", http_address(http, i));
+    pthread_join(threads[0], NULL);
+    return 0;
+}

@@ -80,8 +80,8 @@ static struct arena_block *block_acquire(void)
 static void block_release(struct arena_block *block)
 {
     UNPOISON(block + 1, block->size); /* malloc's again; it has its own red zones */
-#ifndef ARENA_CHECKED
-    if (block->size == ARENA_BLOCK - sizeof(*block) && free_count < ARENA_KEEP) {
+    bool is_standard = block->size == ARENA_BLOCK - sizeof(*block);
+    if (!ARENA_RED_ZONE && is_standard && free_count < ARENA_KEEP) {
         if (__builtin_expect(!free_blocks, 0))
             free_list_watch_thread();
         block->next = free_blocks;
@@ -89,7 +89,6 @@ static void block_release(struct arena_block *block)
         free_count++;
         return;
     }
-#endif
     free(block);
 }
 

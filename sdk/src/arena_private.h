@@ -22,10 +22,9 @@ enum {
 #endif
 #endif
 
-/* A red zone between two allocations, where a checker can see one. */
+/* Bytes between two takes, where a checker watches them; then there is no free list either. */
 #if defined(ARENA_ASAN) || defined(STOA_VALGRIND)
 #define ARENA_RED_ZONE 16
-#define ARENA_CHECKED 1
 #else
 #define ARENA_RED_ZONE 0
 #endif
@@ -59,14 +58,12 @@ void *arena_take_slow(struct stoa_arena *arena, uint64_t size);
 /* stoa_arena_take(), inlined where it is hot. */
 static inline void *arena_take(struct stoa_arena *arena, uint64_t size)
 {
-#ifndef ARENA_CHECKED
     /* end - at is a multiple of ARENA_ALIGN, so what fits unrounded fits rounded. */
-    if (__builtin_expect(size <= (uint64_t)(arena->end - arena->at), 1)) {
+    if (!ARENA_RED_ZONE && __builtin_expect(size <= (uint64_t)(arena->end - arena->at), 1)) {
         void *p = arena->at;
         arena->at += (size + ARENA_ALIGN - 1) & ~(uint64_t)(ARENA_ALIGN - 1);
         return p;
     }
-#endif
     return arena_take_slow(arena, size);
 }
 

@@ -6,7 +6,7 @@
 #include <stoa/str.h>
 #include <unistd.h>
 
-enum { FAULTS_MAX = 16, PLACE_MAX = 64, DELAY_MAX_MS = 600000 };
+enum { FAULTS_MAX = 8, PLACE_MAX = 64, DELAY_MAX_MS = 600000 };
 
 struct armed {
     char place[PLACE_MAX];

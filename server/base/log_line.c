@@ -175,9 +175,14 @@ uint32_t log_line_access_text(char *out, const struct log_access *entry, bool ha
 
 /* ---- All other lines ---- */
 
+static uint64_t room_of(const struct line *line)
+{
+    return line->at < line->end ? (uint64_t)(line->end - line->at) : 0;
+}
+
 static void add_raw(struct line *line, const char *text, uint64_t len)
 {
-    if (len <= (uint64_t)(line->end - line->at))
+    if (len <= room_of(line))
         line->at = put_raw(line->at, text, len);
 }
 
@@ -189,9 +194,7 @@ static void add(struct line *line, const char *text)
 /* As much of s as there is room for. */
 static void add_escaped(struct line *line, stoa_str s, bool is_json)
 {
-    uint64_t room = line->at < line->end ? (uint64_t)(line->end - line->at) : 0;
-
-    s = log_line_cut(s, room / JSON_ESCAPE_FACTOR);
+    s = log_line_cut(s, room_of(line) / JSON_ESCAPE_FACTOR);
     line->at = is_json ? json_escape(line->at, s) : log_line_plain(line->at, s);
 }
 
@@ -211,7 +214,7 @@ static void add_json(struct line *line, const stoa_value *value)
 
     stoa_buf_init(&text, arena, 256);
     stoa_json_format(json, &text);
-    if (text.len <= (uint64_t)(line->end - line->at))
+    if (text.len <= room_of(line))
         add_raw(line, text.ptr, text.len);
     else
         add(line, "null");

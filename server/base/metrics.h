@@ -1,5 +1,6 @@
 /* base/metrics.h: counters, gauges and histograms, declared once in a table, counted per thread
- * without locks, summed when read. Prometheus text format 0.0.4. SPDX-License-Identifier: Apache-2.0 */
+ * without locks, summed when read. Prometheus text format 0.0.4. SPDX-License-Identifier:
+ * Apache-2.0 */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 

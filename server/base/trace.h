@@ -6,8 +6,8 @@
 #include <stoa/str.h>
 
 struct trace {
-    char trace_id[33]; /* 32 hex digits */
-    char span_id[17];  /* 16 hex digits: this request */
+    char trace_id[33];  /* 32 hex digits */
+    char span_id[17];   /* 16 hex digits: this request */
     char parent_id[17]; /* empty when we are the first */
     uint8_t flags;
 };

@@ -92,8 +92,7 @@ Test(fault, refuses_what_it_cannot_read_and_arms_nothing)
         "a=kill@1!!",
         "a=kill@!",
         "good=drop;bad",
-        "a=drop;a=drop;a=drop;a=drop;a=drop;a=drop;"
-        "a=drop;a=drop;a=drop;a=drop;a=drop;a=drop;a=drop;a=drop;a=drop;a=drop;a=drop"};
+        "a=drop;a=drop;a=drop;a=drop;a=drop;a=drop;a=drop;a=drop;a=drop"};
 
     for (size_t i = 0; i < sizeof(specs) / sizeof(specs[0]); i++) {
         fault_arm("before=error:STORE");

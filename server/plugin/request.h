@@ -88,6 +88,7 @@ struct stoa_req {
     uint64_t cache_epoch; /* read before the handler; see cache_put */
     uint32_t statements;  /* SQL statements so far, its calls included */
     struct stoa_req *parent; /* the request that made this call, or NULL */
+    struct stoa_req *peer;   /* behind a wire: the same request on the host's side; NULL there */
 
     struct request_reply reply;
 

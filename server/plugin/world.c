@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Each loop's own pointer: publishing on one loop does not disturb another. */
 static __thread struct world *in_force;
@@ -20,7 +21,10 @@ static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa
     }
     memcpy(own_name, name.ptr, name.len);
     own_name[name.len] = '\0';
-    snprintf(path, sizeof path, "%s/%s.so", o->plugin_path, own_name);
+    /* A plugin is a file, or a package: a folder of its name. */
+    snprintf(path, sizeof path, "%s/%s/%s.so", o->plugin_path, own_name, own_name);
+    if (access(path, F_OK) != 0)
+        snprintf(path, sizeof path, "%s/%s.so", o->plugin_path, own_name);
     STOA_TRY(generation_open(path, o->config, own_name, diag, &w->generations[w->plugins]));
     w->plugins++;
     return STOA_OK;

@@ -5,11 +5,13 @@
 
 #include "base/diag.h"
 #include <stoa/json.h>
+#include <stoa/plugin.h>
 
 struct config; /* owns an arena; every default is filled in */
 
 /* Evaluates path (own child process: 2 s CPU, 256 MiB, no io/os/load/random) and checks the result.
- * STOA_E_CONFIG with *diag otherwise. data: --data DIR, or NULL for the file's own. node: --node or NULL. */
+ * STOA_E_CONFIG with *diag otherwise. data: --data DIR, or NULL for the file's own. node: --node or
+ * NULL. */
 struct config_source {
     const char *path;
     const char *data;
@@ -22,8 +24,12 @@ void config_destroy(struct config *config);
 /* The child's side: `stoa __config FILE` writes canonical JSON (or the diag) to stdout. */
 int config_child_main(int argc, char **argv);
 
-/* The whole effective configuration, secrets as handles; "shop.name", "limits.connections" … */
+/* The whole effective configuration: every key of docs/operator-guide.md is there, sizes in bytes,
+ * durations in milliseconds, folders absolute, secrets as handles {"secret": name}; "shop.name",
+ * "limits.connections" … "node" is this node: name, listen, run ("*" or names). A resource says
+ * "kind": "sqlite". */
 const struct stoa_json *config_json(const struct config *config);
+/* A path that the schema does not have is a bug, and asserted, but for those below "plugins". */
 stoa_str config_str(const struct config *config, const char *path);
 int64_t config_int(const struct config *config, const char *path);
 bool config_bool(const struct config *config, const char *path);
@@ -31,6 +37,14 @@ bool config_bool(const struct config *config, const char *path);
 const char *config_hash(const struct config *config);
 /* Where a literal key stands in the file: fills *diag's file, line, column. */
 void config_locate(const struct config *config, const char *path, struct diag *ret);
+/* A problem with the value at path: place, line and message; add diag_hint() as needed. */
+void config_problem(const struct config *config, const char *path, struct diag *diag,
+                    const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Checks a plugin's own keys at path ("plugins.order") against the plugin's schema. The keys that
+ * all plugins have are left alone. STOA_E_CONFIG with *diag otherwise. */
+STOA_NODISCARD stoa_err config_check_table(const struct config *config, const char *path,
+                                           const struct stoa_setting *schema, uint32_t count,
+                                           struct diag *diag);
 /* The value behind a secret handle or a plain string; never logged. */
 stoa_str config_secret(const struct config *config, const char *path);
 /* Effective configuration with secrets masked, for `stoa -T`. */

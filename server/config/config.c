@@ -1,0 +1,292 @@
+/* config/config.c: from the file to the effective configuration. SPDX-License-Identifier:
+ * Apache-2.0 */
+#include "config/config.h"
+
+#include "base/hex.h"
+#include "config/config_private.h"
+#include "config/evaluate.h"
+#include <libgen.h>
+#include <sodium.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void config_locate(const struct config *config, const char *path, struct diag *ret)
+{
+    struct check check = {.file = config->file, .text = config->text, .scan = config->scan};
+
+    check_place(&check, path, ret);
+}
+
+void config_problem(const struct config *config, const char *path, struct diag *diag,
+                    const char *format, ...)
+{
+    va_list args;
+
+    config_locate(config, path, diag);
+    va_start(args, format);
+    vsnprintf(diag->message, sizeof(diag->message), format, args);
+    va_end(args);
+}
+
+const struct stoa_json *config_json(const struct config *config)
+{
+    return config->json;
+}
+
+/* The node at path. Below "plugins" a plugin's own keys may be absent; elsewhere a name that the
+ * schema does not have is a spelling mistake in our code. */
+static const struct stoa_json *get(const struct config *config, const char *path)
+{
+    const struct stoa_json *json = stoa_json_get(config->json, path);
+
+    stoa_assert(json || strncmp(path, "plugins.", 8) == 0 || strncmp(path, "resources.", 10) == 0);
+    return json;
+}
+
+stoa_str config_str(const struct config *config, const char *path)
+{
+    return stoa_json_str(get(config, path), "");
+}
+
+int64_t config_int(const struct config *config, const char *path)
+{
+    return stoa_json_int(get(config, path), "", 0);
+}
+
+bool config_bool(const struct config *config, const char *path)
+{
+    return stoa_json_true(get(config, path), "");
+}
+
+const char *config_hash(const struct config *config)
+{
+    return config->hash;
+}
+
+/* folder + "/" + path, or path when it is absolute. */
+static stoa_str below(struct stoa_arena *arena, const char *folder, stoa_str path)
+{
+    if (path.len > 0 && path.ptr[0] == '/')
+        return path;
+    return stoa_concat(arena, stoa_str_of(folder), STOA_STR("/"), path);
+}
+
+/* Folders become absolute: what is started later may have another working directory. */
+static void resolve_folders(struct config *c, struct stoa_json *json,
+                            const struct config_source *source)
+{
+    static const char *const relative[] = {"plugin_path", "theme_path", "migration_path"};
+    char *whole = realpath(c->file, NULL), *here = getcwd(NULL, 0);
+    const char *folder = whole ? dirname(whole) : ".";
+    stoa_str log = stoa_json_str(json, "log.file");
+
+    for (uint32_t i = 0; i < sizeof(relative) / sizeof(*relative); i++) {
+        stoa_str path = stoa_json_str(json, relative[i]);
+        if (path.len > 0)
+            stoa_json_set_str(json, relative[i], below(c->arena, folder, path));
+    }
+    if (log.len > 0) {
+        struct stoa_json *all = stoa_json_copy(c->arena, stoa_json_get(json, "log"));
+        stoa_json_set_str(all, "file", below(c->arena, folder, log));
+        stoa_json_set(json, "log", all);
+    }
+    if (source->data)
+        stoa_json_set_str(json, "data",
+                          below(c->arena, here ? here : ".", stoa_str_of(source->data)));
+    else
+        stoa_json_set_str(json, "data", below(c->arena, folder, stoa_json_str(json, "data")));
+    free(whole);
+    free(here);
+}
+
+static struct stoa_json *edit_shop(struct config *c, struct stoa_json *json)
+{
+    return stoa_json_set(json, "shop", stoa_json_copy(c->arena, stoa_json_get(json, "shop")));
+}
+
+/* --listen moves the port of a loopback shop.url along, so that links in mails reach this instance.
+ */
+static void move_shop_url(struct config *c, struct stoa_json *json, const char *listen)
+{
+    const char *port = listen ? strrchr(listen, ':') : NULL;
+    struct check_url url;
+
+    if (!port || strcmp(port, ":0") == 0 ||
+        !check_url_parse(stoa_json_str(json, "shop.url"), &url) || !check_is_loopback(url.host) ||
+        !stoa_str_is(url.scheme, "http") || stoa_str_find(url.host, ':', 0) >= 0)
+        return;
+    stoa_json_set_str(edit_shop(c, json), "url",
+                      stoa_concat(c->arena, STOA_STR("http://"), url.host, stoa_str_of(port)));
+}
+
+static void set_development(struct stoa_json *json)
+{
+    struct check_url url;
+
+    if (!stoa_json_get(json, "development"))
+        stoa_json_set_bool(json, "development",
+                           check_url_parse(stoa_json_str(json, "shop.url"), &url) &&
+                               check_is_loopback(url.host));
+}
+
+static stoa_err no_such_node(const struct config *c, const char *name,
+                             const struct stoa_json *nodes, struct diag *diag)
+{
+    struct stoa_buf names;
+
+    stoa_buf_init(&names, c->arena, 64);
+    for (const struct stoa_json *e = stoa_json_first(nodes); e; e = stoa_json_next(e)) {
+        stoa_buf_put(&names, names.len ? STOA_STR(", ") : STOA_STR(""));
+        stoa_buf_put(&names, stoa_json_name(e));
+    }
+    config_locate(c, "nodes", diag);
+    if (name)
+        snprintf(diag->message, sizeof(diag->message), "there is no node '%.64s'", name);
+    else
+        snprintf(diag->message, sizeof(diag->message), "there are several nodes");
+    diag_hint(diag, "say which one this is: --node NAME (%.*s)", (int)names.len, names.ptr);
+    return STOA_E_CONFIG;
+}
+
+/* "node" becomes a copy of the one that this process is. */
+static stoa_err choose_node(struct config *c, struct stoa_json *json,
+                            const struct config_source *source, struct diag *diag)
+{
+    const struct stoa_json *nodes = stoa_json_get(json, "nodes"), *chosen;
+    const char *name = source->node ? source->node : getenv("STOA_NODE");
+
+    if (name)
+        chosen = stoa_json_member(nodes, stoa_str_of(name));
+    else if (stoa_json_count(nodes) == 1)
+        chosen = stoa_json_first(nodes);
+    else
+        chosen = stoa_json_member(nodes, STOA_STR("all"));
+    if (!chosen)
+        return no_such_node(c, name, nodes, diag);
+
+    stoa_str chosen_name = stoa_json_name(chosen);
+    struct stoa_json *node = stoa_json_copy(c->arena, chosen);
+    if (source->listen) {
+        struct stoa_json *listen = stoa_json_array(c->arena);
+        stoa_json_push(listen, stoa_json_new_str(c->arena, stoa_str_of(source->listen)));
+        stoa_json_set(node, "listen", listen);
+    }
+    stoa_json_set(json, "node", node);
+    stoa_json_set_str(node, "name", chosen_name);
+    return STOA_OK;
+}
+
+static stoa_err read_text(struct config *c, struct diag *diag)
+{
+    stoa_err err = evaluate_read(c->arena, c->file, EVALUATE_FILE_MAX, &c->text);
+
+    if (err == STOA_OK) {
+        c->scan = scan_text(c->arena, c->text);
+        return STOA_OK;
+    }
+    if (err == STOA_E_NOT_FOUND)
+        diag_set(diag, c->file, 0, 0, "there is no such file");
+    else if (err == STOA_E_TOO_LARGE)
+        diag_set(diag, c->file, 0, 0, "has more than %d KiB", EVALUATE_FILE_MAX / 1024);
+    else
+        diag_set(diag, c->file, 0, 0, "cannot be read");
+    diag_hint(diag, "name the configuration with -c FILE");
+    return STOA_E_CONFIG;
+}
+
+static void hash_text(struct config *c, stoa_str text)
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+
+    crypto_hash_sha256(digest, (const unsigned char *)text.ptr, text.len);
+    hex_encode(digest, sizeof(digest), c->hash);
+}
+
+/* The line of the file that *diag speaks of, for the caret. */
+static void add_source(const struct config *c, struct diag *diag)
+{
+    stoa_str line = scan_line(c->text, diag->line);
+
+    if (diag->line && !*diag->source && line.len < sizeof(diag->source))
+        snprintf(diag->source, sizeof(diag->source), "%.*s", (int)line.len,
+                 line.len ? line.ptr : "");
+}
+
+static stoa_err evaluate(struct config *c, const struct stoa_json **ret, struct diag *diag)
+{
+    struct stoa_json_error error;
+    stoa_str text;
+    stoa_err err = evaluate_file(c->arena, c->file, diag, &text);
+
+    if (err != STOA_OK) {
+        add_source(c, diag);
+        return err;
+    }
+    hash_text(c, text);
+    if (stoa_json_parse(c->arena, text, &error, ret) == STOA_OK)
+        return STOA_OK;
+    diag_set(diag, c->file, 0, 0, "is too much to take in: %s", error.reason);
+    return STOA_E_CONFIG;
+}
+
+static stoa_err check_all(struct config *c, const struct stoa_json *given, struct diag *diag,
+                          struct stoa_json **ret)
+{
+    struct check check = {.arena = c->arena,
+                          .file = c->file,
+                          .text = c->text,
+                          .scan = c->scan,
+                          .diag = diag,
+                          .secrets = stoa_json_array(c->arena)};
+    struct stoa_json *filled = check_fill(&check, given);
+
+    if (check.problems == 0)
+        check_relations(&check, filled);
+    c->secret_paths = check.secrets;
+    *ret = filled;
+    return check_end(&check);
+}
+
+static stoa_err load(struct config *c, const struct config_source *source, struct diag *diag)
+{
+    const struct stoa_json *given;
+    struct stoa_json *json;
+
+    STOA_TRY(read_text(c, diag));
+    STOA_TRY(evaluate(c, &given, diag));
+    STOA_TRY(check_all(c, given, diag, &json));
+    STOA_TRY(choose_node(c, json, source, diag));
+    resolve_folders(c, json, source);
+    move_shop_url(c, json, source->listen);
+    set_development(json);
+    c->json = json;
+    return config_secrets_read(c, diag);
+}
+
+stoa_err config_load(const struct config_source *source, struct diag *diag, struct config **ret)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct config *c = stoa_new(arena, struct config);
+    stoa_err err;
+
+    c->arena = arena;
+    c->file = stoa_cstr(arena, stoa_str_of(source->path));
+    err = load(c, source, diag);
+    if (err != STOA_OK) {
+        config_destroy(c);
+        return err;
+    }
+    *ret = c;
+    return STOA_OK;
+}
+
+void config_destroy(struct config *config)
+{
+    if (!config)
+        return;
+    for (uint32_t i = 0; i < config->secret_count; i++)
+        sodium_memzero((char *)config->secrets[i].value.ptr, config->secrets[i].value.len);
+    stoa_arena_destroy(config->arena);
+}

@@ -1,0 +1,33 @@
+/* config/config_private.h: what the files of this folder share. SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef CONFIG_PRIVATE_H
+#define CONFIG_PRIVATE_H
+
+#include "config/check.h"
+#include "config/config.h"
+
+struct config_secret_value {
+    stoa_str name, value;
+};
+
+struct config {
+    struct stoa_arena *arena;
+    const char *file;
+    stoa_str text;
+    const struct scan *scan;
+    const struct stoa_json *json;
+    const struct stoa_json *secret_paths; /* where a string is a secret too */
+    struct config_secret_value *secrets;
+    uint32_t secret_count;
+    char hash[65];
+};
+
+enum { CONFIG_SECRETS_MAX = 64 };
+
+/* Finds the value of every {"secret": name} in config->json: in STOA_SECRET_NAME, else in the file
+ * secrets/name beside the configuration. STOA_E_CONFIG with *diag when one is nowhere. */
+STOA_NODISCARD stoa_err config_secrets_read(struct config *config, struct diag *diag);
+/* The name of a handle; empty when json is none. */
+stoa_str config_secret_name(const struct stoa_json *json);
+
+#endif

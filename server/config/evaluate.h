@@ -1,0 +1,33 @@
+/* config/evaluate.h: config.lua in, canonical JSON out, by way of a child process.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONFIG_EVALUATE_H
+#define CONFIG_EVALUATE_H
+
+#include "base/diag.h"
+#include <stoa/str.h>
+
+enum {
+    EVALUATE_CPU_S = 2,
+    EVALUATE_WALL_MS = 5000,
+    EVALUATE_LUA_MIB = 128,     /* what Lua may hold */
+    EVALUATE_PROCESS_MIB = 256, /* address space of the child beyond what it started with */
+    EVALUATE_FILE_MAX = 256 * 1024,
+    EVALUATE_RESULT_MAX = 1024 * 1024,
+    EVALUATE_NODES_MAX = 10000,
+    EVALUATE_DEPTH_MAX = 16,
+    EVALUATE_BAD_CONFIG = 78, /* exit code: standard output holds a problem, not a result */
+};
+
+/* The program that has config_child_main() behind `__config`: itself, but for tests. */
+extern const char *evaluate_program;
+
+/* Runs the child on path. *ret lives in arena. STOA_E_CONFIG with *diag (line, message, hint)
+ * otherwise. */
+STOA_NODISCARD stoa_err evaluate_file(struct stoa_arena *arena, const char *path, struct diag *diag,
+                                      stoa_str *ret);
+/* Reads a whole file of at most max bytes. STOA_E_NOT_FOUND, STOA_E_TOO_LARGE, STOA_E_FORBIDDEN …
+ */
+STOA_NODISCARD stoa_err evaluate_read(struct stoa_arena *arena, const char *path, uint64_t max,
+                                      stoa_str *ret);
+
+#endif

@@ -1,0 +1,257 @@
+/* config/relations.c: what no single key can tell. SPDX-License-Identifier: Apache-2.0 */
+#include "config/check.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stoa/money.h>
+
+#define PATH_LEN 160
+
+/* Cuts ":8080" or "]:8080" off; *port keeps the ":". False when there is more than one bare colon.
+ */
+static bool split_port(stoa_str text, stoa_str *host, stoa_str *port)
+{
+    int64_t colon;
+
+    if (text.len > 0 && text.ptr[0] == '[') {
+        int64_t end = stoa_str_find(text, ']', 0);
+        if (end < 0)
+            return false;
+        *host = stoa_str_sub(text, 1, (uint64_t)end - 1);
+        *port = stoa_str_sub(text, (uint64_t)end + 1, text.len);
+        return port->len == 0 || port->ptr[0] == ':';
+    }
+    colon = stoa_str_find(text, ':', 0);
+    *host = colon < 0 ? text : stoa_str_sub(text, 0, (uint64_t)colon);
+    *port = colon < 0 ? (stoa_str){"", 0} : stoa_str_sub(text, (uint64_t)colon, text.len);
+    return colon < 0 || stoa_str_find(text, ':', (uint64_t)colon + 1) < 0;
+}
+
+static bool is_port(stoa_str port)
+{
+    int64_t number;
+
+    return port.len > 1 &&
+           stoa_str_int(stoa_str_sub(port, 1, port.len), 0, 65535, &number) == STOA_OK;
+}
+
+static bool is_host(stoa_str host)
+{
+    if (host.len == 0)
+        return false;
+    for (uint64_t i = 0; i < host.len; i++) {
+        char c = host.ptr[i];
+        bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '.' || c == '-' || c == ':';
+        if (!fits)
+            return false;
+    }
+    return true;
+}
+
+bool check_url_parse(stoa_str url, struct check_url *ret)
+{
+    int64_t scheme = stoa_str_find(url, ':', 0);
+    stoa_str rest;
+
+    if (scheme <= 0 || !stoa_str_starts(stoa_str_sub(url, (uint64_t)scheme, 3), STOA_STR("://")))
+        return false;
+    ret->scheme = stoa_str_sub(url, 0, (uint64_t)scheme);
+    rest = stoa_str_sub(url, (uint64_t)scheme + 3, url.len);
+    return split_port(rest, &ret->host, &ret->port) && is_host(ret->host) &&
+           (ret->port.len == 0 || is_port(ret->port));
+}
+
+bool check_is_loopback(stoa_str host)
+{
+    return stoa_str_eq_nocase(host, STOA_STR("localhost")) || stoa_str_is(host, "::1") ||
+           stoa_str_starts(host, STOA_STR("127."));
+}
+
+static void check_shop_url(struct check *check, const struct stoa_json *filled)
+{
+    stoa_str url = stoa_json_str(filled, "shop.url");
+    struct check_url parts;
+
+    if (!check_url_parse(url, &parts) ||
+        !(stoa_str_is(parts.scheme, "http") || stoa_str_is(parts.scheme, "https"))) {
+        check_problem(check, "shop.url",
+                      "shop.url is not the address of a shop; write it like "
+                      "\"https://shop.example.com\", with nothing behind the host");
+        return;
+    }
+    if (stoa_str_is(parts.scheme, "http") && !check_is_loopback(parts.host) &&
+        !stoa_json_true(filled, "insecure_http"))
+        check_problem(
+            check, "shop.url",
+            "shop.url is plain http, so browsers would drop the session cookie; use https, "
+            "or set insecure_http = true if you know why");
+}
+
+/* "en", "de", "pt-BR", "zh-Hant" */
+static bool is_locale(stoa_str text)
+{
+    stoa_str rest = text, part = stoa_str_cut(&rest, '-');
+
+    if (part.len < 2 || part.len > 3 || text.len > 16)
+        return false;
+    for (uint64_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!letter && c != '-' && !(c >= '0' && c <= '9' && i > part.len))
+            return false;
+    }
+    return true;
+}
+
+static void check_shop(struct check *check, const struct stoa_json *filled)
+{
+    const struct stoa_json *locales = stoa_json_get(filled, "shop.locales");
+    stoa_str currency = stoa_json_str(filled, "shop.currency");
+    uint32_t index = 0;
+
+    check_shop_url(check, filled);
+    if (!stoa_currency_is_known(currency))
+        check_problem(
+            check, "shop.currency",
+            "shop.currency = \"%.*s\" is no currency; write its ISO 4217 code, such as \"EUR\"",
+            (int)currency.len, currency.ptr);
+    if (stoa_json_count(locales) == 0)
+        check_problem(check, "shop.locales",
+                      "shop.locales is empty; name at least one, such as \"en\"");
+    for (const struct stoa_json *e = stoa_json_first(locales); e; e = stoa_json_next(e), index++) {
+        char path[PATH_LEN];
+        snprintf(path, sizeof(path), "shop.locales.%u", index);
+        if (!is_locale(stoa_json_str(e, "")))
+            check_problem(check, path,
+                          "shop.locales[%u] is no locale; write it like \"en\" or \"pt-BR\"",
+                          index + 1);
+    }
+}
+
+static const char *closest_member(const struct stoa_json *map, stoa_str name,
+                                  struct stoa_arena *arena)
+{
+    const char *candidates[64];
+    uint32_t count = 0;
+
+    for (const struct stoa_json *e = stoa_json_first(map); e && count < 64; e = stoa_json_next(e))
+        candidates[count++] = stoa_cstr(arena, stoa_json_name(e));
+    return diag_did_you_mean(stoa_cstr(arena, name), candidates, count);
+}
+
+/* Reports at path that map ("plugins") has no member called name. */
+static void no_such(struct check *check, const char *path, const char *map_name,
+                    const struct stoa_json *map, stoa_str name)
+{
+    const char *close = closest_member(map, name, check->arena);
+
+    if (close)
+        check_problem(check, path, "there is no '%.*s' in %s; did you mean '%s'?", (int)name.len,
+                      name.ptr, map_name, close);
+    else
+        check_problem(check, path, "there is no '%.*s' in %s; add it there", (int)name.len,
+                      name.ptr, map_name);
+}
+
+static bool is_listen(stoa_str text)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    stoa_str host, port;
+    char name[64];
+
+    if (!split_port(text, &host, &port) || !is_port(port) || host.len >= sizeof(name))
+        return false;
+    snprintf(name, sizeof(name), "%.*s", (int)host.len, host.len ? host.ptr : "");
+    return host.len == 0 || inet_pton(AF_INET, name, &v4) == 1 ||
+           inet_pton(AF_INET6, name, &v6) == 1;
+}
+
+static void check_node(struct check *check, const struct stoa_json *node,
+                       const struct stoa_json *filled)
+{
+    const struct stoa_json *plugins = stoa_json_get(filled, "plugins");
+    const struct stoa_json *listen = stoa_json_get(node, "listen"),
+                           *run = stoa_json_get(node, "run");
+    stoa_str name = stoa_json_name(node);
+    char path[PATH_LEN];
+    uint32_t index = 0;
+
+    for (const struct stoa_json *e = stoa_json_first(listen); e; e = stoa_json_next(e), index++) {
+        snprintf(path, sizeof(path), "nodes.%.*s.listen.%u", (int)name.len, name.ptr, index);
+        if (!is_listen(stoa_json_str(e, "")))
+            check_problem(check, path,
+                          "nodes.%.*s.listen[%u] is no address; write it like \"127.0.0.1:8080\", "
+                          "\":8080\" or \"[::1]:8080\"",
+                          (int)name.len, name.ptr, index + 1);
+    }
+    index = 0;
+    for (const struct stoa_json *e = stoa_json_first(run); e; e = stoa_json_next(e), index++) {
+        snprintf(path, sizeof(path), "nodes.%.*s.run.%u", (int)name.len, name.ptr, index);
+        if (!stoa_json_member(plugins, stoa_json_str(e, "")))
+            no_such(check, path, "plugins", plugins, stoa_json_str(e, ""));
+    }
+}
+
+/* Each plugin's tables are in a resource that exists and is a database. */
+static void check_plugins(struct check *check, const struct stoa_json *filled)
+{
+    const struct stoa_json *plugins = stoa_json_get(filled, "plugins");
+    const struct stoa_json *resources = stoa_json_get(filled, "resources");
+
+    for (const struct stoa_json *e = stoa_json_first(plugins); e; e = stoa_json_next(e)) {
+        stoa_str name = stoa_json_name(e), sql = stoa_json_str(e, "sql");
+        char path[PATH_LEN];
+
+        snprintf(path, sizeof(path), "plugins.%.*s.sql", (int)name.len, name.ptr);
+        if (!stoa_json_member(resources, sql))
+            no_such(check, path, "resources", resources, sql);
+        else if (strcmp(config_use_of(sql), "sql") != 0)
+            check_problem(check, path, "%s = \"%.*s\" is no database; name an sql resource", path,
+                          (int)sql.len, sql.ptr);
+    }
+}
+
+static bool is_network(stoa_str text)
+{
+    stoa_str rest = text, host = stoa_str_cut(&rest, '/');
+    unsigned char address[16];
+    char name[64];
+    int64_t bits = 0;
+
+    if (host.len == 0 || host.len >= sizeof(name))
+        return false;
+    snprintf(name, sizeof(name), "%.*s", (int)host.len, host.ptr);
+    bool v4 = inet_pton(AF_INET, name, address) == 1;
+    if (!v4 && inet_pton(AF_INET6, name, address) != 1)
+        return false;
+    return !rest.ptr || stoa_str_int(rest, 0, v4 ? 32 : 128, &bits) == STOA_OK;
+}
+
+static void check_proxies(struct check *check, const struct stoa_json *filled)
+{
+    const struct stoa_json *proxies = stoa_json_get(filled, "trusted_proxies");
+    uint32_t index = 0;
+
+    for (const struct stoa_json *e = stoa_json_first(proxies); e; e = stoa_json_next(e), index++) {
+        char path[PATH_LEN];
+        snprintf(path, sizeof(path), "trusted_proxies.%u", index);
+        if (!is_network(stoa_json_str(e, "")))
+            check_problem(
+                check, path,
+                "trusted_proxies[%u] is no address or network; write it like \"10.0.0.0/8\"",
+                index + 1);
+    }
+}
+
+void check_relations(struct check *check, const struct stoa_json *filled)
+{
+    const struct stoa_json *nodes = stoa_json_get(filled, "nodes");
+
+    check_shop(check, filled);
+    check_plugins(check, filled);
+    check_proxies(check, filled);
+    for (const struct stoa_json *e = stoa_json_first(nodes); e; e = stoa_json_next(e))
+        check_node(check, e, filled);
+}

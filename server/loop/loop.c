@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <stoa/api.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* Tasks run in one turn, so that fibers that wake each other cannot starve the sockets. */
 enum { LOOP_RUN_MAX = 256 };
@@ -45,10 +47,14 @@ int64_t loop_now(const struct loop *loop)
     return self->now_ms;
 }
 
-/* The receiver is only ever woken, see loop_wake(). */
-static void on_message(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+/* Woken: what to do about it is in the list of messages and the flag. */
+static void on_wake(void *data, int ready)
 {
-    stoa_assert(h2o_linklist_is_empty(messages));
+    struct loop *loop = data;
+    uint64_t count;
+
+    if (read(loop->wake_fd, &count, sizeof(count)) < 0)
+        stoa_assert(errno == EAGAIN || errno == EINTR);
 }
 
 struct loop *loop_create(uint32_t index)
@@ -61,8 +67,10 @@ struct loop *loop_create(uint32_t index)
     loop->run_tail = &loop->run_head;
     loop->hooks_tail = &loop->hooks;
     loop->h2o = h2o_evloop_create();
-    loop->queue = h2o_multithread_create_queue(loop->h2o);
-    h2o_multithread_register_receiver(loop->queue, &loop->receiver, on_message);
+    loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    stoa_assert(loop->wake_fd >= 0);
+    loop->wake_io = loop_io_create(loop, loop->wake_fd, on_wake, loop);
+    loop_io_want(loop->wake_io, LOOP_READ);
     return loop;
 }
 
@@ -70,9 +78,9 @@ void loop_destroy(struct loop *loop)
 {
     if (!loop)
         return;
+    loop_io_destroy(loop->wake_io);
     loop_io_reap(loop);
-    h2o_multithread_unregister_receiver(loop->queue, &loop->receiver);
-    h2o_multithread_destroy_queue(loop->queue);
+    close(loop->wake_fd);
     h2o_evloop_destroy(loop->h2o);
     free(loop->heap);
     free(loop);
@@ -103,7 +111,10 @@ static void run_tasks(struct loop *loop)
 
 static void loop_wake(struct loop *loop)
 {
-    h2o_multithread_send_message(&loop->receiver, NULL);
+    uint64_t one = 1;
+
+    while (write(loop->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
 }
 
 /* Who finds the list empty wakes the loop; the others ride along. */

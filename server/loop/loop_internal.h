@@ -14,8 +14,8 @@ struct loop_heap_entry {
 
 struct loop {
     h2o_evloop_t *h2o;
-    h2o_multithread_queue_t *queue;
-    h2o_multithread_receiver_t receiver; /* never gets a message: it is there to be woken */
+    struct loop_io *wake_io; /* on wake_fd, an eventfd: other threads end the wait by it */
+    int wake_fd;
     uint32_t index;
     bool now_old; /* now_ms is to be read again when first asked for */
     int64_t now_ms;

@@ -132,14 +132,16 @@ static struct fiber *spawn_at_gate(int i)
 
 static void until_begun(void)
 {
-    while (!has_begun())
-        fiber_yield();
+    while (!has_begun()) {
+        cr_assert_gt(fiber_live(), 1, "its fiber is gone");
+        cr_assert_eq(fiber_sleep(1), STOA_OK);
+    }
 }
 
 static void until_alone(void)
 {
     while (fiber_live() > 1)
-        fiber_yield();
+        cr_assert_eq(fiber_sleep(1), STOA_OK);
 }
 
 static void overfill(void *arg)
@@ -209,7 +211,7 @@ Test(pool, waits_for_a_job_that_has_begun)
 
 static void deadline_begun(void *arg)
 {
-    int64_t deadline = loop_now(loop_current()) + 5;
+    int64_t deadline = loop_now(loop_current()) + 100;
 
     fiber_set_deadline(deadline);
     outcome[0] = pool_run(pool, POOL_PASSWORD, wait_at_gate, &ran[0]);
@@ -223,7 +225,7 @@ static void outlive_deadline(void *arg)
     spawn(deadline_begun, NULL, NULL);
     fiber_yield();
     until_begun();
-    cr_assert_eq(fiber_sleep(10), STOA_OK);
+    cr_assert_eq(fiber_sleep(110), STOA_OK);
     cr_assert_eq(fiber_live(), 2);
     open_gate();
     until_alone();
@@ -252,7 +254,7 @@ static void destroy_while_used(void *arg)
     spawn_at_gate(1);
     cr_assert_eq(pthread_create(&thread, NULL, destroy_pool, NULL), 0);
     while (outcome[1] == STOA_E_INTERNAL)
-        fiber_yield();
+        cr_assert_eq(fiber_sleep(1), STOA_OK);
     cr_assert_eq(outcome[1], STOA_E_CANCELLED);
     open_gate();
     until_alone();

@@ -145,8 +145,6 @@ static struct stoa_json *fill_string(struct check *check, const struct config_ke
     else if ((int64_t)text.len < key->min || (int64_t)text.len > max)
         check_problem(check, path, "%s has %lu bytes; it takes %ld to %ld", label(check, path),
                       text.len, key->min, max);
-    else if (memchr(text.ptr, '\0', text.len))
-        check_problem(check, path, "%s has a zero byte in it; leave it out", label(check, path));
     return stoa_json_new_str(check->arena, text);
 }
 

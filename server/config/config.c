@@ -204,12 +204,19 @@ static void hash_text(struct config *c, stoa_str text)
     hex_encode(digest, sizeof(digest), c->hash);
 }
 
-/* The line of the file that *diag speaks of, for the caret. */
-static void add_source(const struct config *c, struct diag *diag)
+/* What the child says of a value begins with the value's path: gives it a place. Then the line that
+ * *diag speaks of, for the caret. */
+static void add_place(const struct config *c, struct diag *diag)
 {
-    stoa_str line = scan_line(c->text, diag->line);
+    stoa_str rest = stoa_str_of(diag->message);
+    const struct scan_place *place = scan_find(c->scan, stoa_str_cut(&rest, ' '));
 
-    if (diag->line && !*diag->source && line.len < sizeof(diag->source))
+    if (!diag->line && place) {
+        diag->line = place->line;
+        diag->column = place->column;
+    }
+    stoa_str line = scan_line(c->text, diag->line);
+    if (diag->line && line.len < sizeof(diag->source))
         snprintf(diag->source, sizeof(diag->source), "%.*s", (int)line.len,
                  line.len ? line.ptr : "");
 }
@@ -221,7 +228,7 @@ static stoa_err evaluate(struct config *c, const struct stoa_json **ret, struct 
     stoa_err err = evaluate_file(c->arena, c->file, diag, &text);
 
     if (err != STOA_OK) {
-        add_source(c, diag);
+        add_place(c, diag);
         return err;
     }
     hash_text(c, text);

@@ -86,11 +86,15 @@ static void count_hook(lua_State *lua, lua_Debug *event)
 
     (void)event;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    if (used.tv_sec * 1000 + used.tv_nsec / 1000000 > EVALUATE_CPU_S * 1000 - 200)
-        luaL_error(lua,
-                   "ran for more than %d s of processor time" SANDBOX_HINT
-                   "the file is to describe the shop: look for an endless loop",
-                   EVALUATE_CPU_S);
+    if (used.tv_sec * 1000 + used.tv_nsec / 1000000 < EVALUATE_CPU_S * 1000 - 200)
+        return;
+    luaL_where(lua, 0); /* luaL_error() would name the caller: a hook is no level of its own */
+    lua_pushfstring(lua,
+                    "ran for more than %d s of processor time" SANDBOX_HINT
+                    "the file is to describe the shop: look for an endless loop",
+                    EVALUATE_CPU_S);
+    lua_concat(lua, 2);
+    lua_error(lua);
 }
 
 static bool is_removed(const char *library, const char *name)

@@ -89,7 +89,7 @@ static struct stoa_json *convert_array(struct walk *w, uint32_t count)
     for (uint32_t i = 1; i <= count; i++) {
         if (lua_rawgeti(w->lua, -1, i) == LUA_TNIL)
             fail(w, "is a list with holes");
-        stoa_json_push(array, convert_below(w, stoa_str_from_int(w->arena, i)));
+        stoa_json_push(array, convert_below(w, stoa_str_from_int(w->arena, i - 1)));
         lua_pop(w->lua, 1);
     }
     return array;
@@ -144,6 +144,8 @@ static struct stoa_json *convert_string(struct walk *w)
         fail(w, "is a string of more than 64 KiB");
     if (!stoa_str_is_utf8(text))
         fail(w, "is a string that is not UTF-8");
+    if (memchr(text.ptr, '\0', len))
+        fail(w, "is a string with a zero byte in it");
     return stoa_json_new_str(w->arena, text);
 }
 

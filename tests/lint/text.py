@@ -18,7 +18,8 @@ def is_script(text: str) -> bool:
 def check_licence(path: str, text: str) -> list[Finding]:
     if not path.endswith(SOURCES) and not is_script(text):
         return []
-    if not text.strip() or SPDX in "\n".join(text.splitlines()[:15]):
+    head = re.sub(r"[\s*#]+", " ", "\n".join(text.splitlines()[:15]))  # a comment may wrap anywhere
+    if not text.strip() or SPDX in head:
         return []
     return [Finding(path, 1, "no licence line", f"add {SPDX} at the top")]
 

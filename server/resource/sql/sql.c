@@ -211,6 +211,18 @@ static void call_done(int64_t started_us, stoa_err err)
         metric_add(METRIC_sql_errors_total, 1);
 }
 
+/* Nothing is begun for a request that is over. */
+static stoa_err may_begin(const struct sql_call *call)
+{
+    stoa_err err = fault_point("sql.exec");
+
+    if (err == STOA_OK && fiber_self())
+        err = fiber_check();
+    if (err != STOA_OK)
+        sql_error("%s: not begun: %s", call->name, stoa_err_name(err));
+    return err;
+}
+
 stoa_err sql_exec(struct sql *sql, const char *owner, const struct stoa_stmt *stmt,
                   struct stoa_values args, struct stoa_arena *arena, const struct stoa_rows **ret)
 {
@@ -221,7 +233,7 @@ stoa_err sql_exec(struct sql *sql, const char *owner, const struct stoa_stmt *st
     stoa_err err;
 
     call.ret = ret ? &rows : NULL;
-    err = fault_point("sql.exec");
+    err = may_begin(&call);
     if (err == STOA_OK)
         err = call_fill(sql, &call, args, params);
     if (err == STOA_OK)
@@ -258,7 +270,7 @@ stoa_err sql_tx_exec(struct sql_tx *tx, const char *owner, const struct stoa_stm
         return STOA_E_TX;
     }
     call.ret = ret ? &rows : NULL;
-    err = fault_point("sql.exec");
+    err = may_begin(&call);
     if (err == STOA_OK)
         err = call_fill(tx->sql, &call, args, params);
     if (err == STOA_OK)

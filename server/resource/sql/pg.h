@@ -1,0 +1,148 @@
+/* resource/sql/pg.h: the parts of the PostgreSQL driver. Each loop has its own connections; no
+ * lock is needed. SPDX-License-Identifier: Apache-2.0 */
+#ifndef RESOURCE_SQL_PG_H
+#define RESOURCE_SQL_PG_H
+
+#include "fiber/fiber.h"
+#include "resource/sql/driver.h"
+#include <libpq-fe.h>
+#include <pthread.h>
+
+struct pg_lane;
+struct pg_slot;
+struct postgresql;
+
+/* ---- pg_connect.c: blocking, for a thread of the pool ---- */
+/* NULL with error filled. statement_timeout_ms 0: none. */
+PGconn *pg_connect(const char *url, uint32_t statement_timeout_ms, char error[SQL_ERROR_MAX]);
+/* What a result says: the typed error, with words for sql_last_error(). */
+stoa_err pg_error(const char *name, const PGresult *result);
+/* Of a result that is an error: the session is over. */
+bool pg_error_is_loss(const PGresult *result);
+
+/* ---- pg_conn.c: one connection in pipeline mode ---- */
+
+/* The answer to one Sync. */
+struct pg_reply {
+    uint32_t commands, at, failed_at;
+    uint32_t prepare_at;   /* which command prepares; UINT32_MAX: none does */
+    uint64_t prepare_hash; /* of the statement that the last command runs */
+    uint32_t prepare_id;   /* 0: it is not a prepared one */
+    PGresult *result, *error;
+};
+
+struct pg_conn {
+    PGconn *pg;
+    struct loop *loop;  /* NULL: off the loops, waits with poll(2) */
+    struct loop_io *io; /* NULL without a loop */
+    int want;           /* what io watches */
+    struct statements statements;
+    struct fiber_wait wait; /* of the one fiber that has the connection */
+    bool waiting;
+    bool broken;
+    uint32_t reads;       /* since the last reply ended */
+    uint64_t read_bytes;  /* of these, past the first few: bounds what one result may hold */
+    struct pg_lane *lane; /* NULL: one user at a time */
+    struct pg_slot *slot;
+    struct pg_conn *next;
+};
+/* Takes pg over, on the loop of this thread or, with loop NULL, off the loops. */
+struct pg_conn *pg_conn_create(PGconn *pg, struct loop *loop, struct pg_slot *slot,
+                               struct pg_lane *lane);
+void pg_conn_destroy(struct pg_conn *conn);
+/* Queues call, after BEGIN if wanted, and a Sync. False: the connection is lost. */
+bool pg_conn_send(struct pg_conn *conn, const struct sql_call *call, bool begin,
+                  struct pg_reply *ret);
+bool pg_conn_flush(struct pg_conn *conn);
+/* Reads what is there. False: lost, or one result holds more than any may. */
+bool pg_conn_read(struct pg_conn *conn);
+bool pg_conn_overflowed(const struct pg_conn *conn);
+/* Takes results for reply. True: its Sync has come. */
+bool pg_conn_results(struct pg_conn *conn, struct pg_reply *reply);
+/* Rows or error of a finished reply; frees it. conn NULL: it has gone since. *stale: the prepared
+ * statement was gone, and nothing has happened. */
+stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struct sql_call *call,
+                       bool *stale);
+void pg_reply_finish(struct pg_reply *reply);
+/* send, wait, take, for who has the connection alone. After an error that leaves it in an unknown
+ * state conn->broken is set. */
+stoa_err pg_conn_exec(struct pg_conn *conn, const struct sql_call *call, bool begin, bool *again);
+
+/* ---- pg_pool.c: connections for one user at a time ---- */
+
+struct pg_waiter { /* on the stack of the fiber that waits */
+    struct fiber_wait wait;
+    struct pg_waiter *prev, *next;
+    bool queued;
+    stoa_err err;
+    char error[SQL_ERROR_MAX];
+    struct pg_conn *conn;
+};
+struct pg_waiters {
+    struct pg_waiter *head, *tail;
+    uint32_t count;
+};
+void pg_waiters_push(struct pg_waiters *all, struct pg_waiter *waiter);
+void pg_waiters_remove(struct pg_waiters *all, struct pg_waiter *waiter);
+/* Removes and wakes the first. */
+void pg_waiters_wake(struct pg_waiters *all, stoa_err err, const char *error, struct pg_conn *conn);
+void pg_waiters_wake_all(struct pg_waiters *all, stoa_err err, const char *error);
+
+STOA_NODISCARD stoa_err pg_acquire(struct pg_slot *slot, struct pg_conn **ret);
+/* Back to the pool; a broken one is closed. */
+void pg_release(struct pg_conn *conn);
+/* Something came on a connection that nobody uses. */
+void pg_idle_input(struct pg_conn *conn);
+/* Connects on a thread of the pool, then calls connected on the loop (conn NULL: it failed). */
+struct pg_connecting {
+    struct pg_slot *slot;
+    struct pg_lane *lane;
+    void (*connected)(struct pg_connecting *self, PGconn *pg);
+    char error[SQL_ERROR_MAX];
+};
+void pg_connect_start(const struct pg_connecting *how);
+/* STOA_OK, or STOA_E_STORE while it is too early to try again. */
+stoa_err pg_backoff_check(const struct pg_slot *slot);
+void pg_slot_close(struct pg_slot *slot);
+
+/* ---- pg_lane.c: a connection that many statements share, one Sync each ---- */
+
+struct pg_lane {
+    struct pg_slot *slot;
+    struct pg_conn *conn; /* NULL: down */
+    bool connecting;
+    struct pg_waiters waiting; /* for the connection */
+    struct lane_op *head, *tail;
+    uint32_t queued;
+};
+stoa_err pg_lane_exec(struct pg_lane *lane, const struct sql_call *call);
+void pg_lane_on_io(struct pg_lane *lane, int ready);
+void pg_lane_close(struct pg_lane *lane);
+
+/* ---- What a loop has ---- */
+/* Reads and writes have a lane each: a write's fsync would hold the reads behind it up. */
+enum { LANE_READ, LANE_WRITE, LANES };
+struct pg_slot {
+    struct postgresql *db;
+    struct loop *loop; /* NULL: for callers off the loops, who share it under the lock */
+    pthread_mutex_t lock;
+    struct pg_lane lanes[LANES];
+    struct pg_conn *idle;
+    uint32_t open, cap; /* open: idle, in use and connecting */
+    uint32_t connecting;
+    struct pg_waiters waiting;
+    int64_t retry_at;
+    uint32_t backoff_ms;
+    char error[SQL_ERROR_MAX]; /* why the last connection failed */
+};
+
+struct postgresql {
+    struct sql base;
+    char *url;
+    uint32_t shared_timeout_ms, pool_timeout_ms;
+    uint32_t loops;
+    struct pg_slot *slots; /* one a loop, and the last for callers off the loops */
+    bool closing;
+};
+
+#endif

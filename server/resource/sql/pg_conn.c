@@ -1,0 +1,428 @@
+/* One PostgreSQL connection in pipeline mode
+ * (https://www.postgresql.org/docs/15/libpq-pipeline-mode.html). SPDX-License-Identifier:
+ * Apache-2.0 */
+#include "base/clock.h"
+#include "resource/sql/pg.h"
+
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+
+enum {
+    READS_FREE = 64,            /* reads for one reply before its bytes are counted */
+    REPLY_BYTES_MAX = 32 << 20, /* as they come: 8 MiB of cells and what frames them */
+    SCRATCH_BYTES = 1024,       /* parameters that fit need no heap */
+    BOOLEAN_OID = 16,
+};
+
+/* ---- Life ---- */
+
+static void on_io(void *data, int ready)
+{
+    struct pg_conn *conn = data;
+
+    if (conn->lane) {
+        pg_lane_on_io(conn->lane, ready);
+    } else if (conn->waiting) {
+        conn->waiting = false;
+        fiber_wake(&conn->wait);
+    } else {
+        pg_idle_input(conn);
+    }
+}
+
+static void watch(struct pg_conn *conn, int want)
+{
+    if (conn->io && conn->want != want)
+        loop_io_want(conn->io, conn->want = want);
+}
+
+struct pg_conn *pg_conn_create(PGconn *pg, struct loop *loop, struct pg_slot *slot,
+                               struct pg_lane *lane)
+{
+    struct pg_conn *conn = calloc(1, sizeof(*conn));
+
+    stoa_assert(conn);
+    conn->pg = pg;
+    conn->loop = loop;
+    conn->slot = slot;
+    conn->lane = lane;
+    PQsetnonblocking(pg, 1);
+    stoa_assert(PQenterPipelineMode(pg));
+    if (loop)
+        conn->io = loop_io_create(loop, PQsocket(pg), on_io, conn);
+    watch(conn, LOOP_READ);
+    return conn;
+}
+
+void pg_conn_destroy(struct pg_conn *conn)
+{
+    loop_io_destroy(conn->io); /* before libpq closes the socket: facts 5.3 */
+    PQfinish(conn->pg);
+    while (conn->statements.oldest)
+        statements_remove(&conn->statements, conn->statements.oldest);
+    free(conn);
+}
+
+/* ---- Sending ---- */
+
+struct params {
+    const char *values[SQL_PARAMS_MAX];
+    char scratch[SCRATCH_BYTES];
+    char *heap; /* instead of scratch, when it is too small */
+};
+
+static size_t params_size(const struct sql_call *call)
+{
+    size_t size = 0;
+
+    for (uint32_t i = 0; i < call->params_count; i++)
+        size += call->params[i].is_int ? 24 : call->params[i].s.len + 1;
+    return size;
+}
+
+/* libpq wants C strings. */
+static void params_fill(struct params *params, const struct sql_call *call)
+{
+    size_t size = params_size(call);
+    char *to = params->scratch;
+
+    params->heap = NULL;
+    if (size > SCRATCH_BYTES) {
+        to = params->heap = malloc(size);
+        stoa_assert(to);
+    }
+    for (uint32_t i = 0; i < call->params_count; i++) {
+        const struct sql_param *param = &call->params[i];
+        params->values[i] = to;
+        if (param->is_int) {
+            to += snprintf(to, 24, "%lld", (long long)param->i) + 1;
+        } else if (param->s.ptr) {
+            memcpy(to, param->s.ptr, param->s.len);
+            to[param->s.len] = 0;
+            to += param->s.len + 1;
+        } else {
+            params->values[i] = NULL;
+        }
+    }
+}
+
+static bool send_text(struct pg_conn *conn, const char *text, const struct params *params,
+                      struct pg_reply *reply, uint32_t count)
+{
+    reply->commands++;
+    return PQsendQueryParams(conn->pg, text, (int)count, NULL, params ? params->values : NULL, NULL,
+                             NULL, 0);
+}
+
+static bool send_deallocate(struct pg_conn *conn, struct statement *surplus, struct pg_reply *reply)
+{
+    char text[40];
+
+    snprintf(text, sizeof(text), "DEALLOCATE s%u", surplus->id);
+    statements_remove(&conn->statements, surplus);
+    return send_text(conn, text, NULL, reply, 0);
+}
+
+/* Not prepared yet: Parse travels with the first execution. */
+static bool send_prepare(struct pg_conn *conn, const struct sql_call *call, struct statement **ret,
+                         struct pg_reply *reply)
+{
+    struct statement *surplus = statements_surplus(&conn->statements);
+    char name[16];
+
+    if (surplus && !send_deallocate(conn, surplus, reply))
+        return false;
+    *ret = statements_add(&conn->statements, call->hash, call->owner, call->text);
+    snprintf(name, sizeof(name), "s%u", (*ret)->id);
+    reply->prepare_at = reply->commands++;
+    return PQsendPrepare(conn->pg, name, call->text, 0, NULL);
+}
+
+static bool send_prepared(struct pg_conn *conn, const struct sql_call *call,
+                          const struct params *params, struct pg_reply *reply)
+{
+    struct statement *one = statements_find(&conn->statements, call->hash, call->owner, call->text);
+    char name[16];
+
+    if (!one && !send_prepare(conn, call, &one, reply))
+        return false;
+    snprintf(name, sizeof(name), "s%u", one->id);
+    reply->prepare_hash = one->hash;
+    reply->prepare_id = one->id;
+    reply->commands++;
+    return PQsendQueryPrepared(conn->pg, name, (int)call->params_count, params->values, NULL, NULL,
+                               0);
+}
+
+bool pg_conn_send(struct pg_conn *conn, const struct sql_call *call, bool begin,
+                  struct pg_reply *ret)
+{
+    struct params params;
+    bool sent;
+
+    *ret = (struct pg_reply){.prepare_at = UINT32_MAX, .failed_at = UINT32_MAX};
+    if (begin && !send_text(conn, "BEGIN", NULL, ret, 0))
+        return false;
+    params_fill(&params, call);
+    sent = call->owner ? send_prepared(conn, call, &params, ret)
+                       : send_text(conn, call->text, &params, ret, call->params_count);
+    free(params.heap);
+    return sent && PQpipelineSync(conn->pg) && pg_conn_flush(conn);
+}
+
+bool pg_conn_flush(struct pg_conn *conn)
+{
+    int left = PQflush(conn->pg);
+
+    watch(conn, LOOP_READ | (left == 1 ? LOOP_WRITE : 0));
+    return left >= 0;
+}
+
+/* ---- Reading ---- */
+
+static int bytes_waiting(struct pg_conn *conn)
+{
+    int bytes = 0;
+
+    return ioctl(PQsocket(conn->pg), FIONREAD, &bytes) == 0 ? bytes : 0;
+}
+
+/* libpq keeps a result until its end however long it gets, so what goes in is counted. */
+static bool consume(struct pg_conn *conn)
+{
+    int before;
+    bool ok;
+
+    if (++conn->reads <= READS_FREE)
+        return PQconsumeInput(conn->pg);
+    before = bytes_waiting(conn);
+    ok = PQconsumeInput(conn->pg);
+    if (ok && before > bytes_waiting(conn))
+        conn->read_bytes += (uint64_t)(before - bytes_waiting(conn));
+    return ok && !pg_conn_overflowed(conn);
+}
+
+bool pg_conn_overflowed(const struct pg_conn *conn)
+{
+    return conn->read_bytes > REPLY_BYTES_MAX;
+}
+
+bool pg_conn_read(struct pg_conn *conn)
+{
+    SSL *ssl = PQsslInUse(conn->pg) ? PQgetssl(conn->pg) : NULL;
+
+    /* What OpenSSL has read already makes no event on the socket. */
+    do {
+        if (!consume(conn))
+            return false;
+    } while (ssl && SSL_pending(ssl) > 0);
+    return true;
+}
+
+static bool reply_feed(struct pg_reply *reply, PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+
+    if (!result) {
+        reply->at++;
+        return false;
+    }
+    if (status == PGRES_FATAL_ERROR && !reply->error) {
+        reply->error = result; /* of a command, or after the last: at Sync, a deferred constraint */
+        reply->failed_at = reply->at;
+        return false;
+    }
+    if ((status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) && !reply->result &&
+        reply->at + 1 == reply->commands) {
+        reply->result = result;
+        return false;
+    }
+    PQclear(result);
+    return status == PGRES_PIPELINE_SYNC;
+}
+
+bool pg_conn_results(struct pg_conn *conn, struct pg_reply *reply)
+{
+    while (!PQisBusy(conn->pg) && PQstatus(conn->pg) == CONNECTION_OK)
+        if (reply_feed(reply, PQgetResult(conn->pg))) {
+            conn->reads = 0;
+            conn->read_bytes = 0;
+            return true;
+        }
+    return false;
+}
+
+void pg_reply_finish(struct pg_reply *reply)
+{
+    PQclear(reply->result);
+    PQclear(reply->error);
+    reply->result = reply->error = NULL;
+}
+
+static uint64_t result_bytes(const PGresult *result, int rows, int columns)
+{
+    uint64_t bytes = 0;
+
+    for (int row = 0; row < rows; row++)
+        for (int column = 0; column < columns; column++)
+            bytes += (uint64_t)PQgetlength(result, row, column) + 1;
+    return bytes;
+}
+
+/* A boolean column says t or f; plugins read 1 and 0 from every database. */
+static void copy_cell(const PGresult *result, int row, int column, char *to)
+{
+    uint64_t len = (uint64_t)PQgetlength(result, row, column);
+
+    memcpy(to, PQgetvalue(result, row, column), len + 1);
+    if (len == 1 && PQftype(result, column) == BOOLEAN_OID)
+        *to = *to == 't' ? '1' : '0';
+}
+
+static struct stoa_rows *rows_of(const PGresult *result, struct stoa_arena *arena, uint64_t bytes)
+{
+    int rows = PQntuples(result), columns = PQnfields(result);
+    const char **names = stoa_new_array(arena, const char *, (uint64_t)columns + 1);
+    bool is_select = strncmp(PQcmdStatus((PGresult *)result), "SELECT", 6) == 0;
+    int64_t affected = is_select ? 0 : strtoll(PQcmdTuples((PGresult *)result), NULL, 10);
+    char *to = stoa_arena_take(arena, bytes + 1);
+    struct stoa_rows *made;
+
+    for (int column = 0; column < columns; column++)
+        names[column] = PQfname(result, column);
+    made = rows_create(arena, (uint32_t)columns, names, (uint32_t)rows, affected);
+    for (int row = 0; row < rows; row++)
+        for (int column = 0; column < columns; column++) {
+            uint64_t len = (uint64_t)PQgetlength(result, row, column);
+            bool is_null = PQgetisnull(result, row, column);
+            if (!is_null)
+                copy_cell(result, row, column, to);
+            rows_set(made, (uint32_t)row, (uint32_t)column, (stoa_str){to, len}, is_null);
+            to += len + 1;
+        }
+    return made;
+}
+
+static stoa_err take_rows(const PGresult *result, const struct sql_call *call)
+{
+    int rows = PQntuples(result);
+    uint64_t bytes = result_bytes(result, rows, PQnfields(result));
+
+    if ((uint32_t)rows > sql_rows_max(call) || bytes > ROWS_BYTES_MAX) {
+        sql_error("%s: more than %u rows%s or 8 MiB", call->name, sql_rows_max(call),
+                  call->flags & STOA_SQL_MANY ? "" : " (STOA_SQL_MANY allows 100,000)");
+        return STOA_E_TOO_LARGE;
+    }
+    if (call->ret)
+        *call->ret = rows_of(result, call->arena, bytes);
+    return STOA_OK;
+}
+
+/* The server does not know the statement (its Parse failed for who sent it first, or the session
+ * was reset), or its plan no longer fits the table. */
+static bool reply_is_stale(const struct pg_reply *reply)
+{
+    const char *state = PQresultErrorField(reply->error, PG_DIAG_SQLSTATE);
+    const char *words = PQresultErrorField(reply->error, PG_DIAG_MESSAGE_PRIMARY);
+
+    return reply->prepare_id && state &&
+           (strcmp(state, "26000") == 0 ||
+            (strcmp(state, "0A000") == 0 && words && strstr(words, "cached plan")));
+}
+
+static void forget(struct pg_conn *conn, const struct pg_reply *reply)
+{
+    struct statement *one =
+        conn ? statements_by_id(&conn->statements, reply->prepare_hash, reply->prepare_id) : NULL;
+
+    if (one)
+        statements_remove(&conn->statements, one);
+}
+
+stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struct sql_call *call,
+                       bool *stale)
+{
+    stoa_err err = STOA_E_INTERNAL;
+
+    *stale = reply->error && reply_is_stale(reply);
+    if (*stale || (reply->error && reply->prepare_id && reply->prepare_at != UINT32_MAX &&
+                   reply->failed_at <= reply->prepare_at))
+        forget(conn, reply);
+    if (reply->error)
+        err = pg_error(call->name, reply->error);
+    else if (reply->result)
+        err = take_rows(reply->result, call);
+    else
+        sql_error("%s: PostgreSQL gave no result", call->name);
+    pg_reply_finish(reply);
+    return err;
+}
+
+/* ---- One user at a time ---- */
+
+static stoa_err wait_with_poll(struct pg_conn *conn, bool write)
+{
+    struct pollfd fd = {.fd = PQsocket(conn->pg),
+                        .events = (short)(POLLIN | (write ? POLLOUT : 0))};
+    int64_t left = sql_deadline() - clock_monotonic_ms();
+    int ready;
+
+    do
+        ready = poll(&fd, 1, left > 0 ? (int)left : 0);
+    while (ready < 0 && errno == EINTR);
+    return ready > 0 ? STOA_OK : STOA_E_TIMEOUT;
+}
+
+static stoa_err wait_for_socket(struct pg_conn *conn)
+{
+    stoa_err err;
+
+    if (!conn->io)
+        return wait_with_poll(conn, PQflush(conn->pg) == 1);
+    conn->wait = (struct fiber_wait){0};
+    conn->waiting = true;
+    err = fiber_await(&conn->wait, -1);
+    conn->waiting = false;
+    return err;
+}
+
+static stoa_err wait_for_reply(struct pg_conn *conn, struct pg_reply *reply)
+{
+    while (!pg_conn_results(conn, reply)) {
+        if (PQstatus(conn->pg) != CONNECTION_OK)
+            return STOA_E_STORE;
+        STOA_TRY(wait_for_socket(conn));
+        if (!pg_conn_read(conn))
+            return pg_conn_overflowed(conn) ? STOA_E_TOO_LARGE : STOA_E_STORE;
+        if (!pg_conn_flush(conn))
+            return STOA_E_STORE;
+    }
+    return STOA_OK;
+}
+
+stoa_err pg_conn_exec(struct pg_conn *conn, const struct sql_call *call, bool begin, bool *again)
+{
+    struct pg_reply reply;
+    stoa_err err = STOA_E_STORE;
+
+    if (pg_conn_send(conn, call, begin, &reply))
+        err = wait_for_reply(conn, &reply);
+    if (err == STOA_OK && reply.error && pg_error_is_loss(reply.error))
+        err = STOA_E_STORE;
+    if (err == STOA_OK)
+        return pg_reply_take(conn, &reply, call, again);
+    if (reply.error)
+        pg_error(call->name, reply.error);
+    else
+        sql_error("%s: %s", call->name,
+                  err == STOA_E_STORE ? "the connection to PostgreSQL was lost"
+                                      : stoa_err_name(err));
+    pg_reply_finish(&reply);
+    conn->broken = true;
+    *again = err == STOA_E_STORE;
+    return err;
+}

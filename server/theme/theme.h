@@ -10,11 +10,11 @@
 struct theme;
 
 struct theme_limits {
-    uint64_t fuel;         /* steps of one render (default 200,000) */
-    uint64_t output_max;   /* bytes (default 1 MiB) */
-    uint64_t memory_max;   /* bytes of values made while rendering (default 8 MiB) */
-    uint32_t depth_max;    /* of renders and blocks (default 16) */
-    uint32_t loop_max;     /* steps of one loop (default 1,000) */
+    uint64_t fuel;       /* steps of one render (default 200,000) */
+    uint64_t output_max; /* bytes (default 1 MiB) */
+    uint64_t memory_max; /* bytes of values made while rendering (default 8 MiB) */
+    uint32_t depth_max;  /* of renders and blocks (default 16) */
+    uint32_t loop_max;   /* steps of one loop (default 1,000) */
 };
 extern const struct theme_limits theme_limits_default;
 
@@ -26,7 +26,8 @@ const char *theme_name(const struct theme *theme);
 
 /* Renders templates/<page> inside its layout. data: what the templates see as variables; the host
  * adds shop, request and theme. A section that fails (limit, missing value) is left out, counted in
- * *broken and told in *diag; STOA_E_NOT_FOUND when there is no such page. Pure: no I/O, no waiting. */
+ * *broken and told in *diag; STOA_E_NOT_FOUND when there is no such page. Pure: no I/O, no waiting.
+ */
 struct theme_page {
     const char *page;   /* "product" */
     const char *locale; /* "en" */
@@ -37,7 +38,8 @@ STOA_NODISCARD stoa_err theme_render(const struct theme *theme, const struct the
                                      struct stoa_buf *out, uint32_t *broken, struct diag *diag);
 
 /* An asset by its hashed name ("base.3f9a1c2e.css"): bytes, gzip form (empty if no gain) and type.
- * The unhashed name is found too (hashed = false: no immutable caching). Lives as long as the theme. */
+ * The unhashed name is found too (hashed = false: no immutable caching). Lives as long as the
+ * theme. */
 struct theme_asset {
     stoa_str bytes, gzip;
     const char *type;

@@ -1,0 +1,348 @@
+/* theme/tree.c: reads a theme's folder. SPDX-License-Identifier: Apache-2.0 */
+#include "tree.h"
+#include "filters.h"
+#include "folder.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const places[] = {
+    [PLACE_LAYOUT] = "layout",
+    [PLACE_PAGE] = "templates",
+    [PLACE_SECTION] = "sections",
+    [PLACE_SNIPPET] = "snippets",
+};
+
+const struct template *tree_get(const struct theme *theme, enum template_place place, stoa_str name)
+{
+    for (uint32_t i = 0; i < theme->template_count; i++)
+        if (theme->templates[i]->place == place && stoa_str_eq(theme->templates[i]->name, name))
+            return theme->templates[i];
+    return NULL;
+}
+
+const struct page *tree_page(const struct theme *theme, stoa_str name)
+{
+    for (uint32_t i = 0; i < theme->page_count; i++)
+        if (stoa_str_eq(theme->pages[i].name, name))
+            return &theme->pages[i];
+    return NULL;
+}
+
+/* --- for the compiler --- */
+
+const struct template *tree_find_template(struct compiler *c, enum template_place place,
+                                          stoa_str name)
+{
+    const struct template *found = c->theme ? tree_get(c->theme, place, name) : NULL;
+    const char *names[TREE_TEMPLATES_MAX], *near;
+    uint32_t count = 0;
+
+    if (found)
+        return found;
+    for (uint32_t i = 0; c->theme && i < c->theme->template_count; i++)
+        if (c->theme->templates[i]->place == place)
+            names[count++] = c->theme->templates[i]->name.ptr;
+    near = diag_did_you_mean(stoa_cstr(c->arena, name), names, count);
+    compile_error(c, name.ptr, "there is no %s/%.*s.liquid", places[place], (int)name.len,
+                  name.ptr);
+    if (near)
+        compile_hint(c, "did you mean '%s'?", near);
+    return NULL;
+}
+
+static void check_asset(struct compiler *c, stoa_str name)
+{
+    const struct assets *assets = &c->theme->assets;
+    const char *names[ASSETS_MAX], *near;
+    bool hashed;
+
+    if (assets_find(assets, name, &hashed))
+        return;
+    for (uint32_t i = 0; i < assets->count; i++)
+        names[i] = assets->items[i].name.ptr;
+    near = diag_did_you_mean(stoa_cstr(c->arena, name), names, assets->count);
+    compile_error(c, name.ptr, "there is no assets/%.*s", (int)name.len, name.ptr);
+    if (near)
+        compile_hint(c, "did you mean '%s'?", near);
+}
+
+static void check_text(struct compiler *c, stoa_str key)
+{
+    const struct locale *en = locale_find(&c->theme->locales, STOA_STR("en"));
+    const char **names, *near;
+
+    if (!en || locale_has(&c->theme->locales, key))
+        return;
+    names = stoa_new_array(c->arena, const char *, en->count + 1);
+    for (uint32_t i = 0; i < en->count; i++)
+        names[i] = stoa_cstr(c->arena, en->entries[i].key);
+    near = diag_did_you_mean(stoa_cstr(c->arena, key), names, en->count);
+    compile_error(c, key.ptr, "locales/en.json has no '%.*s'", (int)key.len, key.ptr);
+    if (near)
+        compile_hint(c, "did you mean '%s'?", near);
+}
+
+void tree_check_literal(struct compiler *c, const struct expr_filter *filter, stoa_str name)
+{
+    struct value v = filter->input->as.literal;
+
+    if (!value_is_str(v))
+        return;
+    if (stoa_str_is(name, "asset_url"))
+        check_asset(c, value_str(v));
+    else if (stoa_str_is(name, "t") || stoa_str_is(name, "translate"))
+        check_text(c, value_str(v));
+}
+
+/* --- reading --- */
+
+static const char *path_of(struct tree_reader *reader, const char *folder, const char *file)
+{
+    return stoa_concat(reader->arena, stoa_str_of(reader->folder), STOA_STR("/"),
+                       stoa_str_of(folder), stoa_str_of(*folder ? "/" : ""), stoa_str_of(file))
+        .ptr;
+}
+
+/* "product" of "product.liquid"; false when the file is of another kind or its name is not fit. */
+static bool base_name(struct tree_reader *reader, const char *file, const char *extension,
+                      stoa_str *ret)
+{
+    stoa_str name = stoa_str_of(file);
+
+    if (!stoa_str_ends(name, stoa_str_of(extension)))
+        return false;
+    name.len -= strlen(extension);
+    *ret = stoa_str_copy(reader->arena, name);
+    return name.len > 0 &&
+           strspn(ret->ptr, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+               name.len;
+}
+
+/* A reader of one file of a folder. */
+typedef bool read_fn(struct tree_reader *reader, const char *path, stoa_str name);
+
+static bool read_folder(struct tree_reader *reader, const char *folder, const char *extension,
+                        read_fn *fn)
+{
+    const char *const *files;
+    uint32_t count;
+
+    if (!folder_list(reader->arena, path_of(reader, folder, ""), reader->diag, &files, &count))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        stoa_str name;
+        if (base_name(reader, files[i], extension, &name) &&
+            !fn(reader, path_of(reader, folder, files[i]), name))
+            return false;
+    }
+    return true;
+}
+
+static bool read_json(struct tree_reader *reader, const char *path, const struct stoa_json **ret)
+{
+    struct stoa_json_error error = {0};
+    stoa_str text;
+
+    if (!folder_read(reader->arena, path, 1024 * 1024, reader->diag, &text))
+        return false;
+    if (stoa_json_parse(reader->arena, text, &error, ret) == STOA_OK)
+        return true;
+    diag_set(reader->diag, path, error.line, error.column, "%s", error.reason);
+    return false;
+}
+
+static bool read_about(struct tree_reader *reader)
+{
+    const char *path = path_of(reader, "", "theme.json");
+    struct theme *theme = reader->theme;
+
+    if (!read_json(reader, path, &theme->about))
+        return false;
+    theme->name = stoa_cstr(reader->arena, stoa_json_str(theme->about, "name"));
+    if (*theme->name)
+        return true;
+    diag_set(reader->diag, path, 0, 0, "the theme has no name");
+    diag_hint(reader->diag, "{\"name\": \"Aurora\", \"version\": \"1.0.0\"}");
+    return false;
+}
+
+static bool read_asset_folder(struct tree_reader *reader, const char *folder, const char *prefix)
+{
+    const char *const *files;
+    uint32_t count;
+    stoa_str bytes;
+
+    if (!folder_list(reader->arena, path_of(reader, folder, ""), reader->diag, &files, &count))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        stoa_str name = stoa_concat(reader->arena, stoa_str_of(prefix), stoa_str_of(files[i]));
+        if (!folder_read(reader->arena, path_of(reader, folder, files[i]), ASSETS_FILE_MAX,
+                         reader->diag, &bytes) ||
+            !assets_add(&reader->theme->assets, reader->arena, name, bytes, reader->diag))
+            return false;
+    }
+    return true;
+}
+
+/* assets/ and the folders in it, one level deep: "products/mug.svg". */
+static bool read_assets(struct tree_reader *reader)
+{
+    const char *const *folders;
+    uint32_t count;
+
+    assets_init(&reader->theme->assets, reader->arena);
+    if (!read_asset_folder(reader, "assets", "") ||
+        !folder_list_folders(reader->arena, path_of(reader, "assets", ""), reader->diag, &folders,
+                             &count))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        stoa_str name = stoa_str_of(folders[i]);
+        stoa_str folder = stoa_concat(reader->arena, STOA_STR("assets/"), name);
+        stoa_str prefix = stoa_concat(reader->arena, name, STOA_STR("/"));
+        if (!read_asset_folder(reader, folder.ptr, prefix.ptr))
+            return false;
+    }
+    assets_seal(&reader->theme->assets, reader->arena);
+    return true;
+}
+
+static bool read_locale(struct tree_reader *reader, const char *path, stoa_str name)
+{
+    const struct stoa_json *json;
+
+    if (reader->theme->locales.count == LOCALES_MAX) {
+        diag_set(reader->diag, path, 0, 0, "more than %d languages", LOCALES_MAX);
+        return false;
+    }
+    return read_json(reader, path, &json) &&
+           locale_add(&reader->theme->locales, reader->arena, name, json, reader->diag);
+}
+
+static bool add_template(struct tree_reader *reader, const char *path, stoa_str name,
+                         enum template_place place)
+{
+    struct theme *theme = reader->theme;
+    struct template *tpl = stoa_new(reader->arena, struct template);
+
+    if (theme->template_count == TREE_TEMPLATES_MAX) {
+        diag_set(reader->diag, path, 0, 0, "a theme holds at most %d templates",
+                 TREE_TEMPLATES_MAX);
+        return false;
+    }
+    tpl->name = name;
+    tpl->file = path;
+    tpl->place = place;
+    theme->templates[theme->template_count++] = tpl;
+    return folder_read(reader->arena, path, COMPILE_SOURCE_MAX, reader->diag, &tpl->source);
+}
+
+static bool add_layout(struct tree_reader *reader, const char *path, stoa_str name)
+{
+    return add_template(reader, path, name, PLACE_LAYOUT);
+}
+
+static bool add_section(struct tree_reader *reader, const char *path, stoa_str name)
+{
+    return add_template(reader, path, name, PLACE_SECTION);
+}
+
+static bool add_snippet(struct tree_reader *reader, const char *path, stoa_str name)
+{
+    return add_template(reader, path, name, PLACE_SNIPPET);
+}
+
+static struct page *add_page(struct tree_reader *reader, stoa_str name)
+{
+    struct theme *theme = reader->theme;
+    struct page *page = &theme->pages[theme->page_count++];
+
+    page->name = name;
+    return page;
+}
+
+static bool pages_fit(struct tree_reader *reader, const char *path, stoa_str name)
+{
+    if (reader->theme->page_count < FOLDER_FILES_MAX && !tree_page(reader->theme, name))
+        return true;
+    diag_set(reader->diag, path, 0, 0, "there are two templates '%s'", name.ptr);
+    diag_hint(reader->diag, "keep the .json or the .liquid");
+    return false;
+}
+
+static bool add_plain_page(struct tree_reader *reader, const char *path, stoa_str name)
+{
+    struct page *page;
+
+    if (!pages_fit(reader, path, name) || !add_template(reader, path, name, PLACE_PAGE))
+        return false;
+    page = add_page(reader, name);
+    page->plain = tree_get(reader->theme, PLACE_PAGE, name);
+    page->layout = tree_get(reader->theme, PLACE_LAYOUT, STOA_STR("theme"));
+    return true;
+}
+
+static bool add_section_page(struct tree_reader *reader, const char *path, stoa_str name)
+{
+    stoa_str text;
+
+    return pages_fit(reader, path, name) &&
+           folder_read(reader->arena, path, COMPILE_SOURCE_MAX, reader->diag, &text) &&
+           page_read(reader, path, text, add_page(reader, name));
+}
+
+static bool compile_all(struct tree_reader *reader)
+{
+    struct theme *theme = reader->theme;
+    struct compiler *c = calloc(1, sizeof(*c)); /* large: its table of names */
+    struct node_render *links = NULL;
+    bool done = true;
+
+    stoa_assert(c != NULL);
+    c->arena = reader->arena;
+    c->theme = theme;
+    c->diag = reader->diag;
+    c->links = &links;
+    for (uint32_t i = 0; done && i < theme->template_count; i++)
+        done = compile_template(c, theme->templates[i]) == STOA_OK;
+    if (done)
+        compile_link(links);
+    free(c);
+    return done;
+}
+
+static bool read_tree(struct tree_reader *reader)
+{
+    struct theme *theme = reader->theme;
+
+    theme->templates = stoa_new_array(theme->arena, struct template *, TREE_TEMPLATES_MAX);
+    theme->pages = stoa_new_array(theme->arena, struct page, FOLDER_FILES_MAX);
+    return read_about(reader) && read_assets(reader) &&
+           read_folder(reader, "locales", ".json", read_locale) &&
+           read_folder(reader, "layout", ".liquid", add_layout) &&
+           read_folder(reader, "sections", ".liquid", add_section) &&
+           read_folder(reader, "snippets", ".liquid", add_snippet) &&
+           read_folder(reader, "templates", ".liquid", add_plain_page) && compile_all(reader) &&
+           read_folder(reader, "templates", ".json", add_section_page);
+}
+
+stoa_err theme_load(const char *folder, struct diag *diag, struct theme **ret)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct theme *theme = stoa_new(arena, struct theme);
+    struct tree_reader reader = {theme, arena, stoa_cstr(arena, stoa_str_of(folder)), diag};
+
+    memset(diag, 0, sizeof(*diag));
+    theme->arena = arena;
+    if (!read_tree(&reader)) {
+        theme_destroy(theme);
+        return STOA_E_INVALID;
+    }
+    *ret = theme;
+    return STOA_OK;
+}
+
+void theme_destroy(struct theme *theme)
+{
+    if (theme)
+        stoa_arena_destroy(theme->arena);
+}

@@ -150,7 +150,7 @@ static int parse(struct cli *cli, int argc, char **argv, bool *wants_help)
             return EXIT_USAGE + 1;
         }
     }
-    if (optind < argc && !cli->command)
+    if (optind < argc && (!cli->command || strcmp(cli->command, argv[optind]) == 0))
         cli->command = argv[optind++];
     if (optind < argc) {
         fprintf(stderr, "stoa: '%s' is one word too many; `stoa --help` shows how\n", argv[optind]);

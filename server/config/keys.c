@@ -124,6 +124,8 @@ const struct config_key config_keys[] = {
      .help = "Jobs that may wait for each kind of thread; past it 503"},
     {"limits", "pool_password_queue", CONFIG_INT, .otherwise = "64", .min = 1, .max = 100000,
      .help = "Password jobs that may wait; past it 503"},
+    {"limits", "event_backoff", CONFIG_DURATION, .otherwise = "1s", .min = 10, .max = HOUR,
+     .help = "Pause after a failed delivery of an event; doubled each time, five tries"},
 
     {"", "rate", CONFIG_GROUP, .help = "How often one visitor may ask; past it 429"},
     {"rate", "requests", CONFIG_INT, .otherwise = "500", .max = 10000000,

@@ -208,7 +208,8 @@ void http_attach(struct http *http)
 
 const char *http_address(const struct http *http, uint32_t index)
 {
-    stoa_assert(index < http->listener_count);
+    if (index >= http->listener_count)
+        return NULL;
     return http->listeners[index].address;
 }
 

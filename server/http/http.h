@@ -43,7 +43,7 @@ void http_attach(struct http *http);
  * called on a loop's thread once nothing is left, or at the deadline. */
 void http_drain(struct http *http, void (*idle)(void *data), void *data);
 bool http_is_draining(const struct http *http);
-/* "127.0.0.1:8080" as bound (port 0 gets its number). */
+/* "127.0.0.1:8080" as bound (port 0 gets its number); NULL past the last. */
 const char *http_address(const struct http *http, uint32_t index);
 uint32_t http_open_connections(const struct http *http);
 

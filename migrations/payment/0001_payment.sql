@@ -8,7 +8,6 @@ CREATE TABLE payment_intent (
   currency TEXT NOT NULL,
   provider TEXT NOT NULL,
   state TEXT NOT NULL,
-  action_token TEXT NOT NULL,
   refunded BIGINT NOT NULL,
   created_ms BIGINT NOT NULL,
   changed_ms BIGINT NOT NULL

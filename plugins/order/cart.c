@@ -70,8 +70,8 @@ static stoa_err create_in(struct stoa_req *req, const struct order_plugin *self,
     struct stoa_json *json = cart_json(req, cart, &empty);
 
     stoa_json_set_str(json, "token", token);
-    STOA_TRY(cart_insert(tx, req, cart, token, stoa_now(req) + self->cart_ms));
     STOA_TRY(stoa_tx_creates(tx, cart->id));
+    STOA_TRY(cart_insert(tx, req, cart, token, stoa_now(req) + self->cart_ms));
     return stoa_tx_reply(tx, 201, json);
 }
 

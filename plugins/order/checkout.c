@@ -120,13 +120,14 @@ static void fill_row(const struct checkout *c, struct order_row *row)
 static stoa_err place_in(struct stoa_req *req, struct stoa_tx *tx, const struct order_row *row,
                          stoa_str owner)
 {
-    stoa_err err = order_insert(tx, row, owner, row->saga.deadline_ms);
+    stoa_err err;
 
+    STOA_TRY(stoa_tx_creates(tx, row->id)); /* first: it is a part of the journal's row */
+    err = order_insert(tx, row, owner, row->saga.deadline_ms);
     if (err == STOA_E_EXISTS) /* another tab was faster: see order_saga_cart */
         return stoa_fail(req, STOA_E_CONFLICT, "This cart was ordered already", STOA_NO_FIELDS);
     STOA_TRY(err);
-    STOA_TRY(stoa_fault(req, "checkout.place.inside"));
-    return stoa_tx_creates(tx, row->id);
+    return stoa_fault(req, "checkout.place.inside");
 }
 
 /* Order, saga and journal row, before anything outside is asked to do something. */
@@ -153,19 +154,20 @@ static stoa_err wait_for_other(struct stoa_req *req)
     return STOA_E_IN_FLIGHT;
 }
 
-/* Once the client has its answer, what is left of the saga is the recovery's when it fails. */
+/* Once the client has its answer, what is left of the saga is the recovery's when it fails. Before,
+ * the answer must be one that the journal does not keep (5xx): the same request may come again. */
 static stoa_err drive(struct saga_run *run)
 {
     stoa_err err = saga_run(run);
 
     if (err == STOA_OK)
         return err;
-    if (!run->answered)
-        return err == STOA_E_CONFLICT ? wait_for_other(run->req) : err;
     stoa_log(run->req, STOA_WARN, "an order is left to recovery",
              STOA_FIELDS(stoa_f("order_id", stoa_s(run->order->id)),
                          stoa_f("error", stoa_z(stoa_err_name(err)))));
-    return STOA_OK;
+    if (run->answered)
+        return STOA_OK;
+    return stoa_err_status(err) >= 500 ? err : STOA_E_BUSY;
 }
 
 /* The request's first try died after it had written this order. Only that request's sender has

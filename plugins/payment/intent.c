@@ -24,24 +24,32 @@ static stoa_err read_intent(struct stoa_req *req, const struct payment_plugin *s
     return STOA_OK;
 }
 
-static stoa_err reply(struct stoa_req *req, const struct payment_intent *intent,
-                      enum payment_state state)
+/* Where the buyer goes for the second step, and what that page asks in the end. The payment's id is
+ * known to the buyer only: 74 of its bits are chance. */
+static struct stoa_json *next_action(struct stoa_req *req, const struct payment_plugin *self,
+                                     stoa_str id)
 {
     struct stoa_arena *arena = stoa_req_arena(req);
-    struct stoa_json *json = stoa_json_object(arena), *action;
+    struct stoa_json *action = stoa_json_object(arena);
+
+    stoa_json_set_str(action, "type", STOA_STR("redirect"));
+    stoa_json_set_str(action, "url",
+                      stoa_concat(arena, self->confirm_page, STOA_STR("?payment="), id));
+    stoa_json_set_str(action, "confirm_url",
+                      stoa_concat(arena, STOA_STR("/api/v1/payments/"), id, STOA_STR("/confirm")));
+    return action;
+}
+
+static stoa_err reply(struct stoa_req *req, const struct payment_plugin *self,
+                      const struct payment_intent *intent, enum payment_state state)
+{
+    struct stoa_json *json = stoa_json_object(stoa_req_arena(req));
+    enum payment_state shown = state == PAYMENT_VOIDING ? PAYMENT_VOIDED : state;
 
     stoa_json_set_str(json, "id", intent->id);
-    stoa_json_set_str(
-        json, "state",
-        stoa_str_of(payment_state_name(state == PAYMENT_VOIDING ? PAYMENT_VOIDED : state)));
-    if (state != PAYMENT_ACTION)
-        return stoa_reply_json(req, 200, json);
-    action = stoa_json_set(json, "next_action", stoa_json_object(arena));
-    stoa_json_set_str(action, "type", STOA_STR("confirm"));
-    stoa_json_set_str(action, "method", STOA_STR("POST"));
-    stoa_json_set_str(action, "url",
-                      stoa_concat(arena, STOA_STR("/api/v1/payments/"), intent->id,
-                                  STOA_STR("/confirm?token="), intent->action_token));
+    stoa_json_set_str(json, "state", stoa_str_of(payment_state_name(shown)));
+    if (state == PAYMENT_ACTION)
+        stoa_json_set(json, "next_action", next_action(req, self, intent->id));
     return stoa_reply_json(req, 200, json);
 }
 
@@ -101,19 +109,18 @@ stoa_err intent_open(struct stoa_req *req, void *self)
         return stoa_fail(req, STOA_E_INVALID, "The payment's token is missing",
                          STOA_FIELDS(stoa_f("field", stoa_z("payment.token"))));
     intent.id = stoa_id_new(req, "pay");
-    intent.action_token = stoa_token_new(req);
     STOA_TRY(stoa_fault(req, "payment.open.before"));
     STOA_TRY(intent_insert(req, &intent, payment->provider->name, &is_new));
     if (!is_new)
         STOA_TRY(find_first(req, &intent));
     if (intent.state != PAYMENT_OPENING)
-        return reply(req, &intent, intent.state);
+        return reply(req, payment, &intent, intent.state);
     STOA_TRY(stoa_fault(req, "payment.open.sent"));
     STOA_TRY(payment->provider->open(req, &charge, &said));
     STOA_TRY(stoa_fault(req, "payment.open.charged"));
     STOA_TRY(settle(req, payment, &intent, said, &now));
     STOA_TRY(stoa_fault(req, "payment.open.after"));
-    return reply(req, &intent, now);
+    return reply(req, payment, &intent, now);
 }
 
 /* POST /internal/payment/status: what the provider says, where we do not know for sure. */
@@ -127,13 +134,13 @@ stoa_err intent_status(struct stoa_req *req, void *self)
     STOA_TRY(read_intent(req, payment, &intent));
     err = intent_by_key(req, intent.key, &found);
     if (err == STOA_E_NOT_FOUND)
-        return reply(req, &intent, PAYMENT_NONE);
+        return reply(req, payment, &intent, PAYMENT_NONE);
     STOA_TRY(err);
     if (found.state != PAYMENT_OPENING && found.state != PAYMENT_ACTION)
-        return reply(req, &found, found.state);
+        return reply(req, payment, &found, found.state);
     STOA_TRY(payment->provider->status(req, found.key, &said));
     STOA_TRY(settle(req, payment, &found, said, &now));
-    return reply(req, &found, now);
+    return reply(req, payment, &found, now);
 }
 
 /* POST /internal/payment/void: afterwards nothing is charged under this key, ever. */
@@ -177,23 +184,20 @@ static stoa_err tell_order(struct stoa_req *req, const struct payment_intent *in
     return stoa_reply_json(req, 200, json);
 }
 
-/* POST /payments/{id}/confirm?token= {"accept": false to refuse}: the buyer's second step. */
+/* POST /payments/{id}/confirm {"approve": false to refuse}: the buyer's second step. */
 stoa_err intent_confirm(struct stoa_req *req, void *self)
 {
     const struct payment_plugin *payment = self;
-    const struct stoa_json *accept = stoa_json_get(stoa_req_json(req), "accept");
-    stoa_str token = stoa_req_query(req, "token");
+    const struct stoa_json *approve = stoa_json_get(stoa_req_json(req), "approve");
     struct payment_intent intent;
     enum payment_state said, now;
 
-    if (!token.ptr)
-        token = stoa_json_str(stoa_req_json(req), "token");
-    STOA_TRY(intent_by_token(req, stoa_req_param(req, "id"), token, &intent));
+    STOA_TRY(intent_by_id(req, stoa_req_param(req, "id"), &intent));
     now = intent.state;
     if (intent.state == PAYMENT_ACTION) {
         STOA_TRY(stoa_fault(req, "payment.confirm.before"));
-        STOA_TRY(payment->provider->confirm(req, intent.key, !accept || stoa_json_true(accept, ""),
-                                            &said));
+        STOA_TRY(payment->provider->confirm(req, intent.key,
+                                            !approve || stoa_json_true(approve, ""), &said));
         STOA_TRY(stoa_fault(req, "payment.confirm.charged"));
         STOA_TRY(settle(req, payment, &intent, said, &now));
         STOA_TRY(stoa_fault(req, "payment.confirm.after"));

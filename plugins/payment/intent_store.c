@@ -1,20 +1,18 @@
 /* payment/intent_store.c: payment intents in the database. SPDX-License-Identifier: Apache-2.0 */
 #include "payment.h"
 
-#define COLUMNS "id, order_id, attempt, pay_key, amount, currency, state, action_token"
+#define COLUMNS "id, order_id, attempt, pay_key, amount, currency, state"
 #define INSERT                                                                                     \
     "INSERT INTO payment_intent (id, order_id, attempt, pay_key, amount, currency, provider, "     \
-    "state, action_token, refunded, created_ms, changed_ms) "                                      \
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $10) ON CONFLICT (pay_key) "
+    "state, refunded, created_ms, changed_ms) "                                                    \
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, $9) ON CONFLICT (pay_key) "
 
 static const struct stoa_stmt stmt_by_key = {
     "payment.by_key", "SELECT " COLUMNS " FROM payment_intent WHERE pay_key = $1", NULL,
     STOA_SQL_READ, 0};
-static const struct stoa_stmt stmt_by_token = {
-    "payment.by_token",
-    "SELECT " COLUMNS " FROM payment_intent "
-    "WHERE id = $1 AND action_token = $2 AND action_token <> ''",
-    NULL, STOA_SQL_READ, 0};
+static const struct stoa_stmt stmt_by_id = {"payment.by_id",
+                                            "SELECT " COLUMNS " FROM payment_intent WHERE id = $1",
+                                            NULL, STOA_SQL_READ, 0};
 static const struct stoa_stmt stmt_insert = {"payment.insert", INSERT "DO NOTHING", NULL, 0, 0};
 static const struct stoa_stmt stmt_settle = {
     "payment.settle",
@@ -57,7 +55,6 @@ static stoa_err read_one(struct stoa_req *req, const struct stoa_rows *rows,
         .id = stoa_rows_str(rows, 0, "id"),
         .order_id = stoa_rows_str(rows, 0, "order_id"),
         .key = stoa_rows_str(rows, 0, "pay_key"),
-        .action_token = stoa_rows_str(rows, 0, "action_token"),
         .attempt = stoa_rows_int(rows, 0, "attempt"),
         .amount = stoa_money_of(stoa_rows_int(rows, 0, "amount"),
                                 stoa_cstr(stoa_req_arena(req), stoa_rows_str(rows, 0, "currency"))),
@@ -73,12 +70,11 @@ stoa_err intent_by_key(struct stoa_req *req, stoa_str key, struct payment_intent
     return read_one(req, rows, ret);
 }
 
-stoa_err intent_by_token(struct stoa_req *req, stoa_str id, stoa_str token,
-                         struct payment_intent *ret)
+stoa_err intent_by_id(struct stoa_req *req, stoa_str id, struct payment_intent *ret)
 {
     const struct stoa_rows *rows;
 
-    STOA_TRY(stoa_sql(req, &stmt_by_token, STOA_ARGS(stoa_s(id), stoa_s(token)), &rows));
+    STOA_TRY(stoa_sql(req, &stmt_by_id, STOA_ARGS(stoa_s(id)), &rows));
     return read_one(req, rows, ret);
 }
 
@@ -90,8 +86,7 @@ static stoa_err insert(struct stoa_req *req, const struct stoa_stmt *stmt,
                     STOA_ARGS(stoa_s(intent->id), stoa_s(intent->order_id), stoa_i(intent->attempt),
                               stoa_s(intent->key), stoa_i(intent->amount.minor),
                               stoa_z(intent->amount.cur), stoa_z(provider),
-                              stoa_z(payment_state_name(intent->state)),
-                              stoa_s(intent->action_token), stoa_i(stoa_now(req))),
+                              stoa_z(payment_state_name(intent->state)), stoa_i(stoa_now(req))),
                     ret);
 }
 

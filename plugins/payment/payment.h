@@ -54,20 +54,20 @@ extern const struct payment_provider payment_sandbox;
 
 struct payment_plugin {
     const struct payment_provider *provider;
+    stoa_str confirm_page;
 };
 
 /* ---- intent_store.c ---- */
 struct payment_intent {
-    stoa_str id, order_id, key, action_token;
+    stoa_str id, order_id, key;
     int64_t attempt;
     stoa_money amount;
     enum payment_state state;
 };
-/* By key, or by id and action token. STOA_E_NOT_FOUND. */
+/* By key, or by id. STOA_E_NOT_FOUND. */
 STOA_NODISCARD stoa_err intent_by_key(struct stoa_req *req, stoa_str key,
                                       struct payment_intent *ret);
-STOA_NODISCARD stoa_err intent_by_token(struct stoa_req *req, stoa_str id, stoa_str token,
-                                        struct payment_intent *ret);
+STOA_NODISCARD stoa_err intent_by_id(struct stoa_req *req, stoa_str id, struct payment_intent *ret);
 /* Writes intent, unless there is one with its key: *is_new says which. */
 STOA_NODISCARD stoa_err intent_insert(struct stoa_req *req, const struct payment_intent *intent,
                                       const char *provider, bool *is_new);

@@ -13,6 +13,8 @@ static stoa_err payment_create(const struct stoa_settings *set, struct stoa_inst
     struct payment_plugin *payment = stoa_new(stoa_instance_arena(in), struct payment_plugin);
     stoa_str name = stoa_setting_str(set, "provider");
 
+    payment->confirm_page =
+        stoa_str_copy(stoa_instance_arena(in), stoa_setting_str(set, "confirm_page"));
     for (uint64_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++)
         if (stoa_str_is(name, providers[i]->name))
             payment->provider = providers[i];
@@ -20,21 +22,21 @@ static stoa_err payment_create(const struct stoa_settings *set, struct stoa_inst
     return payment->provider ? STOA_OK : STOA_E_CONFIG;
 }
 
-/* clang-format off: a table reads by its columns */
-STOA_PLUGIN(.settings = STOA_SETTINGS({"provider", STOA_SET_STRING, .otherwise = "sandbox",
-                                       .help = "Who moves the money: sandbox"}),
-            .routes = STOA_ROUTES({STOA_POST, .path = "/api/v1/payments/{id}/confirm",
-                                   .handler = intent_confirm, .permit = STOA_ANYONE,
-                                   .body_max = 4096},
-                                  {STOA_POST, .path = "/internal/payment/open",
-                                   .handler = intent_open, .permit = STOA_INTERNAL},
-                                  {STOA_POST, .path = "/internal/payment/status",
-                                   .handler = intent_status, .permit = STOA_INTERNAL},
-                                  {STOA_POST, .path = "/internal/payment/void",
-                                   .handler = intent_void, .permit = STOA_INTERNAL},
-                                  {STOA_POST, .path = "/internal/payment/refund",
-                                   .handler = refund_make, .permit = STOA_INTERNAL},
-                                  {STOA_POST, .path = "/internal/payment/captured",
-                                   .handler = audit_captured, .permit = STOA_INTERNAL}),
-            .create = payment_create, .audit = audit_payments);
+/* A table reads by its columns. */
+/* clang-format off */
+STOA_PLUGIN(
+    .settings = STOA_SETTINGS(
+        {"provider", STOA_SET_STRING, .otherwise = "sandbox",
+         .help = "Who moves the money: sandbox"},
+        {"confirm_page", STOA_SET_STRING, .otherwise = "/checkout/confirm",
+         .help = "Where the sandbox sends a buyer for the second step of a payment"}),
+    .routes = STOA_ROUTES(
+        {STOA_POST, .path = "/api/v1/payments/{id}/confirm", .handler = intent_confirm, .permit = STOA_ANYONE, .body_max = 4096},
+        {STOA_POST, .path = "/internal/payment/open",     .handler = intent_open,    .permit = STOA_INTERNAL},
+        {STOA_POST, .path = "/internal/payment/status",   .handler = intent_status,  .permit = STOA_INTERNAL},
+        {STOA_POST, .path = "/internal/payment/void",     .handler = intent_void,    .permit = STOA_INTERNAL},
+        {STOA_POST, .path = "/internal/payment/refund",   .handler = refund_make,    .permit = STOA_INTERNAL},
+        {STOA_POST, .path = "/internal/payment/captured", .handler = audit_captured, .permit = STOA_INTERNAL}),
+    .create = payment_create,
+    .audit  = audit_payments);
 /* clang-format on */

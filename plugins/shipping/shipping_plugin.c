@@ -46,16 +46,15 @@ static stoa_err shipping_rates(struct stoa_req *req, void *self)
     return answer(req, self, stoa_json_str(stoa_req_json(req), "country"));
 }
 
-/* clang-format off: a table reads by its columns */
+/* A table reads by its columns. */
+/* clang-format off */
 STOA_PLUGIN(
-        .settings = STOA_SETTINGS({"rates", STOA_SET_TABLE,
-                                   .help = "Options in the order in which they are offered: { { "
-                                           "option = \"standard\", label = \"Standard\", "
-                                           "price = stoa.money \"4.90 EUR\", countries = { \"DE\" "
-                                           "}, eta_days = { 2, 4 } } }; no countries: everywhere"}),
-        .routes = STOA_ROUTES({STOA_POST, .path = "/api/v1/shipping/quotes",
-                               .handler = shipping_quotes, .permit = STOA_ANYONE, .body_max = 4096},
-                              {STOA_POST, .path = "/internal/shipping/rates",
-                               .handler = shipping_rates, .permit = STOA_INTERNAL}),
-        .create = shipping_create);
+    .settings = STOA_SETTINGS(
+        {"rates", STOA_SET_TABLE,
+         .help = "Options as they are offered: { { option = \"standard\", label = \"Standard\", price = stoa.money \"4.90 EUR\", "
+                 "countries = { \"DE\" }, eta_days = { 2, 4 } } }; without countries: everywhere"}),
+    .routes = STOA_ROUTES(
+        {STOA_POST, .path = "/api/v1/shipping/quotes",  .handler = shipping_quotes, .permit = STOA_ANYONE, .body_max = 4096},
+        {STOA_POST, .path = "/internal/shipping/rates", .handler = shipping_rates,  .permit = STOA_INTERNAL}),
+    .create = shipping_create);
 /* clang-format on */

@@ -1,0 +1,189 @@
+/* notification/delivery.c: which mails were sent. SPDX-License-Identifier: Apache-2.0 */
+#include "notification.h"
+
+enum { PAGE_MAX = 100, PAGE_DEFAULT = 20, FINDINGS_MAX = 1000 };
+
+#define INSERT                                                                                     \
+    "INSERT INTO notification_delivery (id, message_id, kind, aggregate, recipient, state, "       \
+    "attempts, error, payload, created_ms, changed_ms) "
+static const struct stoa_stmt stmt_is_sent = {
+    "notification.is_sent",
+    "SELECT id FROM notification_delivery WHERE message_id = $1 AND state = 'sent'", NULL,
+    STOA_SQL_READ, 0};
+static const struct stoa_stmt stmt_sent = {
+    "notification.sent",
+    INSERT "VALUES ($1, $2, $3, $4, $5, 'sent', 1, '', '', $6, $6) ON CONFLICT (message_id) "
+           "DO UPDATE SET state = 'sent', error = '', payload = '', "
+           "attempts = notification_delivery.attempts + 1, changed_ms = excluded.changed_ms "
+           "WHERE notification_delivery.state <> 'sent'",
+    NULL, 0, 0};
+static const struct stoa_stmt stmt_failed = {
+    "notification.failed",
+    INSERT "VALUES ($1, $2, $3, $4, $5, 'failed', 1, $6, $7, $8, $8) ON CONFLICT (message_id) "
+           "DO UPDATE SET state = 'failed', error = excluded.error, payload = excluded.payload, "
+           "attempts = notification_delivery.attempts + 1, changed_ms = excluded.changed_ms "
+           "WHERE notification_delivery.state <> 'sent'",
+    NULL, 0, 0};
+static const struct stoa_stmt stmt_list = {
+    "notification.list",
+    "SELECT id, message_id, kind, aggregate, recipient, state, attempts, error, created_ms, "
+    "changed_ms FROM notification_delivery WHERE id < $1 ORDER BY id DESC LIMIT $2",
+    NULL, STOA_SQL_READ, 0};
+static const struct stoa_stmt stmt_find = {
+    "notification.find",
+    "SELECT id, message_id, kind, aggregate, recipient, state, payload "
+    "FROM notification_delivery WHERE id = $1",
+    NULL, STOA_SQL_READ, 0};
+static const struct stoa_stmt stmt_open = {
+    "notification.audit_failed",
+    "SELECT id, aggregate, attempts, error FROM notification_delivery WHERE state = 'failed' "
+    "ORDER BY id LIMIT $1",
+    NULL, STOA_SQL_READ | STOA_SQL_SLOW, 0};
+static const struct stoa_stmt stmt_count = {"notification.audit_count",
+                                            "SELECT COUNT(*) AS mails FROM notification_delivery "
+                                            "WHERE kind = 'order.paid' AND state = 'sent'",
+                                            NULL, STOA_SQL_READ | STOA_SQL_SLOW, 0};
+
+stoa_str delivery_message_id(struct stoa_req *req, stoa_str aggregate)
+{
+    stoa_str host = stoa_shop_url(req);
+    int64_t at = stoa_str_find(host, '/', 0);
+    int64_t end;
+
+    if (at >= 0)
+        host = stoa_str_sub(host, (uint64_t)at + 2, host.len);
+    end = stoa_str_find(host, ':', 0);
+    if (end > 0)
+        host = stoa_str_sub(host, 0, (uint64_t)end);
+    return stoa_concat(stoa_req_arena(req), aggregate, STOA_STR(".paid@"), host);
+}
+
+stoa_err delivery_is_sent(struct stoa_req *req, stoa_str message_id, bool *ret)
+{
+    const struct stoa_rows *rows;
+
+    STOA_TRY(stoa_sql(req, &stmt_is_sent, STOA_ARGS(stoa_s(message_id)), &rows));
+    *ret = stoa_rows_count(rows) > 0;
+    return STOA_OK;
+}
+
+stoa_err delivery_sent(struct stoa_req *req, struct stoa_tx *tx, const struct delivery *delivery)
+{
+    struct stoa_values args =
+        STOA_ARGS(stoa_s(delivery->id), stoa_s(delivery->message_id), stoa_s(delivery->kind),
+                  stoa_s(delivery->aggregate), stoa_s(delivery->recipient), stoa_i(stoa_now(req)));
+
+    return tx ? stoa_tx_sql(tx, &stmt_sent, args, NULL) : stoa_sql(req, &stmt_sent, args, NULL);
+}
+
+stoa_err delivery_failed(struct stoa_req *req, const struct delivery *delivery, stoa_err why,
+                         const struct stoa_json *payload)
+{
+    return stoa_sql(req, &stmt_failed,
+                    STOA_ARGS(stoa_s(delivery->id), stoa_s(delivery->message_id),
+                              stoa_s(delivery->kind), stoa_s(delivery->aggregate),
+                              stoa_s(delivery->recipient), stoa_z(stoa_err_name(why)),
+                              stoa_j(payload), stoa_i(stoa_now(req))),
+                    NULL);
+}
+
+static struct stoa_json *delivery_json(struct stoa_arena *arena, const struct stoa_rows *rows,
+                                       uint32_t i)
+{
+    static const char *const texts[] = {"id",        "message_id", "kind", "aggregate",
+                                        "recipient", "state",      "error"};
+    struct stoa_json *json = stoa_json_object(arena);
+
+    for (uint64_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++)
+        stoa_json_set_str(json, texts[t], stoa_rows_str(rows, i, texts[t]));
+    stoa_json_set_int(json, "attempts", stoa_rows_int(rows, i, "attempts"));
+    stoa_json_set_str(json, "created_at",
+                      stoa_time_format(arena, stoa_rows_int(rows, i, "created_ms")));
+    stoa_json_set_str(json, "changed_at",
+                      stoa_time_format(arena, stoa_rows_int(rows, i, "changed_ms")));
+    return json;
+}
+
+/* GET /deliveries?limit=&cursor= */
+stoa_err deliveries_list(struct stoa_req *req, void *self)
+{
+    struct stoa_arena *arena = stoa_req_arena(req);
+    stoa_str cursor = stoa_req_query(req, "cursor"), limit_text = stoa_req_query(req, "limit");
+    struct stoa_json *json = stoa_json_object(arena), *items;
+    const struct stoa_rows *rows;
+    int64_t limit = PAGE_DEFAULT;
+
+    (void)self;
+    if (limit_text.ptr)
+        STOA_TRY(stoa_str_int(limit_text, 1, PAGE_MAX, &limit));
+    if (!cursor.ptr)
+        cursor = STOA_STR("~"); /* behind every id */
+    STOA_TRY(stoa_sql(req, &stmt_list, STOA_ARGS(stoa_s(cursor), stoa_i(limit)), &rows));
+    items = stoa_json_set(json, "items", stoa_json_array(arena));
+    for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
+        stoa_json_push(items, delivery_json(arena, rows, i));
+    if (stoa_rows_count(rows) == limit)
+        stoa_json_set_str(json, "next_cursor",
+                          stoa_rows_str(rows, stoa_rows_count(rows) - 1, "id"));
+    else
+        stoa_json_set(json, "next_cursor", stoa_json_new_null(arena));
+    return stoa_reply_json(req, 200, json);
+}
+
+static stoa_err retry(struct stoa_req *req, const struct delivery *delivery, stoa_str payload)
+{
+    const struct stoa_json *order;
+    stoa_err err;
+
+    STOA_TRY(stoa_json_parse(stoa_req_arena(req), payload, NULL, &order));
+    err = mail_confirm(req, delivery, order);
+    if (err != STOA_OK) {
+        STOA_TRY(delivery_failed(req, delivery, err, order));
+        return err;
+    }
+    return delivery_sent(req, NULL, delivery);
+}
+
+/* POST /deliveries/{id}/retry: a failed one, once more. */
+stoa_err deliveries_retry(struct stoa_req *req, void *self)
+{
+    const struct stoa_rows *rows;
+    struct delivery delivery;
+
+    (void)self;
+    STOA_TRY(stoa_sql(req, &stmt_find, STOA_ARGS(stoa_s(stoa_req_param(req, "id"))), &rows));
+    if (stoa_rows_count(rows) == 0)
+        return STOA_E_NOT_FOUND;
+    delivery = (struct delivery){.id = stoa_rows_str(rows, 0, "id"),
+                                 .message_id = stoa_rows_str(rows, 0, "message_id"),
+                                 .kind = stoa_rows_str(rows, 0, "kind"),
+                                 .aggregate = stoa_rows_str(rows, 0, "aggregate"),
+                                 .recipient = stoa_rows_str(rows, 0, "recipient")};
+    if (!stoa_str_is(stoa_rows_str(rows, 0, "state"), "sent"))
+        STOA_TRY(retry(req, &delivery, stoa_rows_str(rows, 0, "payload")));
+    return stoa_reply_fields(
+        req, 200, STOA_FIELDS(stoa_f("id", stoa_s(delivery.id)), stoa_f("state", stoa_z("sent"))));
+}
+
+stoa_err deliveries_audit(struct stoa_req *req, void *self)
+{
+    struct stoa_arena *arena = stoa_req_arena(req);
+    struct stoa_json *json = stoa_json_object(arena), *findings, *totals;
+    const struct stoa_rows *open, *count;
+
+    (void)self;
+    STOA_TRY(stoa_sql(req, &stmt_open, STOA_ARGS(stoa_i(FINDINGS_MAX)), &open));
+    STOA_TRY(stoa_sql(req, &stmt_count, STOA_NO_ARGS, &count));
+    findings = stoa_json_set(json, "findings", stoa_json_array(arena));
+    for (uint32_t i = 0; i < stoa_rows_count(open); i++) {
+        struct stoa_json *finding = stoa_json_push(findings, stoa_json_object(arena));
+        stoa_json_set_str(finding, "code", STOA_STR("notification.failed"));
+        stoa_json_set_str(finding, "delivery_id", stoa_rows_str(open, i, "id"));
+        stoa_json_set_str(finding, "order_id", stoa_rows_str(open, i, "aggregate"));
+        stoa_json_set_int(finding, "attempts", stoa_rows_int(open, i, "attempts"));
+        stoa_json_set_str(finding, "detail", stoa_rows_str(open, i, "error"));
+    }
+    totals = stoa_json_set(json, "totals", stoa_json_object(arena));
+    stoa_json_set_int(totals, "mails", stoa_rows_int(count, 0, "mails"));
+    return stoa_reply_json(req, 200, json);
+}

@@ -144,6 +144,10 @@ static bool conn_set_up(struct sqlite_conn *conn, bool read_only)
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     if (sqlite3_exec(conn->db, read_only ? reader : writer, NULL, NULL, NULL) != SQLITE_OK)
         return false;
+    /* json_each is a virtual table that is made at its first use, which the authorizer would refuse. */
+    if (sqlite3_exec(conn->db, "SELECT 1 FROM json_each('[]'), json_tree('[]')", NULL, NULL, NULL) !=
+        SQLITE_OK)
+        return false;
     conn->deadline = INT64_MAX;
     sqlite3_progress_handler(conn->db, PROGRESS_STEPS, on_progress, conn);
     return sqlite3_set_authorizer(conn->db, authorize, conn) == SQLITE_OK;

@@ -48,7 +48,7 @@ def count_parameters(text: str) -> int:
     for char in text:
         depth += (char in "([{") - (char in ")]}")
         count += char == "," and depth == 0
-    return count + 1
+    return count + (not text.rstrip().endswith("..."))
 
 
 def count_branches(body: str) -> int:
@@ -115,7 +115,7 @@ def is_signed(lines: list[str], first: int) -> bool:
     """A /* cap: reason */ in the comment right above line number first."""
     row = first - 2
     while row >= 0 and re.match(r"\s*(/\*|\*|//)", lines[row]):
-        if re.search(r"\bcap: \S", lines[row]):
+        if re.search(r"\bcap: [^\s*]", lines[row]):
             return True
         row -= 1
     return False
@@ -139,7 +139,7 @@ def check_functions(path: str, source: str) -> list[Finding]:
 
 def check_file(path: str, source: str) -> list[Finding]:
     lines = source.splitlines()
-    if len(lines) <= FILE_LINES or any(re.search(r"\bcap: \S", line) for line in lines[:10]):
+    if len(lines) <= FILE_LINES or any(re.search(r"\bcap: [^\s*]", line) for line in lines[:10]):
         return []
     return [Finding(path, 1, f"{len(lines)} lines, the cap is {FILE_LINES}",
                     "one idea per file: split it, or sign it with cap: reason in the first 10 lines")]

@@ -2,7 +2,7 @@
 """tests/lint/lint.py: every check that reads the tree; each finding says where, what and how to mend it.
 
 lint.py [NAME…] [--changed]     all checks or the named ones; --changed: clang-tidy on what changed
-lint.py abi --write             accept the ABI as it is now
+lint.py abi reference --write   accept the ABI, and the keys in the operator guide, as they are now
 SPDX-License-Identifier: Apache-2.0
 """
 import argparse
@@ -52,14 +52,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev lint")
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--changed", action="store_true")
-    parser.add_argument("--write", action="store_true", help="with abi: write sdk/abi.txt")
+    parser.add_argument("--write", action="store_true", help="with abi or reference: accept what is now")
     options = parser.parse_args()
     every, tree = checks(options.changed), Tree(ROOT)
     unknown = set(options.names) - set(every)
     if unknown:
         parser.error(f"no check {', '.join(sorted(unknown))}; there are {', '.join(every)}")
     if options.write:
-        abi.write(tree)
+        for name in options.names or ["abi", "reference"]:
+            {"abi": abi, "reference": reference}[name].write(tree)
         return 0
     failed = passed = 0
     for name in options.names or every:

@@ -15,15 +15,25 @@ def between(guide: str) -> str | None:
     return guide.split(BEGIN, 1)[1].split(END, 1)[0].strip()
 
 
-def check(tree: Tree) -> list[Finding]:
-    binary = tree.root / BINARY
-    if not binary.exists():
-        return []
-    shown = subprocess.run([binary, "check", "--reference"], check=False, text=True,
+def printed(tree: Tree) -> str | None:
+    shown = subprocess.run([tree.root / BINARY, "check", "--reference"], check=False, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    if shown.returncode != 0:
+    return shown.stdout.strip() if shown.returncode == 0 else None
+
+
+def check(tree: Tree) -> list[Finding]:
+    if not (tree.root / BINARY).exists():
+        return []
+    want = printed(tree)
+    if want is None:
         return [Finding(GUIDE, 1, "`stoa check --reference` failed", "run it by hand")]
-    if between(tree.text(GUIDE)) == shown.stdout.strip():
+    if between(tree.text(GUIDE)) == want:
         return []
     return [Finding(GUIDE, 1, "the list of keys is not what the binary prints",
-                    f"put the output of build/stoa check --reference between {BEGIN} and {END}")]
+                    "run: tests/lint/lint.py reference --write")]
+
+
+def write(tree: Tree) -> None:
+    before, rest = tree.text(GUIDE).split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    (tree.root / GUIDE).write_text(f"{before}{BEGIN}\n{printed(tree)}\n{END}{after}")

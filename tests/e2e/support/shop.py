@@ -1,0 +1,164 @@
+"""A shop: the real binary in a folder of its own, on a port of its own, on SQLite or PostgreSQL.
+
+Environment (set by tests/run.py): STOA_BUILD, the build folder; STOA_TEST_SQL, sqlite or postgresql;
+STOA_TEST_PORT, local or loopback; STOA_TEST_PG, URL of a cluster in which databases may be made.
+SPDX-License-Identifier: Apache-2.0
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+import uuid
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+START_TIMEOUT = 60  # seconds; sanitizers and a busy machine are slow
+
+CONFIG = """
+local stoa = require "stoa"
+return stoa.config {{
+  shop = {{ name = "Test Shop", url = "http://127.0.0.1:8080", currency = "EUR", locales = {{ "en" }} }},
+  migration_path = "{root}/migrations", theme_path = "{root}/themes",
+  port = "{port}",
+  resources = {{ sql = {sql}, cache = stoa.memory {{ max = "16MiB" }} }},
+  plugins = {{ user = {{}}, product = {{ {product} }}, order = {{ {order} }}, payment = {{ provider = "sandbox" }},
+              shipping = {{}}, notification = {{}}, storefront = {{ theme = "aurora" }} }},
+  nodes = {{ all = {{ listen = {{ "127.0.0.1:0" }}, run = "*" }} }},
+  limits = {{ event_backoff = "50ms", {limits} }},
+  rate = {{ requests = 0, {rate} }},
+  log = {{ format = "json", level = "info" }},
+  {more}
+}}
+"""
+
+
+def build_folder() -> pathlib.Path:
+    return pathlib.Path(os.environ.get("STOA_BUILD", ROOT / "build"))
+
+
+def binary() -> str:
+    return str(build_folder() / "stoa")
+
+
+def database_kind() -> str:
+    return os.environ.get("STOA_TEST_SQL", "sqlite")
+
+
+def make_database() -> str:
+    """A new, empty PostgreSQL database; returns its URL."""
+    cluster = os.environ["STOA_TEST_PG"]
+    name = "t" + uuid.uuid4().hex[:16]
+    subprocess.run(["psql", "-q", cluster, "-c", f"CREATE DATABASE {name}"], check=True,
+                   capture_output=True)
+    head, _, tail = cluster.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{tail}" if tail else "")
+
+
+class Shop:
+    """start() → use → stop() or kill(); may be started again on the same data."""
+
+    def __init__(self, folder: pathlib.Path, sql: str | None = None, env: dict | None = None,
+                 **config: str):
+        self.folder = folder
+        self.data = folder / "data"
+        self.env = dict(env or {})
+        self.process: subprocess.Popen | None = None
+        self.lines: list[dict | str] = []
+        self.changed = threading.Condition()
+        kind = sql or database_kind()
+        self.database = make_database() if kind == "postgresql" else None
+        resource = f'stoa.postgresql {{ url = "{self.database}" }}' if self.database else "stoa.sqlite {}"
+        values = {"port": os.environ.get("STOA_TEST_PORT", "local"), "product": "", "order": "",
+                  "limits": "", "rate": "", "more": "", **config}
+        self.config = folder / "config.lua"
+        self.config.write_text(CONFIG.format(root=ROOT, sql=resource, **values))
+
+    # ---- the command line ----
+
+    def cli(self, *args: str, check: bool = True) -> subprocess.CompletedProcess:
+        done = subprocess.run([binary(), args[0], "-c", str(self.config), "--data", str(self.data),
+                               *args[1:]], capture_output=True, text=True, timeout=120)
+        if check and done.returncode != 0:
+            raise AssertionError(f"stoa {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def prepare(self) -> "Shop":
+        self.cli("migrate")
+        self.cli("seed")
+        return self
+
+    def audit(self) -> dict:
+        """The auditor's report; fails on findings."""
+        done = self.cli("audit", "--json", check=False)
+        report = json.loads(done.stdout)
+        assert report["findings"] == [], report["findings"]
+        return report
+
+    # ---- the process ----
+
+    def start(self, *args: str, env: dict | None = None) -> "Shop":
+        self.lines = []
+        self.process = subprocess.Popen(
+            [binary(), "run", "-c", str(self.config), "--data", str(self.data), *args],
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+            env={**os.environ, **self.env, **(env or {})})
+        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        line = self.wait_log(lambda l: l.get("message") == "the shop is open", START_TIMEOUT)
+        self.host, _, port = line["url"].rpartition(":")
+        self.port = int(port)
+        return self
+
+    def _read(self, process: subprocess.Popen) -> None:
+        for text in process.stderr:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                line = {"text": text.rstrip("\n")}
+            with self.changed:
+                self.lines.append(line)
+                self.changed.notify_all()
+        with self.changed:
+            self.lines.append({"end": True})
+            self.changed.notify_all()
+
+    def wait_log(self, wanted, timeout: float = 20, since: int = 0) -> dict:
+        """The first log line that wanted(line) accepts."""
+        deadline = time.monotonic() + timeout
+        seen = since
+        with self.changed:
+            while True:
+                for line in self.lines[seen:]:
+                    if wanted(line):
+                        return line
+                    if line.get("end"):
+                        raise AssertionError("the shop ended: " + self.talk())
+                seen = len(self.lines)
+                left = deadline - time.monotonic()
+                if left <= 0 or not self.changed.wait(left):
+                    raise AssertionError("not in the log: " + self.talk())
+
+    def talk(self) -> str:
+        return "\n".join(json.dumps(l) for l in self.lines if l.get("area") != "http")[-4000:]
+
+    def kill(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+
+    def wait(self, timeout: float = 30) -> int:
+        code = self.process.wait(timeout)
+        with self.changed:
+            self.changed.wait_for(lambda: any(l.get("end") for l in self.lines), timeout)
+        return code
+
+    def stop(self) -> int:
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None

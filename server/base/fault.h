@@ -3,7 +3,7 @@
  * Armed by STOA_FAULT="place=action[@n][;place=action…]" at start, or fault_arm(): from the n-th
  * time (default 1; "@n!" only the n-th) that place is passed, action happens: "kill" (SIGKILL to
  * the own process), "error:STORE" (any name in STOA_ERRORS), "delay:250" (ms; honoured where the
- * place may wait), "drop" (place-specific). SPDX-License-Identifier: Apache-2.0 */
+ * place may wait), "drop" (place-specific). At most 8. SPDX-License-Identifier: Apache-2.0 */
 #ifndef BASE_FAULT_H
 #define BASE_FAULT_H
 

@@ -78,6 +78,7 @@ Test(diag, guesses_what_was_meant)
     cr_assert_str_eq(nearest("ressource"), "resources");
     cr_assert_str_eq(nearest("trustd_proxy"), "trusted_proxies");
     cr_assert_str_eq(nearest("sqk"), "sql");
+    cr_assert_str_eq(nearest("slq"), "sql"); /* one swap, not two replacements */
     cr_assert_str_eq(nearest("port"), "port");
 }
 

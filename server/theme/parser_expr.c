@@ -382,8 +382,10 @@ static bool may_be_raw(struct compiler *c, const struct expr *expr)
     static const char *const never[] = {"request", "form", "errors", "cart"};
     const struct path_step *last;
 
-    if (expr->kind != EXPR_PATH || expr->as.path.count == 0)
+    if (expr->kind != EXPR_PATH)
         return false;
+    if (expr->as.path.count == 0) /* a variable by itself, as head_html */
+        return stoa_str_ends(c->slots[expr->slot], STOA_STR("_html"));
     for (uint32_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
         if (stoa_str_is(c->slots[expr->slot], never[i]))
             return false;

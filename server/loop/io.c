@@ -1,7 +1,4 @@
 /* loop/io.c: file descriptors of other libraries, wrapped in h2o sockets that h2o never reads.
- *
- * The wrapper exists only while something is wanted: epoll reports a hang-up on a registered
- * descriptor even when nothing is asked for, and the loop would spin on it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "loop/loop_internal.h"
 
@@ -11,13 +8,11 @@
 
 struct loop_io {
     struct loop *loop;
-    h2o_socket_t *socket; /* NULL while nothing is wanted */
+    h2o_socket_t *socket; /* NULL once destroyed */
     void (*cb)(void *data, int ready);
     void *data;
-    int fd;
     int want;
-    bool write_armed; /* h2o's notification cannot be withdrawn, and arming it twice aborts */
-    bool dead;
+    bool write_armed;     /* h2o's notification cannot be withdrawn, and arming it twice aborts */
     struct loop_io *next; /* of the dead */
 };
 
@@ -47,36 +42,20 @@ static void on_write(h2o_socket_t *socket, const char *err)
     if (!(io->want & LOOP_WRITE))
         return;
     io->cb(io->data, LOOP_WRITE);
-    if (!io->dead && io->socket == socket)
+    if (io->socket)
         arm_write(io);
 }
 
 /* h2o sets the descriptor's flags to O_NONBLOCK and nothing else: they are the caller's. */
-static void attach(struct loop_io *io)
+static h2o_socket_t *wrap(struct loop *loop, int fd)
 {
-    int flags = fcntl(io->fd, F_GETFL);
+    int flags = fcntl(fd, F_GETFL);
+    h2o_socket_t *socket;
 
     stoa_assert(flags >= 0);
-    io->socket = h2o_evloop_socket_create(io->loop->h2o, io->fd, H2O_SOCKET_FLAG_DONT_READ);
-    io->socket->data = io;
-    io->write_armed = false;
-    fcntl(io->fd, F_SETFL, flags);
-}
-
-/* Takes the descriptor out of epoll at once and leaves it open. h2o asserts that nothing is being
- * written, which a pending notification would look like. */
-static void detach(struct loop_io *io)
-{
-    h2o_socket_export_t export;
-    h2o_socket_t *socket = io->socket;
-
-    if (!socket)
-        return;
-    io->socket = NULL;
-    socket->_cb.read = NULL;
-    socket->_cb.write = NULL;
-    stoa_assert(h2o_socket_export(socket, &export) == 0);
-    h2o_buffer_dispose(&export.input);
+    socket = h2o_evloop_socket_create(loop->h2o, fd, H2O_SOCKET_FLAG_DONT_READ);
+    fcntl(fd, F_SETFL, flags);
+    return socket;
 }
 
 struct loop_io *loop_io_create(struct loop *loop, int fd, void (*cb)(void *data, int ready),
@@ -86,26 +65,20 @@ struct loop_io *loop_io_create(struct loop *loop, int fd, void (*cb)(void *data,
 
     stoa_assert(io);
     io->loop = loop;
-    io->fd = fd;
     io->cb = cb;
     io->data = data;
+    io->socket = wrap(loop, fd);
+    io->socket->data = io;
     return io;
 }
 
+/* With nothing wanted h2o takes the descriptor out of epoll, so that a hang-up does not spin. */
 void loop_io_want(struct loop_io *io, int events)
 {
     int had = io->want;
 
-    stoa_assert(!io->dead);
+    stoa_assert(io->socket);
     io->want = events;
-    if (events == had)
-        return;
-    if (events == 0) {
-        detach(io);
-        return;
-    }
-    if (!io->socket)
-        attach(io);
     if ((events & LOOP_READ) && !(had & LOOP_READ))
         h2o_socket_read_start(io->socket, on_read);
     if (!(events & LOOP_READ) && (had & LOOP_READ))
@@ -113,13 +86,19 @@ void loop_io_want(struct loop_io *io, int events)
     arm_write(io);
 }
 
+/* The export takes the descriptor out of epoll at once and leaves it open. It asserts that nothing
+ * is being written, which a pending notification would look like. */
 void loop_io_destroy(struct loop_io *io)
 {
-    if (!io || io->dead)
+    h2o_socket_export_t export;
+
+    if (!io || !io->socket)
         return;
-    detach(io);
-    io->dead = true;
-    io->want = 0;
+    io->socket->_cb.read = NULL;
+    io->socket->_cb.write = NULL;
+    stoa_assert(h2o_socket_export(io->socket, &export) == 0);
+    h2o_buffer_dispose(&export.input);
+    io->socket = NULL;
     io->next = io->loop->io_dead;
     io->loop->io_dead = io;
 }

@@ -125,18 +125,26 @@ Test(fiber, refuses_more_than_its_limit)
     on_fiber(spawn_too_many, NULL);
 }
 
+static volatile double one = 1, ten = 10;
+
 static void round_down(void *arg)
 {
+    double tenth = one / ten;
+
     fesetround(FE_DOWNWARD);
     fiber_yield();
     cr_assert_eq(fegetround(), FE_DOWNWARD);
+    cr_assert_lt(one / ten, tenth);
 }
 
 static void round_nearest(void *arg)
 {
+    double tenth = one / ten;
+
     spawn(round_down, NULL, NULL);
     fiber_yield();
     cr_assert_eq(fegetround(), FE_TONEAREST, "another fiber's rounding mode must not leak");
+    cr_assert_eq(one / ten, tenth);
     fiber_yield();
 }
 

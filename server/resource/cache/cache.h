@@ -1,6 +1,6 @@
-/* resource/cache/cache.h: copies by key, dropped by tag. One L1 per loop (no locks), memory bounded,
- * least recently used goes first. A drop reaches every loop of the process at once by message.
- * SPDX-License-Identifier: Apache-2.0 */
+/* resource/cache/cache.h: copies by key, dropped by tag. One L1 per loop (no locks), memory
+ * bounded, least recently used goes first. A drop reaches every loop of the process at once by
+ * message. SPDX-License-Identifier: Apache-2.0 */
 #ifndef RESOURCE_CACHE_H
 #define RESOURCE_CACHE_H
 

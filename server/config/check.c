@@ -496,6 +496,11 @@ static struct stoa_json *with_standards(struct check *check, const struct stoa_j
 
 struct stoa_json *check_fill(struct check *check, const struct stoa_json *given)
 {
+    if (stoa_json_type(given) != STOA_JSON_OBJECT) {
+        check_problem(check, "", "stoa.config is given %s; it takes settings by name",
+                      check_kind(given));
+        return NULL;
+    }
     refuse_unknown(check, "", "", given);
     return fill_section(check, "", "", with_standards(check, given));
 }

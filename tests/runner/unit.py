@@ -97,7 +97,7 @@ def findings_of_sanitizers(logs: pathlib.Path) -> Result:
 def valgrind(run: Run, folder: str) -> Result:
     logs = fresh("valgrind")
     # Some unit-test programs fork servers and shells of the system: only our own are looked at.
-    wrap = ["valgrind", "-q", "--trace-children=yes", "--trace-children-skip=/bin/*,/usr/*,*/postgres",
+    wrap = ["valgrind", "-q", "--trace-children=yes", "--trace-children-skip=/bin/*,/usr/*,*/postgres,*/config_child",
             "--leak-check=full", "--errors-for-leak-kinds=definite", "--show-leak-kinds=definite",
             "--num-callers=20", f"--suppressions={ROOT}/tests/runner/valgrind.supp",
             f"--log-file={logs}/%p.log"]

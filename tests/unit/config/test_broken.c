@@ -179,6 +179,7 @@ Test(broken, keys_and_types_are_told_with_their_place)
         {BEGIN "  limts = {}" END, "3:3: limts is not a setting; did you mean 'limits'?"},
         {BEGIN "limits = {\n  conections = 5 }" END,
          "4:3: limits.conections is not a setting; did you mean 'connections'?"},
+        {BEGIN "'a', 'b'" END, "0:0: stoa.config is given a list; it takes settings by name"},
         {BEGIN "zzzzzz = 1" END,
          "3:1: zzzzzz is not a setting; docs/operator-guide.md lists them all"},
         {BEGIN "loops = 'many'" END, "3:1: loops is a string; it takes a whole number"},

@@ -1,5 +1,5 @@
-/* resource/mail/mail.h: handing over mail. The `files` driver writes one .eml (RFC 5322) a mail into
- * <data>/mail, named after its Message-ID, so that a repeat replaces itself.
+/* resource/mail/mail.h: handing over mail. The `files` driver writes one .eml (RFC 5322) a mail
+ * into <data>/mail, named after its Message-ID, so that a repeat replaces itself.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef RESOURCE_MAIL_H
 #define RESOURCE_MAIL_H

@@ -47,7 +47,7 @@ static stoa_err add_images(struct stoa_req *req, const struct stoa_json *cart,
         stoa_call_post(req, "product", STOA_STR("/internal/product/quote"), question, &answer));
     for (l = stoa_json_first(stoa_json_get(answer.json, "items")); l; l = stoa_json_next(l))
         stoa_json_set_str(images, stoa_cstr(arena, stoa_json_str(l, "sku")),
-                          stoa_json_str(l, "image"));
+                          page_image(req, stoa_json_str(l, "image")));
     return STOA_OK;
 }
 
@@ -93,11 +93,11 @@ static const char *notice_of(const struct stoa_answer *answer)
 
     if (stoa_str_is(code, "SOLD_OUT") || stoa_str_is(code, "RANGE"))
         return "limit";
-    if (answer->status == 404)
+    if (answer->status == 404 || stoa_str_is(code, "INVALID"))
         return "gone";
     if (answer->status == 409)
         return "changed";
-    return answer->status == 422 ? "limit" : "failed";
+    return "failed";
 }
 
 static stoa_err create(struct stoa_req *req, struct basket *ret)
@@ -124,13 +124,19 @@ static stoa_err add_line(struct stoa_req *req, const struct basket *basket, int6
     return basket_call(req, basket, &call, ret);
 }
 
-/* A cart that was ordered or has expired is no reason to refuse the next purchase. */
-static bool is_used_up(const struct stoa_answer *answer)
+/* A cart that is gone or was ordered is no reason to refuse the next purchase. Asked of the cart
+ * itself: a refusal may be about the article, and then the cart must not be lost. */
+static stoa_err is_used_up(struct stoa_req *req, const struct basket *basket,
+                           const struct stoa_answer *answer, bool *ret)
 {
-    stoa_str code = stoa_json_str(answer->json, "code");
+    const struct stoa_json *cart;
 
-    return answer->status == 403 || (answer->status == 404 && stoa_str_is(code, "NOT_FOUND")) ||
-           (answer->status == 409 && stoa_str_is(code, "CONFLICT"));
+    *ret = false;
+    if (answer->status != 403 && answer->status != 404 && answer->status != 409)
+        return STOA_OK;
+    STOA_TRY(basket_fetch(req, basket, &cart));
+    *ret = !cart || stoa_json_str(cart, "order_id").len > 0;
+    return STOA_OK;
 }
 
 static stoa_err add(struct stoa_req *req)
@@ -138,14 +144,15 @@ static stoa_err add(struct stoa_req *req)
     int64_t quantity = 1;
     struct stoa_answer answer;
     struct basket basket;
-    bool is_new = !basket_read(req, &basket);
+    bool is_new = !basket_read(req, &basket), is_gone;
 
     if (stoa_str_int(stoa_req_form(req, "quantity"), 1, QUANTITY_MAX, &quantity) != STOA_OK)
         quantity = 1;
     if (is_new)
         STOA_TRY(create(req, &basket));
     STOA_TRY(add_line(req, &basket, quantity, &answer));
-    if (!is_new && is_used_up(&answer)) {
+    STOA_TRY(is_used_up(req, &basket, &answer, &is_gone));
+    if (is_gone) {
         STOA_TRY(create(req, &basket));
         STOA_TRY(add_line(req, &basket, quantity, &answer));
     }

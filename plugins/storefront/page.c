@@ -39,6 +39,34 @@ stoa_err page_fetch(struct stoa_req *req, const char *plugin, stoa_str path,
     return STOA_OK;
 }
 
+stoa_str page_image(struct stoa_req *req, stoa_str image)
+{
+    stoa_str folder = STOA_STR("/assets/"), path;
+
+    if (!stoa_str_starts(image, folder))
+        return image;
+    path = stoa_asset_path(req, stoa_str_sub(image, folder.len, image.len));
+    return path.len ? path : image;
+}
+
+struct stoa_json *page_product(struct stoa_req *req, const struct stoa_json *product)
+{
+    struct stoa_json *copy = stoa_json_copy(stoa_req_arena(req), product);
+
+    stoa_json_set_str(copy, "image", page_image(req, stoa_json_str(product, "image")));
+    return copy;
+}
+
+struct stoa_json *page_products(struct stoa_req *req, const struct stoa_json *products)
+{
+    struct stoa_json *list = stoa_json_array(stoa_req_arena(req));
+    const struct stoa_json *p = stoa_json_first(products);
+
+    for (; p; p = stoa_json_next(p))
+        stoa_json_push(list, page_product(req, p));
+    return list;
+}
+
 /* The categories of the menu. It is on every page, so a copy is kept for the rare page that is not.
  */
 static stoa_err navigation(struct stoa_req *req, struct stoa_json **ret)
@@ -83,7 +111,7 @@ stoa_err page_begin(struct stoa_req *req, const struct page_head *head, struct s
     STOA_TRY(navigation(req, &categories));
     stoa_json_set(data, "categories", categories);
     stoa_json_set_int(data, "cart_count", count);
-    stoa_json_set_str(data, "cart_badge", badge_html(arena, count));
+    stoa_json_set_str(data, "cart_badge_html", badge_html(arena, count));
     page_set_head(req, data, head);
     *ret = data;
     return STOA_OK;
@@ -119,7 +147,7 @@ stoa_err page_send_kept(struct stoa_req *req, const struct page_copy *copy, cons
     stoa_str bytes;
 
     stoa_json_set_int(data, "cart_count", 0);
-    stoa_json_set_str(data, "cart_badge", STOA_STR(BADGE_SLOT));
+    stoa_json_set_str(data, "cart_badge_html", STOA_STR(BADGE_SLOT));
     STOA_TRY(stoa_render(req, page, data, &bytes));
     if (copy->keep_ms > 0 && copy->key.len <= 200)
         stoa_cache_put(req, copy->key, bytes, copy->keep_ms, copy->tags);

@@ -4,16 +4,8 @@
 
 #define LIST_TAGS "catalogue theme"
 
-static struct stoa_json *items_of(struct stoa_arena *arena, const struct stoa_json *list)
-{
-    const struct stoa_json *items = stoa_json_get(list, "items");
-
-    return items ? stoa_json_copy(arena, items) : stoa_json_array(arena);
-}
-
 static stoa_err home_fresh(struct stoa_req *req, const struct storefront *sf)
 {
-    struct stoa_arena *arena = stoa_req_arena(req);
     struct page_head head = {.title = stoa_shop_name(req),
                              .path = STOA_STR("/"),
                              .description = STOA_STR("Well-made things for the table, the home, "
@@ -24,7 +16,7 @@ static stoa_err home_fresh(struct stoa_req *req, const struct storefront *sf)
 
     STOA_TRY(page_fetch(req, "product", STOA_STR("/api/v1/products?limit=8"), &list));
     STOA_TRY(page_begin(req, &head, &data));
-    stoa_json_set(data, "products", items_of(arena, list));
+    stoa_json_set(data, "products", page_products(req, stoa_json_get(list, "items")));
     return page_send_kept(req, &copy, "index", data);
 }
 
@@ -69,7 +61,7 @@ static void set_listing(struct stoa_req *req, struct stoa_json *data, const stru
     stoa_str next = stoa_json_str(list, "next_cursor");
     struct listing after = {l->sort, next};
 
-    stoa_json_set(data, "products", items_of(arena, list));
+    stoa_json_set(data, "products", page_products(req, stoa_json_get(list, "items")));
     stoa_json_set_str(data, "sort", l->sort);
     stoa_json_set_str(data, "next_url",
                       next.len ? stoa_concat(arena, base, listing_query(arena, &after))
@@ -178,15 +170,14 @@ stoa_err pages_search(struct stoa_req *req, void *self)
 }
 
 /* Others of its category, without itself. */
-static struct stoa_json *related_to(struct stoa_arena *arena, const struct stoa_json *list,
-                                    stoa_str id)
+static struct stoa_json *related_to(struct stoa_req *req, const struct stoa_json *list, stoa_str id)
 {
-    struct stoa_json *related = stoa_json_array(arena);
+    struct stoa_json *related = stoa_json_array(stoa_req_arena(req));
     const struct stoa_json *p = stoa_json_first(stoa_json_get(list, "items"));
 
     for (; p && stoa_json_count(related) < 4; p = stoa_json_next(p))
         if (!stoa_str_eq(stoa_json_str(p, "id"), id))
-            stoa_json_push(related, stoa_json_copy(arena, p));
+            stoa_json_push(related, page_product(req, p));
     return related;
 }
 
@@ -211,8 +202,8 @@ static stoa_err product_fresh(struct stoa_req *req, const struct storefront *sf,
     head.path = stoa_concat(arena, STOA_STR("/products/"), stoa_json_str(product, "slug"));
     head.json_ld = head_product(arena, product, stoa_shop_url(req));
     STOA_TRY(page_begin(req, &head, &data));
-    stoa_json_set(data, "product", stoa_json_copy(arena, product));
-    stoa_json_set(data, "related", related_to(arena, list, stoa_json_str(product, "id")));
+    stoa_json_set(data, "product", page_product(req, product));
+    stoa_json_set(data, "related", related_to(req, list, stoa_json_str(product, "id")));
     copy.tags = stoa_concat(arena, STOA_STR(LIST_TAGS " product:"), stoa_json_str(product, "id"));
     return page_send_kept(req, &copy, "product", data);
 }

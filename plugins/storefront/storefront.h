@@ -20,7 +20,7 @@ struct page_head {
     int32_t refresh_s;    /* 0: the page does not load itself again */
 };
 /* An object with what layouts see: page_title, canonical_url, head_html, categories, cart_count,
- * cart_badge. */
+ * cart_badge_html. */
 STOA_NODISCARD stoa_err page_begin(struct stoa_req *req, const struct page_head *head,
                                    struct stoa_json **ret);
 /* Another head, once the page knows what it shows. */
@@ -43,6 +43,11 @@ stoa_err page_finish(struct stoa_req *req, stoa_err err);
 /* Answers 200 of GET path as JSON; the answer's own status as an error otherwise. */
 STOA_NODISCARD stoa_err page_fetch(struct stoa_req *req, const char *plugin, stoa_str path,
                                    const struct stoa_json **ret);
+/* A picture's address; one that belongs to the theme gets its hashed name, which browsers keep. */
+stoa_str page_image(struct stoa_req *req, stoa_str image);
+/* A product or an array of products for a page: a copy with page_image()s. */
+struct stoa_json *page_product(struct stoa_req *req, const struct stoa_json *product);
+struct stoa_json *page_products(struct stoa_req *req, const struct stoa_json *products);
 /* What stands for an answer that is no success. */
 stoa_err page_error_of(const struct stoa_answer *answer);
 

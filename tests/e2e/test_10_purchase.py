@@ -57,7 +57,8 @@ def test_a_second_step_ends_paid(shop):
     assert payment["state"] == "requires_action" and payment["next_action"]["type"] == "redirect"
     order = answer.json["order"]
     client = Client(shop)
-    confirmed = client.post(f"/api/v1/payments/{payment['id']}/confirm", {},
+    payment_id = payment["next_action"]["url"].rpartition("payment=")[2].partition("&")[0]
+    confirmed = client.post(f"/api/v1/payments/{payment_id}/confirm", {},
                             idempotency_key=uuid.uuid4().hex)
     assert confirmed.status == 200, confirmed.text
     shown = client.get(f"/api/v1/orders/{order['id']}", x_order_token=order["token"])

@@ -1,0 +1,210 @@
+"""Bytes on a socket: requests written by hand, replies read strictly.
+SPDX-License-Identifier: Apache-2.0"""
+import os
+import pathlib
+import resource
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get("STOA_BUILD", ROOT / "build"))
+TEST_SERVER = BUILD / "tests" / "unit" / "http" / "http_test_server"
+
+FIXED = {
+    "content-security-policy": "default-src 'self'; script-src 'self'; style-src 'self'; "
+                               "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+                               "form-action 'self'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "x-frame-options": "DENY",
+}
+
+
+class Closed(Exception):
+    """The connection ended before a reply was whole. .got: what came."""
+
+    def __init__(self, got=b""):
+        super().__init__(f"closed after {got[:80]!r}")
+        self.got = got
+
+
+class Reply:
+    def __init__(self, status, lines, body, minor):
+        self.status, self.lines, self.body, self.minor = status, lines, body, minor
+
+    def all(self, name):
+        return [v for n, v in self.lines if n == name]
+
+    def header(self, name):
+        values = self.all(name)
+        assert len(values) <= 1, f"{name} came {len(values)} times"
+        return values[0] if values else None
+
+
+class Connection:
+    def __init__(self, address, timeout=10, receive=None):
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.sock = socket.socket(family)
+        self.sock.settimeout(timeout)
+        if receive:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
+        self.sock.connect(address)
+        self.rest = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.sock.close()
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.sock.close()
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def get(self, path, method="GET", headers="", body=None):
+        length = f"Content-Length: {len(body)}\r\n" if body is not None else ""
+        self.send(f"{method} {path} HTTP/1.1\r\nHost: shop.example\r\n{length}{headers}\r\n"
+                  .encode("latin-1") + (body or b""))
+        return self.reply(is_head=method == "HEAD")
+
+    def more(self):
+        try:
+            data = self.sock.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            raise Closed(self.rest)
+        self.rest += data
+
+    def line(self):
+        while b"\r\n" not in self.rest:
+            self.more()
+        line, self.rest = self.rest.split(b"\r\n", 1)
+        return line.decode("latin-1")
+
+    def head(self):
+        version, status = self.line().split(" ")[:2]
+        assert version.startswith("HTTP/1."), version
+        lines = []
+        while line := self.line():
+            name, value = line.split(":", 1)
+            assert name and not name.endswith(" ") and "\n" not in line, line
+            lines.append((name.lower(), value.strip()))
+        return int(status), lines, int(version[7:])
+
+    def reply(self, is_head=False):
+        status, lines, minor = self.head()
+        while status == 100:
+            status, lines, minor = self.head()
+        names = [n for n, _ in lines]
+        assert names.count("content-length") <= 1
+        assert "transfer-encoding" not in names, "replies have a length"
+        length = int(dict(lines).get("content-length", 0))
+        if is_head or status in (204, 304):
+            length = 0
+        while len(self.rest) < length:
+            self.more()
+        body, self.rest = self.rest[:length], self.rest[length:]
+        return Reply(status, lines, body, minor)
+
+    def at_end(self, timeout=5):
+        """True when the server has closed, cleanly or not; bytes that come are an error."""
+        self.sock.settimeout(timeout)
+        try:
+            data = self.rest or self.sock.recv(1)
+        except ConnectionResetError:
+            return True
+        except socket.timeout:
+            return False
+        assert not data, f"unexpected bytes: {data!r}"
+        return True
+
+
+class Server:
+    """http_test_server with limits of the test's own, or whatever STOA_TEST_URL names."""
+
+    def __init__(self, address, process=None, log=None):
+        self.address, self.process, self.log = address, process, log
+        self.errors = []
+
+    @classmethod
+    def start(cls, log_path, files_max=None, **options):
+        argv = [str(TEST_SERVER)]
+        for name, value in options.items():
+            for one in value if isinstance(value, (list, tuple)) else [value]:
+                argv += [f"--{name.replace('_', '-') if name in ('form_action',) else name}",
+                         str(one)]
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))
+
+        log = open(log_path, "wb")
+        process = subprocess.Popen(argv, stdout=log, stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=limit if files_max else None)
+        line = process.stderr.readline()
+        if not line.startswith("listening "):
+            process.wait(10)
+            raise RuntimeError(line + process.stderr.read())
+        host, port = line.split()[1].rsplit(":", 1)
+        server = cls((host.strip("[]") or "127.0.0.1", int(port)), process, log_path)
+        threading.Thread(target=server._read_errors, daemon=True).start()
+        return server
+
+    def _read_errors(self):
+        for line in self.process.stderr:
+            self.errors.append(line)
+
+    def connect(self, **kwargs):
+        return Connection(self.address, **kwargs)
+
+    def get(self, path, **kwargs):
+        with self.connect() as c:
+            return c.get(path, **kwargs)
+
+    def metric(self, name):
+        for line in self.get("/metrics").body.decode().splitlines():
+            if line.startswith((f"stoa_{name} ", f"{name} ")):
+                return int(float(line.split()[1]))
+        raise KeyError(name)
+
+    def rss(self):
+        with open(f"/proc/{self.process.pid}/statm") as f:
+            return int(f.read().split()[1]) * resource.getpagesize()
+
+    def cpu(self):
+        with open(f"/proc/{self.process.pid}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def term(self):
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+def eventually(fact, seconds=5, step=0.02):
+    """Waits until fact() is true; returns how long that took."""
+    start = time.monotonic()
+    while not fact():
+        assert time.monotonic() - start < seconds, "it never became true"
+        time.sleep(step)
+    return time.monotonic() - start
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]

@@ -35,6 +35,7 @@ struct pg_conn {
     PGconn *pg;
     struct loop *loop;  /* NULL: off the loops, waits with poll(2) */
     struct loop_io *io; /* NULL without a loop */
+    int watched_fd;     /* the loop's own copy of the socket, or -1 */
     int want;           /* what io watches */
     struct statements statements;
     struct fiber_wait wait; /* of the one fiber that has the connection */

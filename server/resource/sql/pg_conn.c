@@ -5,11 +5,13 @@
 #include "resource/sql/pg.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 enum {
     READS_FREE = 64,            /* reads for one reply before its bytes are counted */
@@ -52,15 +54,23 @@ struct pg_conn *pg_conn_create(PGconn *pg, struct loop *loop, struct pg_slot *sl
     conn->lane = lane;
     PQsetnonblocking(pg, 1);
     stoa_assert(PQenterPipelineMode(pg));
-    if (loop)
-        conn->io = loop_io_create(loop, PQsocket(pg), on_io, conn);
+    conn->watched_fd = -1;
+    if (loop) {
+        /* libpq closes its socket by itself when the server goes; one that the loop still watches
+         * would corrupt its state (facts 5.3). */
+        conn->watched_fd = fcntl(PQsocket(pg), F_DUPFD_CLOEXEC, 0);
+        stoa_assert(conn->watched_fd >= 0);
+        conn->io = loop_io_create(loop, conn->watched_fd, on_io, conn);
+    }
     watch(conn, LOOP_READ);
     return conn;
 }
 
 void pg_conn_destroy(struct pg_conn *conn)
 {
-    loop_io_destroy(conn->io); /* before libpq closes the socket: facts 5.3 */
+    loop_io_destroy(conn->io);
+    if (conn->watched_fd >= 0)
+        close(conn->watched_fd);
     PQfinish(conn->pg);
     while (conn->statements.oldest)
         statements_remove(&conn->statements, conn->statements.oldest);

@@ -26,6 +26,7 @@ struct sql_options {
  * what to do; passwords in the URL are masked. */
 STOA_NODISCARD stoa_err sql_open(const struct sql_options *options, struct diag *diag,
                                  struct sql **ret);
+/* On the loop's thread, or when the loops have stopped and are not destroyed yet. NULL is fine. */
 void sql_close(struct sql *sql);
 const char *sql_name(const struct sql *sql);
 bool sql_is_postgresql(const struct sql *sql);
@@ -70,6 +71,7 @@ STOA_NODISCARD stoa_err sql_migrations_pending(struct sql *sql, const char *fold
 /* Rows made by hand, for the wire and for tests. */
 struct stoa_rows *rows_create(struct stoa_arena *arena, uint32_t columns, const char *const *names,
                               uint32_t rows, int64_t affected);
+/* value is not copied: it must live as long as rows. */
 void rows_set(struct stoa_rows *rows, uint32_t row, uint32_t column, stoa_str value, bool is_null);
 uint32_t rows_columns(const struct stoa_rows *rows);
 const char *rows_column_name(const struct stoa_rows *rows, uint32_t column);

@@ -144,9 +144,10 @@ static bool conn_set_up(struct sqlite_conn *conn, bool read_only)
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     if (sqlite3_exec(conn->db, read_only ? reader : writer, NULL, NULL, NULL) != SQLITE_OK)
         return false;
-    /* json_each is a virtual table that is made at its first use, which the authorizer would refuse. */
-    if (sqlite3_exec(conn->db, "SELECT 1 FROM json_each('[]'), json_tree('[]')", NULL, NULL, NULL) !=
-        SQLITE_OK)
+    /* json_each is a virtual table that is made at its first use, which the authorizer would
+     * refuse. */
+    if (sqlite3_exec(conn->db, "SELECT 1 FROM json_each('[]'), json_tree('[]')", NULL, NULL,
+                     NULL) != SQLITE_OK)
         return false;
     conn->deadline = INT64_MAX;
     sqlite3_progress_handler(conn->db, PROGRESS_STEPS, on_progress, conn);
@@ -201,7 +202,7 @@ static stoa_err fail_sqlite(struct sqlite_conn *conn, const struct sql_call *cal
 {
     char words[160];
 
-    if (code == SQLITE_AUTH && conn->refused[0]) {
+    if (conn->refused[0]) {
         snprintf(
             words, sizeof(words),
             "refused: \"%s\" does not belong to %s, which sees tables %s_* only; ask its owner "

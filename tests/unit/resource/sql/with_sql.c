@@ -157,7 +157,7 @@ struct sql *open_sql(enum backend backend, uint32_t loops)
     struct sql_options options = {.name = "sql",
                                   .loops = loops,
                                   .connections = 10,
-                                  .shared_timeout_ms = 1000,
+                                  .shared_timeout_ms = 600,
                                   .pool_timeout_ms = 3000,
                                   .pool = loops ? pool : NULL};
     struct sql *sql = NULL;

@@ -1,0 +1,251 @@
+/* What only PostgreSQL can do wrong: connections that die. SPDX-License-Identifier: Apache-2.0 */
+#include "with_sql.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* pg_sleep is not for plugins: these statements are the host's. */
+static stoa_err run_as_host(const char *text, uint32_t flags)
+{
+    const struct stoa_stmt stmt = {.name = "host.test", .text = text, .flags = flags};
+
+    return sql_exec(db, "host", &stmt, STOA_NO_ARGS, mem, NULL);
+}
+
+static void within(int64_t ms)
+{
+    fiber_set_deadline(loop_now(loop_current()) + ms);
+}
+
+/* By this name the server tells this test's sessions from others'. */
+static char session[32];
+
+static void name_sessions(void)
+{
+    snprintf(session, sizeof(session), "killed_%d", (int)getpid());
+    strcat(db_place, "&application_name=");
+    strcat(db_place, session);
+    sql_close(db);
+    db = open_sql(POSTGRESQL, 1);
+}
+
+static void kill_sessions(void)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text),
+             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+             " WHERE pid <> pg_backend_pid() AND application_name = '%s'",
+             session);
+    pg_direct(text);
+}
+
+/* ---- Killed under who waits ---- */
+
+static stoa_err seen[10];
+static int seen_count;
+
+static void sleep_and_note(void *arg)
+{
+    stoa_err err = run_as_host("SELECT pg_sleep(0.4)", (uint32_t)(uintptr_t)arg);
+
+    seen[seen_count++] = err;
+}
+
+ON(POSTGRESQL, postgresql, fails_writes_that_were_on_a_killed_connection)
+{
+    name_sessions();
+    OK(run_as_host("SELECT 1", 0));
+    for (int i = 0; i < 3; i++)
+        go(sleep_and_note, 0, NULL); /* not declared READ: must not be tried again */
+    OK(fiber_sleep(50));
+    kill_sessions();
+    wait_all();
+    cr_assert_eq(seen_count, 3);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(seen[i], STOA_E_STORE, "%s", stoa_err_name(seen[i]));
+    OK(run_as_host("SELECT 1", 0));
+    OK(run_as_host("SELECT 1", STOA_SQL_READ));
+}
+
+ON(POSTGRESQL, postgresql, tries_reads_again_that_were_on_a_killed_connection)
+{
+    name_sessions();
+    OK(run_as_host("SELECT 1", STOA_SQL_READ));
+    for (int i = 0; i < 2; i++)
+        go(sleep_and_note, (void *)(uintptr_t)STOA_SQL_READ, NULL);
+    go(sleep_and_note, (void *)(uintptr_t)(STOA_SQL_READ | STOA_SQL_SLOW), NULL);
+    OK(fiber_sleep(50));
+    kill_sessions();
+    wait_all();
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(seen[i], STOA_OK, "%s", stoa_err_name(seen[i]));
+}
+
+ON(POSTGRESQL, postgresql, fails_a_transaction_whose_connection_was_killed)
+{
+    const struct stoa_stmt insert = {.name = "t.i", .text = "INSERT INTO t_a (id) VALUES (1)"};
+    struct diag diag = {0};
+    struct sql_tx *tx;
+
+    OK(sql_script(db, "CREATE TABLE t_a (id BIGINT)", &diag));
+    name_sessions();
+    OK(sql_begin(db, &tx));
+    OK(sql_tx_exec(tx, "t", &insert, STOA_NO_ARGS, mem, NULL));
+    kill_sessions();
+    FAILS(STOA_E_STORE, sql_tx_exec(tx, "t", &insert, STOA_NO_ARGS, mem, NULL));
+    FAILS(STOA_E_TX, sql_commit(tx));
+
+    OK(sql_begin(db, &tx));
+    OK(sql_tx_exec(tx, "t", &insert, STOA_NO_ARGS, mem, NULL));
+    kill_sessions();
+    FAILS(STOA_E_STORE, sql_commit(tx));
+    cr_assert_eq(count_of("t_a"), 0);
+}
+
+/* The server ended idle sessions (a failover, an idle timeout): nobody notices. */
+ON(POSTGRESQL, postgresql, replaces_idle_connections_that_died)
+{
+    const struct stoa_stmt one = {.name = "host.one", .text = "SELECT 1"};
+    struct sql_tx *tx;
+
+    name_sessions();
+    for (int round = 0; round < 3; round++) {
+        OK(run_as_host("SELECT 1", STOA_SQL_READ));
+        OK(run_as_host("SELECT 1", STOA_SQL_SLOW));
+        OK(sql_begin(db, &tx));
+        OK(sql_tx_exec(tx, "host", &one, STOA_NO_ARGS, mem, NULL));
+        OK(sql_commit(tx));
+        kill_sessions();
+    }
+}
+
+/* ---- Limits ---- */
+
+ON(POSTGRESQL, postgresql, ends_a_statement_that_holds_up_the_shared_connection)
+{
+    int64_t started = clock_monotonic_ms();
+
+    FAILS(STOA_E_TIMEOUT, run_as_host("SELECT pg_sleep(5)", STOA_SQL_READ));
+    cr_assert_leq(clock_monotonic_ms() - started, 2000);
+    OK(run_as_host("SELECT pg_sleep(0.01)", STOA_SQL_READ));
+}
+
+static void hold_connection(void *arg)
+{
+    const struct stoa_stmt slow = {.name = "host.slow", .text = "SELECT pg_sleep(0.05)"};
+    struct sql_tx *tx;
+
+    OK(sql_begin(db, &tx));
+    OK(sql_tx_exec(tx, "host", &slow, STOA_NO_ARGS, mem, NULL));
+    OK(sql_commit(tx));
+    seen_count++;
+}
+
+static void wait_in_vain(void *arg)
+{
+    within(20);
+    FAILS(STOA_E_TIMEOUT, run_as_host("SELECT 1", STOA_SQL_SLOW));
+}
+
+/* Ten connections are allowed: two are shared, eight are lent. */
+ON(POSTGRESQL, postgresql, queues_for_connections_with_the_deadline)
+{
+    for (int i = 0; i < 24; i++)
+        go(hold_connection, NULL, NULL);
+    OK(fiber_sleep(30));
+    go(wait_in_vain, NULL, NULL);
+    wait_all();
+    cr_assert_eq(seen_count, 24);
+}
+
+static void time_out_in_tx(void *arg)
+{
+    const struct stoa_stmt slow = {.name = "host.slow", .text = "SELECT pg_sleep(3)"};
+    struct sql_tx *tx;
+
+    within(50);
+    OK(sql_begin(db, &tx));
+    FAILS(STOA_E_TIMEOUT, sql_tx_exec(tx, "host", &slow, STOA_NO_ARGS, mem, NULL));
+    sql_rollback(tx);
+}
+
+ON(POSTGRESQL, postgresql, cancels_what_nobody_waits_for)
+{
+    char text[500];
+
+    name_sessions();
+    go(time_out_in_tx, NULL, NULL);
+    wait_all();
+    snprintf(text, sizeof(text),
+             "DO $$ BEGIN FOR i IN 1..100 LOOP PERFORM pg_stat_clear_snapshot();"
+             " EXIT WHEN NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = '%s'"
+             " AND query LIKE '%%pg_sleep(3)%%' AND state = 'active' AND pid <> pg_backend_pid());"
+             " PERFORM pg_sleep(0.02); IF i > 90 THEN RAISE EXCEPTION 'still there'; END IF;"
+             " END LOOP; END $$",
+             session);
+    OK(fiber_sleep(20));
+    pg_direct(text);
+}
+
+/* ---- No server ---- */
+
+ON(POSTGRESQL, postgresql, says_within_the_deadline_that_the_server_is_gone)
+{
+    int64_t started;
+
+    sql_close(db);
+    pg_server("start");
+    db = open_sql(POSTGRESQL, 1);
+    OK(run_as_host("SELECT 1", STOA_SQL_READ));
+    pg_server("stop");
+    for (int i = 0; i < 5; i++) {
+        started = clock_monotonic_ms();
+        within(1000);
+        FAILS(STOA_E_STORE, run_as_host("SELECT 1", i % 2 ? STOA_SQL_READ : STOA_SQL_SLOW));
+        cr_assert_leq(clock_monotonic_ms() - started, 1000);
+    }
+    pg_server("start");
+    fiber_set_deadline(INT64_MAX);
+    for (int i = 0; i < 100 && run_as_host("SELECT 1", STOA_SQL_READ) != STOA_OK; i++)
+        OK(fiber_sleep(50));
+    OK(run_as_host("SELECT 1", STOA_SQL_READ));
+    OK(run_as_host("SELECT 1", STOA_SQL_SLOW));
+}
+
+Test(postgresql, tells_who_cannot_be_reached_without_the_password)
+{
+    struct sql_options options = {.name = "users",
+                                  .postgresql = "postgresql://ada:geheim@127.0.0.1:1/shop"};
+    struct diag diag = {0};
+    struct sql *none = NULL;
+
+    FAILS(STOA_E_STORE, sql_open(&options, &diag, &none));
+    cr_assert_not_null(strstr(diag.message, "users"));
+    cr_assert_not_null(strstr(diag.message, "127.0.0.1"), "%s", diag.message);
+    cr_assert_not_null(strstr(diag.message, "shop"));
+    cr_assert_null(strstr(diag.message, "geheim"), "%s", diag.message);
+    cr_assert_null(strstr(sql_last_error(), "geheim"));
+    options.postgresql = "mysql://x";
+    cr_assert_neq(sql_open(&options, &diag, &none), STOA_OK);
+}
+
+/* ---- Words that reach around ---- */
+
+ON(POSTGRESQL, postgresql, refuses_functions_that_reach_around)
+{
+    static const char *const texts[] = {"SELECT query_to_xml('SELECT 1', true, true, '')",
+                                        "SELECT set_config('role', 'postgres', true)",
+                                        "SELECT pg_read_file('/etc/passwd')",
+                                        "SELECT pg_sleep(1)",
+                                        "SELECT nextval('other_seq')",
+                                        "SELECT rolpassword FROM pg_authid",
+                                        "SELECT table_name FROM information_schema.tables",
+                                        "SELECT 1 INTO t_new",
+                                        "SELECT * FROM U&\"t_\\0061\"",
+                                        "SELECT $q$x$q$",
+                                        NULL};
+
+    for (int i = 0; texts[i]; i++)
+        FAILS(STOA_E_FORBIDDEN, try_run(texts[i], 0, STOA_NO_ARGS, NULL));
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resource/sql/rows.h"
+#include "resource/sql/statements.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+
+static struct stoa_rows *sample(struct stoa_arena *arena)
+{
+    static const char *const names[] = {"id", "qty"};
+    struct stoa_rows *rows = rows_create(arena, 2, names, 1, 7);
+
+    rows_set(rows, 0, 0, STOA_STR("a"), false);
+    rows_set(rows, 0, 1, STOA_STR("-42"), false);
+    return rows;
+}
+
+static int64_t as_int(const char *text)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct stoa_rows *rows = sample(arena);
+    int64_t v;
+
+    rows_set(rows, 0, 1, stoa_str_of(text), text == NULL);
+    v = stoa_rows_int(rows, 0, "qty");
+    stoa_arena_destroy(arena);
+    return v;
+}
+
+Test(rows, reads_integers)
+{
+    cr_assert_eq(as_int("-42"), -42);
+    cr_assert_eq(as_int(NULL), 0);
+    cr_assert_eq(as_int(""), 0);
+    cr_assert_eq(as_int("x"), 0);
+    cr_assert_eq(as_int("12.9"), 12);
+    cr_assert_eq(as_int("9223372036854775807"), INT64_MAX);
+    cr_assert_eq(as_int("-9223372036854775808"), INT64_MIN);
+    cr_assert_eq(as_int("99999999999999999999"), INT64_MAX);
+    cr_assert_eq(as_int("-99999999999999999999"), INT64_MIN);
+}
+
+Test(rows, tells_null_from_empty)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct stoa_rows *rows = sample(arena);
+
+    cr_assert_eq(stoa_rows_affected(rows), 7);
+    rows_set(rows, 0, 0, (stoa_str){NULL, 0}, false);
+    cr_assert_not(stoa_rows_is_null(rows, 0, "id"));
+    rows_set(rows, 0, 0, (stoa_str){NULL, 0}, true);
+    cr_assert(stoa_rows_is_null(rows, 0, "id"));
+    stoa_arena_destroy(arena);
+}
+
+Test(rows, stops_at_a_column_that_is_not_there, .signal = SIGABRT)
+{
+    stoa_rows_str(sample(stoa_arena_create()), 0, "nothing");
+}
+
+Test(rows, stops_at_a_row_that_is_not_there, .signal = SIGABRT)
+{
+    stoa_rows_str(sample(stoa_arena_create()), 1, "id");
+}
+
+Test(statements, are_found_by_owner_and_text)
+{
+    struct statements all = {0};
+    char copy[] = "SELECT 1";
+    uint64_t hash = statement_hash("t", "SELECT 1", 0);
+    struct statement *one = statements_add(&all, hash, "t", "SELECT 1");
+
+    cr_assert_eq(hash, statement_hash("t", copy, 0));
+    cr_assert_neq(hash, statement_hash("u", copy, 0));
+    cr_assert_neq(hash, statement_hash("t", copy, 1));
+    cr_assert_eq(statements_find(&all, hash, "t", copy), one);
+    cr_assert_null(statements_find(&all, hash, "u", copy));
+    cr_assert_null(statements_find(&all, hash, NULL, copy));
+    cr_assert_eq(statements_by_id(&all, hash, one->id), one);
+    statements_remove(&all, one);
+    cr_assert_null(statements_find(&all, hash, "t", copy));
+}
+
+Test(statements, give_up_the_least_recently_used)
+{
+    struct statements all = {0};
+    char text[32];
+
+    for (int i = 0; i < STATEMENTS_MAX; i++) {
+        cr_assert_null(statements_surplus(&all));
+        snprintf(text, sizeof(text), "SELECT %d", i);
+        statements_add(&all, statement_hash("t", text, 0), "t", text);
+    }
+    statements_find(&all, statement_hash("t", "SELECT 0", 0), "t", "SELECT 0");
+    cr_assert_str_eq(statements_surplus(&all)->text, "SELECT 1");
+    while (all.oldest)
+        statements_remove(&all, all.oldest);
+}
+
+Test(statements, become_slow_past_one_in_twenty)
+{
+    struct seen often = {0}, seldom = {0};
+    bool told = false;
+
+    for (int i = 0; i < 10000; i++) {
+        told |= seen_time(&often, i % 10 == 0 ? 6000 : 100);
+        cr_assert_not(seen_time(&seldom, i % 30 == 0 ? 6000 : 100));
+    }
+    cr_assert(told);
+    cr_assert(often.slow);
+    cr_assert_not(seldom.slow);
+}

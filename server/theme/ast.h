@@ -8,6 +8,7 @@
 enum expr_kind {
     EXPR_LITERAL,
     EXPR_PATH,
+    EXPR_GLOBAL, /* the data's member, whatever variables there are */
     EXPR_RANGE,
     EXPR_COMPARE,
     EXPR_AND,

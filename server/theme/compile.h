@@ -12,7 +12,9 @@ enum {
     COMPILE_SOURCE_MAX = 256 * 1024,
     COMPILE_NESTING_MAX = 64,
     COMPILE_SLOTS_MAX = 256,
-    COMPILE_TERMS_MAX = 64, /* of one condition, path, list, … */
+    COMPILE_TERMS_MAX = 64,         /* of one condition, path, list, … */
+    COMPILE_VALUE_NESTING_MAX = 16, /* a[b[c]] */
+    COMPILE_FILTERS_MAX = 16,       /* in a row: each takes stack while rendering */
 };
 
 struct theme;
@@ -122,6 +124,7 @@ struct scan {
     int64_t whole;
     double real;
     uint8_t op;
+    uint8_t depth; /* of values inside values */
 };
 void scan_init(struct scan *scan, struct compiler *c, stoa_str text);
 void scan_next(struct scan *scan);

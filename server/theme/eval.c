@@ -116,6 +116,11 @@ static int64_t range_end(struct value v)
     return (int64_t)number.as.real;
 }
 
+static struct value eval_global(struct render *r, const struct expr *expr)
+{
+    return value_of_json(stoa_json_member(r->data, r->frame->tpl->slots[expr->slot]));
+}
+
 static struct value eval_range(struct render *r, const struct expr *expr)
 {
     struct value_range *range = render_take(r, sizeof(*range), expr->pos);
@@ -191,9 +196,9 @@ static struct value eval_filter(struct render *r, const struct expr *expr)
 }
 
 static struct value (*const evals[EXPR_KINDS])(struct render *, const struct expr *) = {
-    [EXPR_LITERAL] = eval_literal, [EXPR_PATH] = eval_path, [EXPR_RANGE] = eval_range,
-    [EXPR_COMPARE] = eval_compare, [EXPR_AND] = eval_and,   [EXPR_OR] = eval_or,
-    [EXPR_FILTER] = eval_filter,
+    [EXPR_GLOBAL] = eval_global, [EXPR_LITERAL] = eval_literal, [EXPR_PATH] = eval_path,
+    [EXPR_RANGE] = eval_range,   [EXPR_COMPARE] = eval_compare, [EXPR_AND] = eval_and,
+    [EXPR_OR] = eval_or,         [EXPR_FILTER] = eval_filter,
 };
 
 struct value eval(struct render *r, const struct expr *expr)

@@ -294,7 +294,7 @@ const struct expr *expr_value(struct scan *scan)
     const struct expr *expr;
     struct value v;
 
-    if (++scan->c->depth > COMPILE_NESTING_MAX)
+    if (++scan->depth > COMPILE_VALUE_NESTING_MAX)
         compile_error(scan->c, scan->where, "this nests too deep");
     if (scan->kind == WORD_STRING)
         expr = literal(scan, value_text(scan->word));
@@ -310,7 +310,7 @@ const struct expr *expr_value(struct scan *scan)
         unexpected(scan, "a value");
         expr = literal(scan, value_nil());
     }
-    scan->c->depth--;
+    scan->depth--;
     return expr;
 }
 
@@ -376,7 +376,8 @@ static void unknown_filter(struct scan *scan, stoa_str name)
 }
 
 /* raw is for markup that the host has made or cleaned; such members end in _html. What a visitor
- * sends never counts, whatever its name. */
+ * sends never counts, whatever its name. A name by itself (head_html) means the data's member,
+ * never a variable of the template. */
 static bool may_be_raw(struct compiler *c, const struct expr *expr)
 {
     static const char *const never[] = {"request", "form", "errors", "cart"};
@@ -384,7 +385,7 @@ static bool may_be_raw(struct compiler *c, const struct expr *expr)
 
     if (expr->kind != EXPR_PATH)
         return false;
-    if (expr->as.path.count == 0) /* a variable by itself, as head_html */
+    if (expr->as.path.count == 0)
         return stoa_str_ends(c->slots[expr->slot], STOA_STR("_html"));
     for (uint32_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
         if (stoa_str_is(c->slots[expr->slot], never[i]))
@@ -407,6 +408,8 @@ static void check_filter(struct scan *scan, const struct expr_filter *filter, st
         compile_hint(c, "such members end in _html, as product.description_html; all else is text");
         return;
     }
+    if (stoa_str_is(name, "raw") && filter->input->as.path.count == 0)
+        ((struct expr *)filter->input)->kind = EXPR_GLOBAL;
     if (c->theme && filter->input->kind == EXPR_LITERAL)
         tree_check_literal(c, filter, name);
 }
@@ -439,8 +442,9 @@ const struct expr *expr_filtered(struct scan *scan)
     const struct expr *expr = expr_value(scan);
 
     for (uint32_t n = 0; !scan->c->failed && scan_accept(scan, '|'); n++) {
-        if (n == COMPILE_TERMS_MAX)
-            compile_error(scan->c, scan->where, "too many filters");
+        if (n == COMPILE_FILTERS_MAX)
+            compile_error(scan->c, scan->where, "more than %d filters in a row",
+                          COMPILE_FILTERS_MAX);
         else
             expr = parse_filter(scan, expr);
     }

@@ -276,7 +276,8 @@ static void loop_run(struct render *r, const struct node_for *loop,
 
     if (slots[loop->loop_slot].kind == VALUE_LOOP)
         state.parent = slots[loop->loop_slot].as.loop;
-    for (uint32_t i = 0; i < window->count && r->stop == RENDER_ON; i++) {
+    for (uint32_t i = 0;
+         i < window->count && r->stop == RENDER_ON && render_pay(r, 1, loop->over->pos); i++) {
         state.index = i;
         slots[loop->slot] = window->items[loop->reversed ? window->count - 1 - i : i];
         slots[loop->loop_slot] = (struct value){.kind = VALUE_LOOP, .as.loop = &state};

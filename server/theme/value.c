@@ -49,7 +49,11 @@ bool value_is_money(struct value v)
 
 static uint64_t range_size(const struct value_range *range)
 {
-    return range->to < range->from ? 0 : (uint64_t)range->to - (uint64_t)range->from + 1;
+    uint64_t steps = (uint64_t)range->to - (uint64_t)range->from;
+
+    if (range->to < range->from)
+        return 0;
+    return steps == UINT64_MAX ? steps : steps + 1;
 }
 
 uint64_t value_size(struct value v)

@@ -1,0 +1,341 @@
+/* Themes as folders: loading, pages, sections, texts, assets. SPDX-License-Identifier: Apache-2.0
+ */
+#include "template.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define PLAIN FIXTURES "/plain"
+static const char data[] =
+    "{\"shop\": {\"name\": \"S\"}, \"head_html\": \"<meta>\", \"n\": 1, \"name\": \"<A>\","
+    "\"price\": {\"amount\": 123456, \"currency\": \"EUR\"},"
+    "\"product\": {\"title\": \"Blue <Mug>\", \"price\": {\"amount\": 1999, \"currency\": "
+    "\"EUR\"}}, \"products\": [{\"title\": \"P1\"}, {\"title\": \"P2\"}]}";
+
+static struct theme *load(const char *folder)
+{
+    struct theme *theme = NULL;
+    struct diag diag;
+    stoa_err err = theme_load(folder, &diag, &theme);
+
+    cr_assert(err == STOA_OK, "%s:%u:%u: %s", diag.file, diag.line, diag.column, diag.message);
+    return theme;
+}
+
+struct drawn {
+    stoa_err err;
+    struct diag diag;
+    uint32_t broken;
+    char text[4096];
+};
+
+static void draw(const char *page, const char *locale, const struct theme_limits *limits,
+                 struct drawn *ret)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct theme *theme = load(PLAIN);
+    struct theme_page wanted = {page, locale, json_of(arena, data), limits};
+    struct stoa_buf out;
+
+    stoa_buf_init(&out, arena, 64);
+    ret->err = theme_render(theme, &wanted, &out, &ret->broken, &ret->diag);
+    cr_assert_lt(out.len, sizeof(ret->text));
+    memcpy(ret->text, out.ptr, out.len);
+    ret->text[out.len] = 0;
+    theme_destroy(theme);
+    stoa_arena_destroy(arena);
+}
+
+static void expect_page(const char *page, const char *locale, const char *wanted)
+{
+    struct drawn d;
+
+    draw(page, locale, NULL, &d);
+    cr_expect(d.err == STOA_OK && d.broken == 0, "%s: %s", d.diag.file, d.diag.message);
+    cr_expect_str_eq(d.text, wanted, "%s gave\n[%s]\nwanted\n[%s]", page, d.text, wanted);
+}
+
+Test(tree, renders_sections_inside_a_layout)
+{
+    struct theme *theme = load(PLAIN);
+    struct theme_asset asset;
+    char wanted[1000];
+
+    cr_assert_str_eq(theme_name(theme), "Plain");
+    cr_assert(theme_asset(theme, STOA_STR("base.css"), &asset) == STOA_OK);
+    theme_destroy(theme);
+    snprintf(wanted, sizeof(wanted),
+             "<html lang=\"ar\" dir=\"rtl\"><head><meta><link rel=\"stylesheet\" "
+             "href=\"/assets/base.%s.css\"></head>\n"
+             "<body class=\"product\"><header>Hi &amp; bye</header>\n"
+             "<main><h1>Blue &lt;Mug&gt;</h1><b>\xE2\x80\x8F"
+             "19.99\xC2\xA0€</b>(note: &lt;hi&gt;)(note: none)<i>Bl.../3//S</i>\n\n"
+             "</main>Plain</body></html>\n",
+             "HASH");
+    {
+        struct drawn d;
+        char *hash;
+        draw("product", "ar", NULL, &d);
+        cr_assert(d.err == STOA_OK && d.broken == 0, "%s", d.diag.message);
+        hash = strstr(d.text, "base.");
+        cr_assert(hash && strspn(hash + 5, "0123456789abcdef") == 8, "%s", d.text);
+        memmove(hash + 9, hash + 13, strlen(hash + 13) + 1);
+        memcpy(hash + 5, "HASH", 4);
+        cr_expect_str_eq(d.text, wanted, "gave\n[%s]\nwanted\n[%s]", d.text, wanted);
+    }
+}
+
+Test(tree, renders_without_a_layout)
+{
+    expect_page("alone", "en", "<header>Hi &amp; bye</header>");
+}
+
+Test(tree, says_when_there_is_no_page)
+{
+    struct drawn d;
+
+    draw("nope", "en", NULL, &d);
+    cr_expect_eq(d.err, STOA_E_NOT_FOUND);
+    cr_expect_str_eq(d.text, "");
+}
+
+Test(tree, leaves_out_sections_that_fail_and_keeps_the_page)
+{
+    struct drawn d;
+
+    draw("broken", "en", NULL, &d);
+    cr_expect_eq(d.err, STOA_OK);
+    cr_expect_eq(d.broken, 3u);
+    cr_expect_str_eq(d.text, "[<header>Hi &amp; bye</header><header>last</header>]\n");
+    cr_expect(strstr(d.diag.file, "sections/hungry.liquid"), "%s", d.diag.file);
+    cr_expect_eq(d.diag.line, 1u);
+    cr_expect_str_eq(d.diag.message, "more steps than allowed");
+}
+
+Test(tree, snippets_see_what_they_are_given_and_the_data)
+{
+    struct drawn d;
+
+    draw("snippets", "en", NULL, &d);
+    cr_expect_eq(d.err, STOA_OK);
+    cr_expect(strstr(d.text, "<main><i>Bl...///S</i>\n<i>P1///S</i>\n<i>P2///S</i>\n"
+                             "<i>Bl...///S</i>\nno\n</main>"),
+              "%s", d.text);
+}
+
+Test(tree, snippets_that_render_themselves_end)
+{
+    struct drawn d;
+
+    draw("endless", "en", NULL, &d);
+    cr_expect_eq(d.err, STOA_OK);
+    cr_expect_eq(d.broken, 1u);
+    cr_expect(strstr(d.diag.message, "too deep"), "%s", d.diag.message);
+    cr_expect(strstr(d.text, "<main></main>"), "%s", d.text);
+}
+
+Test(tree, a_layout_past_its_limits_is_an_error)
+{
+    struct theme_limits limits = theme_limits_default;
+    struct drawn d;
+
+    limits.output_max = 40;
+    draw("product", "en", &limits, &d);
+    cr_expect_eq(d.err, STOA_E_TOO_LARGE);
+    cr_expect_str_eq(d.text, "");
+}
+
+static void expect_texts(const char *locale, const char *wanted)
+{
+    struct drawn d;
+
+    draw("texts", locale, NULL, &d);
+    cr_expect_eq(d.err, STOA_OK);
+    cr_expect(strstr(d.text, wanted), "%s gave %s", locale, d.text);
+}
+
+Test(tree, speaks_the_locale_then_its_language_then_english)
+{
+    expect_texts("en", "Cart|1 item|Hello, &lt;A&gt;!|I accept <b>&lt;A&gt;</b>|Flat||€1,234.56|"
+                       "1,234.56|5 March");
+    expect_texts("de", "Warenkorb|1 Artikel|Hello, &lt;A&gt;!|I accept <b>&lt;A&gt;</b>|Flat||"
+                       "1.234,56\xC2\xA0€|1.234,56|5 März");
+    expect_texts("de-AT", "Warenkorb|");
+    expect_texts("xx", "Cart|1 item|");
+}
+
+/* --- assets --- */
+
+Test(tree, serves_assets_by_both_names)
+{
+    struct theme *theme = load(PLAIN);
+    struct theme_asset plain, hashed;
+    char page[200], inflated[4096];
+    stoa_str name;
+    z_stream z = {0};
+    struct drawn d;
+
+    cr_assert(theme_asset(theme, STOA_STR("base.css"), &plain) == STOA_OK);
+    cr_expect(!plain.hashed);
+    cr_expect_str_eq(plain.type, "text/css; charset=utf-8");
+    draw("product", "en", NULL, &d);
+    name = stoa_str_of(strstr(d.text, "/assets/") + 8);
+    name.len = strcspn(name.ptr, "\"");
+    snprintf(page, sizeof(page), "%.*s", (int)name.len, name.ptr);
+    cr_assert(theme_asset(theme, stoa_str_of(page), &hashed) == STOA_OK, "%s", page);
+    cr_expect(hashed.hashed);
+    cr_expect(stoa_str_eq(plain.bytes, hashed.bytes));
+
+    cr_assert(plain.gzip.len > 0 && plain.gzip.len < plain.bytes.len);
+    z.next_in = (Bytef *)(uintptr_t)plain.gzip.ptr;
+    z.avail_in = (uInt)plain.gzip.len;
+    z.next_out = (Bytef *)inflated;
+    z.avail_out = sizeof(inflated);
+    cr_assert(inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END);
+    cr_expect(stoa_str_eq(plain.bytes, (stoa_str){inflated, z.total_out}));
+    inflateEnd(&z);
+
+    cr_assert(theme_asset(theme, STOA_STR("one.js"), &plain) == STOA_OK);
+    cr_expect_eq(plain.gzip.len, 0u);
+    cr_assert(theme_asset(theme, STOA_STR("products/mug.svg"), &plain) == STOA_OK);
+    cr_expect_str_eq(plain.type, "image/svg+xml");
+    cr_expect_eq(theme_asset(theme, STOA_STR("../theme.json"), &plain), STOA_E_NOT_FOUND);
+    cr_expect_eq(theme_asset(theme, STOA_STR(""), &plain), STOA_E_NOT_FOUND);
+    theme_destroy(theme);
+}
+
+/* --- faults in a theme: a copy of the smallest one, with one file more --- */
+
+static char folder[64];
+
+static void put_file(const char *path, const char *text, uint64_t len)
+{
+    char full[200];
+    FILE *file;
+
+    snprintf(full, sizeof(full), "%s/%s", folder, path);
+    file = fopen(full, "we");
+    cr_assert(file && fwrite(text, 1, len, file) == len);
+    fclose(file);
+}
+
+static void begin_theme(void)
+{
+    static const char *const folders[] = {"layout",   "templates", "sections",
+                                          "snippets", "assets",    "locales"};
+    char full[200];
+
+    strcpy(folder, "/tmp/theme-XXXXXX");
+    cr_assert(mkdtemp(folder));
+    for (uint32_t i = 0; i < 6; i++) {
+        snprintf(full, sizeof(full), "%s/%s", folder, folders[i]);
+        cr_assert_eq(mkdir(full, 0700), 0);
+    }
+    put_file("theme.json", "{\"name\": \"T\"}", 13);
+    put_file("layout/theme.liquid", "{{ content_for_layout }}", 24);
+    put_file("sections/hero.liquid",
+             "{% schema %}{\"settings\":[{\"id\":\"title\"}]}{% endschema %}", 56);
+    put_file("snippets/card.liquid", "x", 1);
+    put_file("locales/en.json", "{\"cart\": {\"title\": \"Cart\"}}", 27);
+    put_file("assets/base.css", "x", 1);
+}
+
+static void end_theme(void)
+{
+    char command[100];
+
+    snprintf(command, sizeof(command), "rm -r '%s'", folder);
+    cr_assert_eq(system(command), 0);
+}
+
+static void expect_fault(const char *path, const char *text, const char *message, const char *hint)
+{
+    struct theme *theme = NULL;
+    struct diag diag;
+    stoa_err err;
+
+    begin_theme();
+    put_file(path, text, strlen(text));
+    err = theme_load(folder, &diag, &theme);
+    cr_expect_eq(err, STOA_E_INVALID, "%s is taken: %s", path, text);
+    cr_expect_null(theme);
+    cr_expect(strstr(diag.message, message), "%s: '%s', not '%s'", path, diag.message, message);
+    cr_expect(strstr(diag.file, path), "'%s' for %s", diag.file, path);
+    cr_expect(!hint || strstr(diag.hint, hint), "%s: hint '%s', not '%s'", path, diag.hint, hint);
+    end_theme();
+}
+
+Test(tree, tells_faults_with_their_file)
+{
+    expect_fault("theme.json", "{}", "no name", "Aurora");
+    expect_fault("theme.json", "{", "", NULL);
+    expect_fault("layout/theme.liquid", "x", "no {{ content_for_layout }}", NULL);
+    expect_fault("layout/theme.liquid", "{{ content_for_layout }}{{ content_for_layout }}", "once",
+                 NULL);
+    expect_fault("layout/theme.liquid", "<p title=\"{{ content_for_layout }}\">",
+                 "between elements", NULL);
+    expect_fault("sections/a.liquid", "{{ 'bse.css' | asset_url }}", "no assets/bse.css",
+                 "did you mean 'base.css'?");
+    expect_fault("sections/a.liquid", "{{ 'cart.titel' | t }}", "has no 'cart.titel'",
+                 "did you mean 'cart.title'?");
+    expect_fault("sections/a.liquid", "{% render 'crad' %}", "no snippets/crad.liquid",
+                 "did you mean 'card'?");
+    expect_fault("sections/a.liquid", "{% section 'hero' %}", "layouts and templates only",
+                 "render 'hero'");
+    expect_fault("sections/a.liquid", "{% schema %}{\"settings\": 1}{% endschema %}",
+                 "settings is an array", NULL);
+    expect_fault("sections/a.liquid", "{% schema %}{\"settings\": [{}]}{% endschema %}",
+                 "a setting has no id", NULL);
+    expect_fault("snippets/a.liquid", "{% schema %}{}{% endschema %}", "in sections only", NULL);
+    expect_fault("templates/a.json", "{\"sections\": [{\"type\": \"nope\"}]}", "no section 'nope'",
+                 NULL);
+    expect_fault("templates/a.json", "{}", "'sections' is an array", NULL);
+    expect_fault("templates/a.json", "{\"sections\": [], \"layuot\": \"x\"}", "'layuot'",
+                 "layout and sections");
+    expect_fault("templates/a.json", "{\"sections\": [], \"layout\": \"x\"}", "no layout 'x'",
+                 NULL);
+    expect_fault("templates/a.json",
+                 "{\"sections\": [{\"type\": \"hero\", \"settings\": {\"titel\": 1}}]}",
+                 "no setting 'titel'", "did you mean 'title'?");
+    expect_fault("templates/a.json",
+                 "{\"sections\": [{\"type\": \"hero\", \"blocks\": [{\"type\": \"x\"}]}]}",
+                 "no block 'x'", NULL);
+    expect_fault("locales/de.json", "{\"a\": 1}", "a text is wanted", NULL);
+    expect_fault("assets/page.html", "<b>", "not served as an asset", NULL);
+}
+
+Test(tree, tells_where_a_schema_is_not_json)
+{
+    struct theme *theme = NULL;
+    struct diag diag;
+
+    begin_theme();
+    put_file("sections/a.liquid", "<p>\n{% schema %}\n{\n  \"a\" 1\n}\n{% endschema %}", 43);
+    cr_expect_eq(theme_load(folder, &diag, &theme), STOA_E_INVALID);
+    cr_expect_eq(diag.line, 4u, "%u:%u %s", diag.line, diag.column, diag.message);
+    end_theme();
+}
+
+Test(tree, a_page_has_one_template)
+{
+    struct theme *theme = NULL;
+    struct diag diag;
+
+    begin_theme();
+    put_file("templates/a.liquid", "x", 1);
+    put_file("templates/a.json", "{\"sections\": []}", 16);
+    cr_expect_eq(theme_load(folder, &diag, &theme), STOA_E_INVALID);
+    cr_expect(strstr(diag.message, "two templates 'a'"), "%s", diag.message);
+    end_theme();
+}
+
+Test(tree, refuses_a_folder_that_is_not_there)
+{
+    struct theme *theme = NULL;
+    struct diag diag;
+
+    cr_expect_eq(theme_load("/nonexistent/theme", &diag, &theme), STOA_E_INVALID);
+    cr_expect(strstr(diag.file, "theme.json") && strstr(diag.message, "cannot be read"));
+}

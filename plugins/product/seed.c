@@ -77,5 +77,7 @@ stoa_err seed_catalogue(struct stoa_req *req, void *self)
     if (err != STOA_OK && err != STOA_E_EXISTS)
         return err;
     return stoa_reply_fields(
-        req, 200, STOA_FIELDS(stoa_f("products", stoa_i(err == STOA_OK ? SEED_PRODUCTS : 0))));
+        req, 200,
+        STOA_FIELDS(stoa_f("message", stoa_z(err == STOA_OK ? "24 products in 4 categories"
+                                                            : "there are products already"))));
 }

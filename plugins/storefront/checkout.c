@@ -4,6 +4,8 @@
  * another total than the one they saw. SPDX-License-Identifier: Apache-2.0 */
 #include "storefront.h"
 
+#define COUNTRY "DE" /* until the shopper has said where to */
+
 enum {
     WAIT_MS = 300,  /* for the first try of the same form … */
     WAITS_MAX = 20, /* … which must not take the request's whole time */
@@ -48,6 +50,7 @@ stoa_str pending_path(struct stoa_arena *arena, const struct pending *pending)
 static stoa_err quote(struct checkout *c)
 {
     struct stoa_json *body = stoa_json_object(c->arena), *address = stoa_json_object(c->arena);
+    stoa_str country = stoa_json_str(c->form, "country");
     struct stoa_call call = {.plugin = "shipping",
                              .method = STOA_POST,
                              .path = STOA_STR("/api/v1/shipping/quotes"),
@@ -56,7 +59,7 @@ static stoa_err quote(struct checkout *c)
                                  STOA_FIELDS(stoa_f("x-cart-token", stoa_s(c->basket.token)))};
     struct stoa_answer answer;
 
-    stoa_json_set_str(address, "country", stoa_json_str(c->form, "country"));
+    stoa_json_set_str(address, "country", country.len ? country : STOA_STR(COUNTRY));
     stoa_json_set_str(address, "postal_code", stoa_json_str(c->form, "postal_code"));
     stoa_json_set_str(body, "cart_id", c->basket.id);
     stoa_json_set(body, "address", address);
@@ -179,7 +182,7 @@ static stoa_err show(struct stoa_req *req)
         return STOA_OK;
     if (stoa_str_is(stoa_req_query(req, "notice"), "declined"))
         message = STOA_STR("The payment was not completed, and you were not charged.");
-    stoa_json_set_str(form, "country", STOA_STR("DE"));
+    stoa_json_set_str(form, "country", STOA_STR(COUNTRY));
     stoa_json_set_str(form, "payment", STOA_STR("tok_ok"));
     prefill(req, form);
     c.form = form;

@@ -102,6 +102,19 @@ void page_set_head(struct stoa_req *req, struct stoa_json *data, const struct pa
                       head_html(arena, head, stoa_shop_url(req), stoa_shop_name(req)));
 }
 
+static void set_shop(struct stoa_req *req, struct stoa_json *data)
+{
+    struct stoa_arena *arena = stoa_req_arena(req);
+
+    stoa_json_set(
+        data, "shop",
+        stoa_json_fields(arena, STOA_FIELDS(stoa_f("name", stoa_s(stoa_shop_name(req))),
+                                            stoa_f("url", stoa_s(stoa_shop_url(req))),
+                                            stoa_f("currency", stoa_z(stoa_shop_currency(req))))));
+    stoa_json_set(data, "request",
+                  stoa_json_fields(arena, STOA_FIELDS(stoa_f("path", stoa_s(stoa_req_path(req))))));
+}
+
 stoa_err page_begin(struct stoa_req *req, const struct page_head *head, struct stoa_json **ret)
 {
     struct stoa_arena *arena = stoa_req_arena(req);
@@ -109,6 +122,7 @@ stoa_err page_begin(struct stoa_req *req, const struct page_head *head, struct s
     int64_t count = basket_count(req);
 
     STOA_TRY(navigation(req, &categories));
+    set_shop(req, data);
     stoa_json_set(data, "categories", categories);
     stoa_json_set_int(data, "cart_count", count);
     stoa_json_set_str(data, "cart_badge_html", badge_html(arena, count));

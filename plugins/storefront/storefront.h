@@ -19,8 +19,8 @@ struct page_head {
     stoa_str json_ld;     /* an object as text; empty: none */
     int32_t refresh_s;    /* 0: the page does not load itself again */
 };
-/* An object with what layouts see: page_title, canonical_url, head_html, categories, cart_count,
- * cart_badge_html. */
+/* An object with what layouts see: shop, request, page_title, canonical_url, head_html, categories,
+ * cart_count, cart_badge_html. */
 STOA_NODISCARD stoa_err page_begin(struct stoa_req *req, const struct page_head *head,
                                    struct stoa_json **ret);
 /* Another head, once the page knows what it shows. */

@@ -63,7 +63,11 @@ stoa_err seed_owner(struct stoa_req *req, void *self)
         password = stoa_token_new(req);
     STOA_TRY(stoa_password_hash(req, password, &hash));
     STOA_TRY(insert(req, hash));
-    return stoa_reply_fields(req, 200,
-                             STOA_FIELDS(stoa_f("staff_email", stoa_z(OWNER_EMAIL)),
-                                         stoa_f("staff_password", stoa_s(password))));
+    return stoa_reply_fields(
+        req, 200,
+        STOA_FIELDS(stoa_f(
+            "message",
+            stoa_s(stoa_concat(stoa_req_arena(req),
+                               STOA_STR("the staff's login is " OWNER_EMAIL " with the password "),
+                               password, STOA_STR(" (shown only now)"))))));
 }

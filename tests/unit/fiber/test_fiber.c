@@ -125,6 +125,12 @@ Test(fiber, refuses_more_than_its_limit)
     on_fiber(spawn_too_many, NULL);
 }
 
+/* Valgrind computes in the nearest mode whatever is set. */
+#ifdef STOA_VALGRIND
+enum { ROUNDS = 0 };
+#else
+enum { ROUNDS = 1 };
+#endif
 static volatile double one = 1, ten = 10;
 
 static void round_down(void *arg)
@@ -134,7 +140,7 @@ static void round_down(void *arg)
     fesetround(FE_DOWNWARD);
     fiber_yield();
     cr_assert_eq(fegetround(), FE_DOWNWARD);
-    cr_assert_lt(one / ten, tenth);
+    cr_assert(!ROUNDS || one / ten < tenth);
 }
 
 static void round_nearest(void *arg)

@@ -3,6 +3,7 @@
 #include "on_fiber.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -18,11 +19,14 @@ enum { MANY = 10000, BYTES_MAX = 20 * 1024 };
 static long resident_bytes(void)
 {
     FILE *file = fopen("/proc/self/statm", "r");
-    long size, resident;
+    char line[128] = "";
+    char *second;
 
-    cr_assert(file && fscanf(file, "%ld %ld", &size, &resident) == 2);
+    cr_assert(file && fgets(line, sizeof(line), file));
     fclose(file);
-    return resident * sysconf(_SC_PAGESIZE);
+    second = strchr(line, ' ');
+    cr_assert_not_null(second);
+    return strtol(second, NULL, 10) * sysconf(_SC_PAGESIZE);
 }
 
 static uint32_t begun;

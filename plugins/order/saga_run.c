@@ -16,7 +16,7 @@ struct places {
 };
 static const struct places action_places[] = {
     [SAGA_REST] = {"checkout.rest", "checkout.rest"},
-    [SAGA_GIVE_UP] = {"checkout.give_up", "checkout.give_up"},
+    [SAGA_GIVE_UP] = {"checkout.give_up.before", "checkout.give_up.after"},
     [SAGA_DO_RESERVE] = {"checkout.reserve.before", "checkout.reserve.after"},
     [SAGA_DO_OPEN] = {"checkout.open.before", "checkout.open.after"},
     [SAGA_DO_STATUS] = {"checkout.status.before", "checkout.status.after"},

@@ -104,6 +104,8 @@ static struct saga_state after_reserve(const struct saga_state *state, enum saga
     case SAGA_OK:
         return state->can_pay ? pay(state, 1) : give_up(state, SAGA_RELEASE, SAGA_FOR_NOT_PAID);
     case SAGA_SOLD_OUT:
+        /* One more step, although nothing is held: it is saved before the release is asked for,
+         * so a release that is late never meets an order that goes on. */
         return give_up(state, SAGA_RELEASE, SAGA_FOR_SOLD_OUT);
     default:
         return retry_later(state, now_ms);

@@ -122,7 +122,7 @@ void pg_lane_close(struct pg_lane *lane);
 
 /* ---- What a loop has ---- */
 /* Reads and writes have a lane each: a write's fsync would hold the reads behind it up. */
-enum { LANE_READ, LANE_WRITE, LANES };
+enum pg_lane_kind { LANE_READ, LANE_WRITE, LANES };
 struct pg_slot {
     struct postgresql *db;
     struct loop *loop; /* NULL: for callers off the loops, who share it under the lock */

@@ -60,16 +60,22 @@ void pg_waiters_wake_all(struct pg_waiters *all, stoa_err err, const char *error
 
 struct connect_job {
     struct pg_connecting how;
+    char *url; /* a copy: the thread may outlive the resource */
+    uint32_t statement_timeout_ms;
     PGconn *pg;
 };
 
 static void connect_work(void *arg)
 {
     struct connect_job *job = arg;
-    const struct postgresql *db = job->how.slot->db;
 
-    job->pg = pg_connect(db->url, job->how.lane ? db->shared_timeout_ms : db->pool_timeout_ms,
-                         job->how.error);
+    job->pg = pg_connect(job->url, job->statement_timeout_ms, job->how.error);
+}
+
+static void job_free(struct connect_job *job)
+{
+    free(job->url);
+    free(job);
 }
 
 static void backoff_note(struct pg_slot *slot, const struct connect_job *job)
@@ -114,22 +120,26 @@ static void connect_fiber(void *arg)
         job->pg = NULL;
     }
     job->how.connected(&job->how, job->pg);
-    free(job);
+    job_free(job);
 }
 
 void pg_connect_start(const struct pg_connecting *how)
 {
+    const struct postgresql *db = how->slot->db;
     struct connect_job *job = calloc(1, sizeof(*job));
 
     stoa_assert(job);
     job->how = *how;
+    job->url = strdup(db->url);
+    stoa_assert(job->url);
+    job->statement_timeout_ms = how->lane ? db->shared_timeout_ms : db->pool_timeout_ms;
     how->slot->connecting++;
     if (fiber_spawn(connect_fiber, NULL, job, NULL) == STOA_OK)
         return;
     how->slot->connecting--;
     snprintf(job->how.error, sizeof(job->how.error), "too many fibers");
     job->how.connected(&job->how, NULL);
-    free(job);
+    job_free(job);
 }
 
 stoa_err pg_backoff_check(const struct pg_slot *slot)

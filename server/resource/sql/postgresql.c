@@ -117,10 +117,24 @@ static void pg_close(struct sql *sql)
 
 /* ---- Single statements ---- */
 
-static bool is_for_a_lane(const struct pg_slot *slot, const struct sql_call *call)
+/* A write waits for the disk. Behind another it would wait for two: on a connection of its own it
+ * shares the other's fsync (PostgreSQL commits in groups). */
+static bool lane_is_busy(const struct pg_slot *slot, enum pg_lane_kind kind)
 {
-    return slot->loop && !(call->flags & (STOA_SQL_SLOW | STOA_SQL_MANY)) &&
-           !(call->seen && atomic_load_explicit(&call->seen->slow, memory_order_relaxed));
+    return kind == LANE_WRITE && slot->lanes[kind].queued > 0 &&
+           (slot->idle || slot->open < slot->cap);
+}
+
+/* The shared connection for this call, or NULL when it is to borrow one. */
+static struct pg_lane *lane_for(struct pg_slot *slot, const struct sql_call *call)
+{
+    enum pg_lane_kind kind = call->flags & STOA_SQL_READ ? LANE_READ : LANE_WRITE;
+
+    if (!slot->loop || (call->flags & (STOA_SQL_SLOW | STOA_SQL_MANY)) ||
+        (call->seen && atomic_load_explicit(&call->seen->slow, memory_order_relaxed)) ||
+        lane_is_busy(slot, kind))
+        return NULL;
+    return &slot->lanes[kind];
 }
 
 static stoa_err exec_borrowed(struct pg_slot *slot, const struct sql_call *call)
@@ -143,11 +157,9 @@ static stoa_err exec_borrowed(struct pg_slot *slot, const struct sql_call *call)
 static stoa_err pg_exec(struct sql *sql, const struct sql_call *call)
 {
     struct pg_slot *slot = slot_mine((struct postgresql *)sql);
+    struct pg_lane *lane = lane_for(slot, call);
 
-    if (is_for_a_lane(slot, call))
-        return pg_lane_exec(&slot->lanes[call->flags & STOA_SQL_READ ? LANE_READ : LANE_WRITE],
-                            call);
-    return exec_borrowed(slot, call);
+    return lane ? pg_lane_exec(lane, call) : exec_borrowed(slot, call);
 }
 
 /* ---- Transactions ---- */

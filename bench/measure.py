@@ -1,5 +1,6 @@
 """bench/measure.py: processes pinned to a core, load from the other, and the kernel's own accounts.
 SPDX-License-Identifier: Apache-2.0"""
+import atexit
 import dataclasses
 import json
 import os
@@ -36,6 +37,17 @@ return stoa.config {{
 """
 RAISED = ["rate.requests (off)", "limits.connections 15000", "limits.connections_per_address 15000",
           "limits.in_flight 15000", "limits.in_flight_per_address 15000"]
+
+
+started: list[subprocess.Popen] = []
+
+
+@atexit.register
+def end_what_was_started() -> None:
+    """Nothing outlives a benchmark that failed."""
+    for process in started:
+        if process.poll() is None:
+            process.kill()
 
 
 @dataclasses.dataclass
@@ -79,6 +91,7 @@ class Server:
         began = time.monotonic()
         self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, *self.command("run")],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        started.append(self.process)
         self.port = wait_for_port(self.folder / "log", self.process)
         while not ready(self.port):
             pass
@@ -138,7 +151,8 @@ class Bare:
             file = self.folder / str(number)
             file.write_bytes(body)
             command += ["--body", path, str(file), kind]
-        self.process = subprocess.Popen(command)
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        started.append(self.process)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:
@@ -182,8 +196,8 @@ def wrk(pid: int, url: str, seconds: float = 3, connections: int = 64, script: s
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     sockets = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     return Load(rps=float(re.search(r"Requests/sec:\s+([\d.]+)", text).group(1)),
-                p50_ms=milliseconds(re.search(r"50%\s+(\S+)", text).group(1)),
-                p99_ms=milliseconds(re.search(r"99%\s+(\S+)", text).group(1)),
+                p50_ms=milliseconds(re.search(r"^ +50% +(\S+)", text, re.M).group(1)),
+                p99_ms=milliseconds(re.search(r"^ +99% +(\S+)", text, re.M).group(1)),
                 cpu_us=cpu * 1e6 / max(requests, 1),
                 errors=(int(bad.group(1)) if bad else 0) + sum(map(int, sockets.groups() if sockets else ())),
                 requests=requests)

@@ -30,10 +30,12 @@ stoa_err stock_watch(struct stoa_req *req, void *self); /* the job */
 stoa_err seed_catalogue(struct stoa_req *req, void *self);
 stoa_err audit_stock(struct stoa_req *req, void *self);
 
+/* lines.c and text.c: pure */
+
 /* Reads [{"sku","quantity"}] under "lines": 1 to CATALOGUE_LINES_MAX of them, quantities from 1 to
- * 9,999; the same SKU twice becomes one line. Sorted by SKU. Fails the request otherwise. */
-STOA_NODISCARD stoa_err lines_read(struct stoa_req *req, const struct stoa_json *body,
-                                   struct catalogue_lines *ret);
+ * 9,999; the same SKU twice becomes one line. Sorted by SKU. What is wrong with it, or NULL. */
+const char *lines_parse(struct stoa_arena *arena, const struct stoa_json *body,
+                        struct catalogue_lines *ret);
 /* Lower-case letters, digits and single dashes, 1 to 80 bytes: what may stand in an address. */
 bool slug_is(stoa_str s);
 /* The word as a pattern for LIKE … ESCAPE '!': %word%, in lower case. */

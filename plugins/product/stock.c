@@ -7,54 +7,12 @@ enum {
     STOCK_MAX = 1000000000,
 };
 
-static stoa_err bad_lines(struct stoa_req *req, const char *detail)
+static stoa_err lines_read(struct stoa_req *req, struct catalogue_lines *ret)
 {
-    return stoa_fail(req, STOA_E_INVALID, detail, STOA_FIELDS(stoa_f("field", stoa_z("lines"))));
-}
+    const char *fault = lines_parse(stoa_req_arena(req), stoa_req_json(req), ret);
 
-static int compare(stoa_str a, stoa_str b)
-{
-    uint64_t shorter = a.len < b.len ? a.len : b.len;
-    int order = shorter ? memcmp(a.ptr, b.ptr, shorter) : 0;
-
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
-/* Puts the line at its place by SKU, or adds to the one that is there. */
-static void insert_line(struct catalogue_lines *lines, struct catalogue_line line)
-{
-    uint32_t at = lines->count;
-
-    while (at > 0 && compare(lines->ptr[at - 1].sku, line.sku) > 0)
-        at--;
-    if (at > 0 && stoa_str_eq(lines->ptr[at - 1].sku, line.sku)) {
-        lines->ptr[at - 1].quantity += line.quantity;
-        return;
-    }
-    memmove(lines->ptr + at + 1, lines->ptr + at, (lines->count - at) * sizeof line);
-    lines->ptr[at] = line;
-    lines->count++;
-}
-
-stoa_err lines_read(struct stoa_req *req, const struct stoa_json *body, struct catalogue_lines *ret)
-{
-    const struct stoa_json *list = stoa_json_get(body, "lines");
-    struct catalogue_lines lines = {0};
-    uint32_t count = stoa_json_count(list);
-
-    if (stoa_json_type(list) != STOA_JSON_ARRAY || count == 0 || count > CATALOGUE_LINES_MAX)
-        return bad_lines(req, "There must be 1 to 100 lines");
-    lines.ptr = stoa_new_array(stoa_req_arena(req), struct catalogue_line, count + 1);
-    for (const struct stoa_json *l = stoa_json_first(list); l; l = stoa_json_next(l)) {
-        struct catalogue_line line = {stoa_json_str(l, "sku"), stoa_json_int(l, "quantity", 0)};
-
-        if (line.sku.len == 0 || line.sku.len > 64)
-            return bad_lines(req, "A line has a SKU of 1 to 64 bytes");
-        if (line.quantity < 1 || line.quantity > CATALOGUE_QUANTITY_MAX)
-            return bad_lines(req, "A quantity is 1 to 9999");
-        insert_line(&lines, line);
-    }
-    *ret = lines;
+    if (fault)
+        return stoa_fail(req, STOA_E_INVALID, fault, STOA_FIELDS(stoa_f("field", stoa_z("lines"))));
     return STOA_OK;
 }
 
@@ -92,7 +50,7 @@ stoa_err stock_quote(struct stoa_req *req, void *self)
     struct catalogue_lines lines;
     struct stoa_json *quote;
 
-    STOA_TRY(lines_read(req, stoa_req_json(req), &lines));
+    STOA_TRY(lines_read(req, &lines));
     STOA_TRY(p->store->quote(req, lines, &quote));
     return stoa_reply_json(req, 200, quote);
 }
@@ -107,7 +65,7 @@ stoa_err stock_reserve(struct stoa_req *req, void *self)
     stoa_err err;
 
     STOA_TRY(order_read(req, &what.order_id));
-    STOA_TRY(lines_read(req, stoa_req_json(req), &what.lines));
+    STOA_TRY(lines_read(req, &what.lines));
     what.expires_at = stoa_json_int(stoa_req_json(req), "expires_at", 0);
     err = p->store->reserve(req, &what, &hold, &sold_out);
     if (err == STOA_E_SOLD_OUT)

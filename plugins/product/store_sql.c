@@ -76,6 +76,14 @@ stoa_money row_money(const struct stoa_rows *rows, uint32_t row, const char *col
     return stoa_money_of(stoa_rows_int(rows, row, column), cur);
 }
 
+stoa_err sql_finish(struct stoa_tx *tx, stoa_err err)
+{
+    if (err == STOA_OK)
+        return stoa_tx_commit(tx);
+    stoa_tx_rollback(tx);
+    return err;
+}
+
 static void set_category(struct stoa_json *into, struct stoa_arena *arena,
                          const struct stoa_rows *rows, uint32_t row)
 {

@@ -7,6 +7,9 @@
 /* The column's amount in the row's column "currency". */
 stoa_money row_money(const struct stoa_rows *rows, uint32_t row, const char *column);
 
+/* Ends tx: commits when the work went well, else rolls back and passes its error on. */
+stoa_err sql_finish(struct stoa_tx *tx, stoa_err err);
+
 /* store_sql_stock.c */
 stoa_err sql_reserve(struct stoa_req *req, const struct catalogue_reserve *what,
                      catalogue_hold *ret, struct stoa_json **sold_out);

@@ -56,14 +56,6 @@ static const struct stoa_stmt item_archive = {
     "where id = $1 and state <> 'archived'",
     NULL, 0, 0};
 
-static stoa_err finish(struct stoa_tx *tx, stoa_err err)
-{
-    if (err == STOA_OK)
-        return stoa_tx_commit(tx);
-    stoa_tx_rollback(tx);
-    return err;
-}
-
 /* What a search looks into. */
 static stoa_str search_text(struct stoa_arena *arena, const struct stoa_json *p)
 {
@@ -174,7 +166,7 @@ stoa_err sql_create(struct stoa_req *req, const struct stoa_json *product, stoa_
     struct stoa_tx *tx;
 
     STOA_TRY(stoa_tx_begin(req, &tx));
-    STOA_TRY(finish(tx, create_in(req, tx, product, id)));
+    STOA_TRY(sql_finish(tx, create_in(req, tx, product, id)));
     *ret = id;
     return STOA_OK;
 }
@@ -265,7 +257,7 @@ stoa_err sql_change(struct stoa_req *req, stoa_str id, int64_t version,
     struct stoa_tx *tx;
 
     STOA_TRY(stoa_tx_begin(req, &tx));
-    return finish(tx, change_in(req, tx, STOA_ARGS(stoa_s(id), stoa_i(version)), product));
+    return sql_finish(tx, change_in(req, tx, STOA_ARGS(stoa_s(id), stoa_i(version)), product));
 }
 
 static stoa_err archive_in(struct stoa_req *req, struct stoa_tx *tx, stoa_str id)
@@ -283,7 +275,7 @@ stoa_err sql_archive(struct stoa_req *req, stoa_str id)
     struct stoa_tx *tx;
 
     STOA_TRY(stoa_tx_begin(req, &tx));
-    return finish(tx, archive_in(req, tx, id));
+    return sql_finish(tx, archive_in(req, tx, id));
 }
 
 static stoa_err import_categories(struct stoa_req *req, struct stoa_tx *tx,
@@ -325,5 +317,5 @@ stoa_err sql_import_first(struct stoa_req *req, const struct stoa_json *categori
     struct stoa_tx *tx;
 
     STOA_TRY(stoa_tx_begin(req, &tx));
-    return finish(tx, import_in(req, tx, categories, products));
+    return sql_finish(tx, import_in(req, tx, categories, products));
 }

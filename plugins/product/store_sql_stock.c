@@ -231,15 +231,6 @@ static stoa_err reserve_in(struct stoa_req *req, struct stoa_tx *tx,
     return STOA_OK;
 }
 
-/* Ends tx: commits when the work went well, else rolls back and passes its error on. */
-static stoa_err finish(struct stoa_tx *tx, stoa_err err)
-{
-    if (err == STOA_OK)
-        return stoa_tx_commit(tx);
-    stoa_tx_rollback(tx);
-    return err;
-}
-
 /* The order's row comes first: it makes reserve, commit and release of one order wait for each
  * other, and shows a repeat before any stock is touched. */
 stoa_err sql_reserve(struct stoa_req *req, const struct catalogue_reserve *what,
@@ -259,7 +250,7 @@ stoa_err sql_reserve(struct stoa_req *req, const struct catalogue_reserve *what,
         *ret = CATALOGUE_HOLD_RESERVED;
         err = reserve_in(req, tx, what, sold_out);
     }
-    return finish(tx, err);
+    return sql_finish(tx, err);
 }
 
 static stoa_err commit_in(struct stoa_req *req, struct stoa_tx *tx, stoa_str order_id,
@@ -280,7 +271,7 @@ stoa_err sql_commit(struct stoa_req *req, stoa_str order_id, catalogue_hold *ret
     struct stoa_tx *tx;
 
     STOA_TRY(stoa_tx_begin(req, &tx));
-    return finish(tx, commit_in(req, tx, order_id, ret));
+    return sql_finish(tx, commit_in(req, tx, order_id, ret));
 }
 
 static stoa_err release_in(struct stoa_req *req, struct stoa_tx *tx, stoa_str order_id,
@@ -303,7 +294,7 @@ stoa_err sql_release(struct stoa_req *req, stoa_str order_id, catalogue_hold *re
     struct stoa_tx *tx;
 
     STOA_TRY(stoa_tx_begin(req, &tx));
-    return finish(tx, release_in(req, tx, order_id, ret));
+    return sql_finish(tx, release_in(req, tx, order_id, ret));
 }
 
 stoa_err sql_overdue(struct stoa_req *req, stoa_ms before, int64_t *ret)
@@ -359,5 +350,5 @@ stoa_err sql_stock_set(struct stoa_req *req, stoa_str sku, int64_t available,
     struct stoa_tx *tx;
 
     STOA_TRY(stoa_tx_begin(req, &tx));
-    return finish(tx, stock_set_in(req, tx, stoa_s(sku), stoa_i(available), ret));
+    return sql_finish(tx, stock_set_in(req, tx, stoa_s(sku), stoa_i(available), ret));
 }

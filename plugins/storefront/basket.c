@@ -3,30 +3,7 @@
  * Apache-2.0 */
 #include "storefront.h"
 
-enum { BASKET_AGE_S = 30 * 86400, BASKET_TOKEN_LEN = 26, BASKET_COUNT_MAX = 999999 };
-
-static bool is_token(stoa_str s)
-{
-    if (s.len != BASKET_TOKEN_LEN)
-        return false;
-    for (uint64_t i = 0; i < s.len; i++) {
-        char c = s.ptr[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
-            return false;
-    }
-    return true;
-}
-
-bool basket_parse(stoa_str cookie, struct basket *ret)
-{
-    stoa_str token = cookie, id = stoa_str_cut(&token, '.');
-
-    if (!stoa_id_is(id, "crt") || !is_token(token))
-        return false;
-    *ret = (struct basket){id, token};
-    return true;
-}
+enum { BASKET_AGE_S = 30 * 86400, BASKET_COUNT_MAX = 999999 };
 
 bool basket_read(struct stoa_req *req, struct basket *ret)
 {

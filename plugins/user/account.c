@@ -27,6 +27,15 @@ static struct stoa_json *account_json(struct stoa_req *req, stoa_str id, stoa_st
                                         stoa_f("name", stoa_s(name))));
 }
 
+/* STOA_E_INVALID with the faults as "errors", or STOA_OK when there are none. */
+static stoa_err faults_reply(struct stoa_req *req, const struct stoa_json *faults)
+{
+    if (stoa_json_count(faults) == 0)
+        return STOA_OK;
+    return stoa_fail(req, STOA_E_INVALID, "Some fields are not right",
+                     STOA_FIELDS(stoa_f("errors", stoa_j(faults))));
+}
+
 struct registration {
     stoa_str id, email, name, hash;
 };

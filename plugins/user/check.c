@@ -66,11 +66,3 @@ void fault_push(struct stoa_arena *arena, struct stoa_json *faults, const char *
                        stoa_json_fields(arena, STOA_FIELDS(stoa_f("field", stoa_z(field)),
                                                            stoa_f("message", stoa_z(message)))));
 }
-
-stoa_err faults_reply(struct stoa_req *req, const struct stoa_json *faults)
-{
-    if (stoa_json_count(faults) == 0)
-        return STOA_OK;
-    return stoa_fail(req, STOA_E_INVALID, "Some fields are not right",
-                     STOA_FIELDS(stoa_f("errors", stoa_j(faults))));
-}

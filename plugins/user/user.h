@@ -47,7 +47,5 @@ const char *name_fault(stoa_str name);
 /* Pushes {"field", "message"}. */
 void fault_push(struct stoa_arena *arena, struct stoa_json *faults, const char *field,
                 const char *message);
-/* STOA_E_INVALID with the faults as "errors", or STOA_OK when there are none. */
-stoa_err faults_reply(struct stoa_req *req, const struct stoa_json *faults);
 
 #endif

@@ -6,8 +6,11 @@
 #include "base/metrics.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { ACCEPT_BURST = 32, CONTINUE_LEN = sizeof("HTTP/1.1 100 Continue\r\n\r\n") - 1 };
@@ -138,9 +141,20 @@ static void linger_end(struct http_connection *c)
     connection_gone(c);
 }
 
+/* Goes on as long as the client takes the rest of its reply at a decent pace. */
 static void on_linger_timer(struct loop_timer *timer)
 {
-    linger_end(connection_of_timer(timer));
+    struct http_connection *c = connection_of_timer(timer);
+    uint64_t least = (uint64_t)c->loop->http->limits.stall_bytes * HTTP_LINGER_MS / 1000;
+    int left = 0;
+
+    if (ioctl(c->linger_fd, SIOCOUTQ, &left) == 0 && left > 0 &&
+        (uint64_t)left + least <= (uint64_t)c->linger_left) {
+        c->linger_left = left;
+        loop_timer_arm(c->loop->loop, timer, HTTP_LINGER_MS);
+    } else {
+        linger_end(c);
+    }
 }
 
 static void on_linger_read(void *data, int ready)
@@ -160,6 +174,7 @@ static void linger_start(struct http_connection *c)
 {
     shutdown(c->linger_fd, SHUT_WR);
     c->linger_bytes = 0;
+    c->linger_left = INT_MAX;
     c->linger_timer.fire = on_linger_timer;
     loop_timer_arm(c->loop->loop, &c->linger_timer, HTTP_LINGER_MS);
     c->linger_io = loop_io_create(c->loop->loop, c->linger_fd, on_linger_read, c);

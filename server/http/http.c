@@ -163,13 +163,8 @@ stoa_err http_create(const struct http_options *options, struct diag *diag, stru
     return STOA_OK;
 }
 
-/* What was sent outside of h2o's turn has its completion queued there: the next turn must not wait
- * for an event first, or pipelined requests and "Connection: close" would. */
-static void nothing(struct loop_task *task)
-{
-    (void)task;
-}
-
+/* What was sent outside of h2o's turn has its completion queued there. Run now, it costs nothing;
+ * left to the next turn, h2o would first ask epoll whether the socket can be written. */
 static void on_end_of_turn(struct loop_hook *hook)
 {
     struct http_loop *loop = hook_loop(hook);
@@ -177,7 +172,7 @@ static void on_end_of_turn(struct loop_hook *hook)
     if (!loop->sent_late)
         return;
     loop->sent_late = false;
-    loop_defer(loop->loop, &loop->nudge);
+    h2o_timeout__do_post_callback(loop_h2o(loop->loop));
 }
 
 void http_attach(struct http *http)
@@ -193,7 +188,6 @@ void http_attach(struct http *http)
     random_bytes(&prefix, sizeof(prefix));
     hex_encode(&prefix, sizeof(prefix), loop->id_prefix);
     loop->drain.run = http_drain_start;
-    loop->nudge.run = nothing;
     loop->end_of_turn.run = on_end_of_turn;
     loop_add_hook(loop->loop, &loop->end_of_turn);
     pthread_mutex_lock(&http->lock);

@@ -52,8 +52,9 @@ struct http_connection {
     int64_t quiet_since_ms;
     int64_t stall_since_ms; /* 0: not writing when last seen */
     uint64_t stall_acked;
-    int linger_fd; /* a second descriptor of the socket, or -1 */
-    uint32_t linger_bytes;
+    int linger_fd;         /* a second descriptor of the socket, or -1 */
+    uint32_t linger_bytes; /* read since */
+    int linger_left;       /* unsent when last seen */
     struct loop_io *linger_io;
     struct loop_timer linger_timer;
 };
@@ -103,7 +104,6 @@ struct http_loop {
     int reserve_fd;   /* given up to refuse a connection when descriptors have run out */
     struct loop_timer sweep, resume, drain_tick;
     struct loop_hook end_of_turn;
-    struct loop_task nudge;
     struct loop_message drain;
     int64_t drain_until_ms;
     bool is_drained;

@@ -46,8 +46,7 @@ static void put_on_wire(h2o_req_t *req, int32_t status, h2o_headers_t headers, s
     bool is_head = h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
     h2o_iovec_t bytes = iovec(body);
 
-    if (atomic_load_explicit(&c->loop->http->is_draining, memory_order_relaxed) &&
-        req->http1_is_persistent) {
+    if (atomic_load_explicit(&c->loop->http->is_draining, memory_order_relaxed)) {
         req->http1_is_persistent = 0;
         http_connection_linger(c);
     }

@@ -111,6 +111,7 @@ def expect_413(server, start, piece=b"", times=0):
         assert reply.status == 413 and reply.header("connection") == "close"
         assert reply.header("content-type") == "application/problem+json"
         assert b'"code":"TOO_LARGE"' in reply.body
+        assert c.ends_cleanly()
 
 
 def test_one_byte_more_is_413_and_the_answer_arrives(serve):

@@ -131,6 +131,14 @@ class Connection:
         assert not data, f"unexpected bytes: {data!r}"
         return True
 
+    def ends_cleanly(self, timeout=1):
+        """The server says that it is done, and does not reset what may still be on its way."""
+        self.sock.settimeout(timeout)
+        try:
+            return not self.rest and self.sock.recv(1) == b""
+        except (ConnectionResetError, socket.timeout):
+            return False
+
 
 class Server:
     """http_test_server with limits of the test's own, or whatever STOA_TEST_URL names."""

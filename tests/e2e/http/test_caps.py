@@ -1,0 +1,180 @@
+"""R21, R22: more clients than fit, and clients that leave. SPDX-License-Identifier: Apache-2.0"""
+import socket
+import threading
+import time
+
+import wire
+
+GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def open_many(address, count):
+    """Connects without waiting for anybody to accept."""
+    made = []
+    for _ in range(count):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex(address)
+        made.append(s)
+    return made
+
+
+def is_reset(s):
+    try:
+        return s.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def is_served(server):
+    try:
+        return server.get("/hello").status == 200
+    except (wire.Closed, OSError):
+        return False
+
+
+def test_at_the_cap_the_rest_waits_and_nothing_spins(serve):
+    server = serve(connections=200, connections_per_address=10000, request_ms=60000)
+    crowd = open_many(server.address, 1000)
+    time.sleep(0.3)
+    cpu, start = server.cpu(), time.monotonic()
+    time.sleep(1)
+    assert (server.cpu() - cpu) / (time.monotonic() - start) < 0.05
+    assert not any(is_reset(s) for s in crowd[:100]), "those inside stay"
+    for s in crowd:
+        s.close()
+    start = time.monotonic()
+    assert server.get("/hello").status == 200
+    assert time.monotonic() - start < 1
+    assert server.metric("connections_open") <= 200
+
+
+def test_one_that_leaves_lets_one_in(serve):
+    server = serve(connections=2, loops=1)
+    with server.connect() as a, server.connect() as b:
+        assert a.get("/hello").status == b.get("/hello").status == 200
+        with server.connect(timeout=3) as c:
+            c.send(GET % b"/hello")
+            time.sleep(0.2)
+            a.close()
+            assert c.reply().status == 200
+
+
+def test_too_few_descriptors_lower_the_cap_and_nothing_spins(serve):
+    server = serve(files_max=512, connections=5000, connections_per_address=5000)
+    crowd = open_many(server.address, 2000)
+    time.sleep(0.5)
+    cpu, start = server.cpu(), time.monotonic()
+    time.sleep(1)
+    assert (server.cpu() - cpu) / (time.monotonic() - start) < 0.05
+    for s in crowd:
+        s.close()
+    start = time.monotonic()
+    assert server.get("/hello").status == 200
+    assert time.monotonic() - start < 1
+
+
+def test_one_address_cannot_take_all_connections(serve):
+    server = serve(connections_per_address=20)
+    crowd = open_many(server.address, 100)
+    wire.eventually(lambda: sum(is_reset(s) for s in crowd) == 80)
+    other = socket.create_connection(server.address, source_address=("127.0.0.9", 0))
+    other.sendall(GET % b"/hello")
+    assert other.recv(100).startswith(b"HTTP/1.1 200")
+    for s in crowd:
+        s.close()
+    wire.eventually(lambda: is_served(server))
+    assert server.metric("connections_refused_total") >= 80
+
+
+def test_trusted_proxies_have_no_cap_of_their_own(serve):
+    server = serve(connections_per_address=5, proxy="127.0.0.0/8")
+    many = [server.connect() for _ in range(30)]
+    assert all(c.get("/hello").status == 200 for c in many)
+
+
+def test_the_visitors_behind_a_proxy_are_told_apart(serve):
+    server = serve(in_flight_per_address=2, proxy="127.0.0.0/8")
+    busy = [server.connect() for _ in range(3)]
+    for c in busy:
+        c.send(b"GET /wait?ms=500 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n")
+    assert server.get("/hello", headers="X-Forwarded-For: 203.0.113.6\r\n").status == 200
+    assert sorted(c.reply().status for c in busy) == [200, 200, 429]
+    assert server.get("/hello", headers="X-Forwarded-For: 203.0.113.5\r\n").status == 200
+
+
+def test_past_the_requests_at_once_there_is_a_quick_503(serve):
+    server = serve(in_flight=10, in_flight_per_address=1000)
+    busy = [server.connect() for _ in range(10)]
+    for c in busy:
+        c.send(GET % b"/wait?ms=600")
+    time.sleep(0.2)
+    start = time.monotonic()
+    with server.connect() as c:
+        reply = c.get("/hello")
+        assert time.monotonic() - start < 0.2
+        assert reply.status == 503 and reply.header("retry-after") == "1"
+        assert reply.header("content-type") == "application/problem+json"
+        assert [c.reply().status for c in busy] == [200] * 10
+        assert c.get("/hello").status == 200, "the connection was kept"
+    assert server.metric("requests_shed_total") == 1
+
+
+def test_clients_that_ask_and_leave_hold_nothing(serve):
+    """About 2,000 a second on a handler of 300 ms, for two seconds."""
+    server = serve(in_flight=300, in_flight_per_address=1000, connections_per_address=5000)
+    end, worst, times = time.monotonic() + 2, [0], []
+
+    def leave():
+        while time.monotonic() < end:
+            s = socket.create_connection(server.address)
+            s.sendall(GET % b"/wait?ms=300")
+            s.close()
+
+    def watch():
+        with server.connect() as c:
+            while time.monotonic() < end:
+                start = time.monotonic()
+                reply = c.get("/metrics")
+                times.append(time.monotonic() - start)
+                if reply.status == 200:
+                    at = reply.body.index(b"\nstoa_requests_in_flight ") + 25
+                    worst[0] = max(worst[0], int(reply.body[at:at + 8].split()[0]))
+                time.sleep(0.01)
+
+    threads = [threading.Thread(target=leave) for _ in range(4)] + [threading.Thread(target=watch)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert worst[0] <= 300
+    assert wire.percentile(times, 0.95) < 0.2, "with five threads of Python on two cores"
+    wire.eventually(lambda: server.metric("requests_in_flight") == 1, seconds=2)
+    wire.eventually(lambda: server.metric("connections_open") == 1, seconds=2)
+    assert server.metric("requests_abandoned_total") > 0
+    assert server.metric("test_fibers") == 1 and server.metric("test_pins") == 1
+
+
+def test_what_was_left_alone_is_cancelled_at_once_but_only_if_it_can_be_asked_again(serve):
+    server = serve()
+    get, post = server.connect(), server.connect()
+    get.send(GET % b"/wait?ms=5000")
+    post.send(b"POST /wait?ms=600 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    wire.eventually(lambda: server.metric("requests_in_flight") == 3)
+    get.close()
+    post.close()
+    assert wire.eventually(lambda: server.metric("requests_in_flight") <= 2, seconds=1) < 0.5
+    assert server.metric("requests_in_flight") == 2, "the POST goes on"
+    wire.eventually(lambda: server.metric("requests_in_flight") == 1, seconds=2)
+    assert server.metric("requests_abandoned_total") == 2
+
+
+def test_a_client_that_pipelines_behind_a_slow_request_is_no_leaver(serve):
+    with serve().connect() as c:
+        c.send(GET % b"/wait?ms=200")
+        time.sleep(0.05)
+        c.send(GET % b"/hello")
+        assert c.reply().body == b"woke\n"
+        assert c.reply().body == b"Hello, world"

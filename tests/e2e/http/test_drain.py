@@ -1,0 +1,178 @@
+"""R18: the end of the process cuts nobody off. SPDX-License-Identifier: Apache-2.0"""
+import threading
+import time
+
+import pytest
+import wire
+
+GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def wait_for_exit(server, most):
+    start = time.monotonic()
+    assert server.process.wait(most + 5) == 0
+    took = time.monotonic() - start
+    assert took <= most
+    return took
+
+
+class Shopper(threading.Thread):
+    """Asks again and again, over one connection or a new one each time, until it is sent away."""
+
+    def __init__(self, server, path, pipeline=1, keep=True):
+        super().__init__()
+        self.server, self.path, self.pipeline, self.keep = server, path, pipeline, keep
+        self.done, self.cut = 0, []
+
+    def run(self):
+        try:
+            while self.session():
+                pass
+        except ConnectionRefusedError:
+            pass
+        except Exception as error:  # a thread's failure must reach the test
+            self.cut.append(repr(error))
+
+    def session(self):
+        """False: the server is gone."""
+        try:
+            c = self.server.connect()
+        except ConnectionResetError:
+            return False
+        with c:
+            while True:
+                try:
+                    c.send(GET % self.path * self.pipeline)
+                except OSError:
+                    self.cut.append("sent into a closed connection")
+                    return False
+                for n in range(self.pipeline):
+                    try:
+                        reply = c.reply()
+                    except wire.Closed as error:
+                        self.note(n, error.got)
+                        return not self.server.is_ending
+                    self.done += 1
+                    if reply.status != 200:
+                        self.cut.append(f"status {reply.status}")
+                    if reply.header("connection") == "close":
+                        return True
+                if not self.keep:
+                    return True
+
+    def note(self, n, got):
+        if got or n == 0:
+            self.cut.append(f"reply {n} was cut off: {got[:60]!r}")
+
+
+@pytest.mark.parametrize("loops", [1, 2])
+def test_under_load_no_reply_is_cut(serve, loops):
+    server = serve(loops=loops)
+    server.is_ending = False
+    crowd = [Shopper(server, path, pipeline, keep) for _ in range(3)
+             for path, pipeline, keep in [(b"/hello", 1, True), (b"/hello", 1, False),
+                                          (b"/wait?ms=20", 1, True), (b"/big?bytes=300000", 1, True),
+                                          (b"/hello", 8, True)]]
+    for shopper in crowd:
+        shopper.start()
+    time.sleep(1)
+    server.is_ending = True
+    server.term()
+    took = wait_for_exit(server, 12)
+    for shopper in crowd:
+        shopper.join()
+    assert not [cut for shopper in crowd for cut in shopper.cut]
+    assert all(shopper.done > 5 for shopper in crowd)
+    assert took < 4, "nobody was idle for long"
+
+
+def test_what_is_being_worked_on_is_finished(serve):
+    server = serve()
+    with server.connect() as busy, server.connect(receive=4096) as reading:
+        reading.send(GET % b"/big?bytes=6000000")
+        busy.send(GET % b"/wait?ms=1500")
+        time.sleep(0.3)
+        server.term()
+        reply = busy.reply()
+        assert reply.status == 200 and reply.header("connection") == "close"
+        assert len(reading.reply().body) == 6000000
+    wait_for_exit(server, 5)
+
+
+def test_new_connections_are_refused_and_idle_ones_ended_soon(serve):
+    server = serve()
+    idle, fresh = server.connect(), server.connect()
+    assert idle.get("/hello").status == 200
+    time.sleep(1.1)
+    server.term()
+    assert idle.at_end(2) and fresh.at_end(2)
+    with pytest.raises(ConnectionRefusedError):
+        server.connect()
+    assert wait_for_exit(server, 5) < 2
+
+
+def test_readiness_fails_first_and_the_rest_still_works(serve):
+    server = serve()
+    with server.connect() as ready, server.connect() as hello:
+        assert ready.get("/readyz").status == 200
+        assert hello.get("/hello").status == 200
+        server.term()
+        time.sleep(0.2)
+        reply = ready.get("/readyz")
+        assert reply.status == 503 and reply.header("retry-after") == "1"
+        reply = hello.get("/hello")
+        assert reply.status == 200 and reply.header("connection") == "close"
+        assert ready.at_end() and hello.at_end()
+    wait_for_exit(server, 5)
+
+
+def test_a_half_sent_request_may_be_finished(serve):
+    server = serve()
+    with server.connect() as c:
+        c.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+        time.sleep(0.1)
+        server.term()
+        time.sleep(1.5)
+        c.send(b"def")
+        assert c.reply().body.endswith(b"body=abcdef\n")
+    wait_for_exit(server, 5)
+
+
+def test_a_large_last_reply_survives_what_the_client_sent_behind_its_request(serve):
+    """Closing with unread bytes would reset the connection and throw away what is not sent yet."""
+    server = serve()
+    with server.connect(receive=4096) as c:
+        assert c.get("/hello").status == 200
+        server.term()
+        wire.eventually(lambda: not accepts(server))
+        c.send(GET % b"/big?bytes=6000000")
+        time.sleep(0.1)
+        c.send(GET % b"/hello")
+        time.sleep(0.3)
+        reply = c.reply()
+        assert len(reply.body) == 6000000 and reply.header("connection") == "close"
+        assert c.ends_cleanly()
+    wait_for_exit(server, 5)
+
+
+def accepts(server):
+    try:
+        server.connect().close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def test_the_deadline_holds(serve):
+    server = serve(drain_ms=700)
+    with server.connect() as c:
+        c.send(GET % b"/wait?ms=30000")
+        time.sleep(0.2)
+        server.term()
+        assert wait_for_exit(server, 3) > 0.4
+
+
+def test_a_server_that_nobody_uses_ends_at_once(serve):
+    server = serve(loops=3)
+    server.term()
+    assert wait_for_exit(server, 2) < 1

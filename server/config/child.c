@@ -36,21 +36,21 @@ static bool write_all(const char *text, uint64_t len)
     return true;
 }
 
-/* Time is up inside of a C function. Nothing here allocates, and the process ends. */
+/* Time is up inside of a C function. Nothing here allocates or locks, and the process ends. */
 static void on_time_up(int signal_number)
 {
     char text[256];
-    int line = running ? sandbox_line(running) : 0;
-    int len =
-        snprintf(text, sizeof(text),
-                 "{\"line\":%d,\"message\":\"ran for more than %d s of processor time\",\"hint\":"
-                 "\"the file is to describe the shop: look for an endless loop\"}",
-                 line, EVALUATE_CPU_S);
+    int line =
+        running ? sandbox_line(running) : 0; /* NOLINT(bugprone-signal-handler): only reads */
+    int len = snprintf(/* NOLINT(bugprone-signal-handler): into text, in the C locale */
+                       text, sizeof(text),
+                       "{\"line\":%d,\"message\":\"ran for more than %d s of processor "
+                       "time\",\"hint\":\"the file is to describe the shop: look for an endless "
+                       "loop\"}",
+                       line, EVALUATE_CPU_S);
 
     (void)signal_number;
-    if (!write_all(text, (uint64_t)len))
-        _exit(1);
-    _exit(EVALUATE_BAD_CONFIG);
+    _exit(write_all(text, (uint64_t)len) ? EVALUATE_BAD_CONFIG : 1);
 }
 
 /* Address space that the program itself takes up, in bytes. */

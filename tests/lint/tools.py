@@ -3,10 +3,12 @@ SPDX-License-Identifier: Apache-2.0"""
 import concurrent.futures
 import hashlib
 import json
+import os
 import pathlib
 import re
 import subprocess
 
+import banned
 from common import Finding, Tree
 
 MESSAGE = re.compile(r"^(.*?):(\d+):\d+: (?:warning|error): (.*)$")
@@ -29,7 +31,7 @@ def check_format(tree: Tree) -> list[Finding]:
 
 
 def compiled(tree: Tree) -> dict[str, str]:
-    """Source → the command that compiles it. Plugins' and tests' too."""
+    """Source that runs in a shop → the command that compiles it."""
     database = tree.root / "build" / "compile_commands.json"
     if not database.exists():
         return {}
@@ -38,7 +40,8 @@ def compiled(tree: Tree) -> dict[str, str]:
         path = (pathlib.Path(entry["directory"]) / entry["file"]).resolve()
         if path.is_relative_to(tree.root):
             commands.setdefault(str(path.relative_to(tree.root)), entry["command"])
-    return {p: c for p, c in commands.items() if p in tree.paths}
+    return {p: c for p, c in commands.items()
+            if p in tree.paths and p.endswith(".c") and banned.ships(p)}
 
 
 def included(tree: Tree, path: str, seen: set[str]) -> set[str]:
@@ -59,6 +62,15 @@ def fingerprint(tree: Tree, path: str, command: str) -> str:
     return digest.hexdigest()
 
 
+def place(tree: Tree, name: str) -> str:
+    """clang-tidy's way to name a file, from the root: it counts from build/, or not."""
+    for base in (tree.root, tree.root / "build"):
+        path = pathlib.Path(os.path.normpath(base / name))
+        if path.is_file() and path.is_relative_to(tree.root):
+            return str(path.relative_to(tree.root))
+    return name
+
+
 def tidy(tree: Tree, path: str, command: str) -> list[Finding]:
     mark = tree.root / CACHE / fingerprint(tree, path, command)
     if mark.exists():
@@ -70,7 +82,7 @@ def tidy(tree: Tree, path: str, command: str) -> list[Finding]:
     for line in shown.splitlines():
         found = MESSAGE.match(line)
         if found:
-            name = found.group(1).removeprefix(f"{tree.root}/")
+            name = place(tree, found.group(1))
             findings.append(Finding(name, int(found.group(2)), found.group(3),
                                     "mend it, or say NOLINT(check): why"))
     if not findings:

@@ -29,15 +29,38 @@ static void name_sessions(void)
     db = open_sql(POSTGRESQL, 1);
 }
 
-static void kill_sessions(void)
+static void end_sessions(const char *how)
 {
     char text[300];
 
     snprintf(text, sizeof(text),
-             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+             "SELECT pg_terminate_backend(%s) FROM pg_stat_activity"
              " WHERE pid <> pg_backend_pid() AND application_name = '%s'",
-             session);
+             how, session);
     pg_direct(text);
+}
+
+/* All at once, then waiting for each: waiting takes 100 ms, in which the next would end by itself.
+ */
+static void kill_sessions(void)
+{
+    end_sessions("pid");
+    end_sessions("pid, 5000");
+}
+
+/* Until that many of them run pg_sleep. */
+static void wait_for_sleepers(int count)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text),
+             "SELECT count(*) FROM pg_stat_activity WHERE application_name = '%s'"
+             " AND query LIKE '%%pg_sleep(%%' AND state = 'active' AND pid <> pg_backend_pid()",
+             session);
+    for (int i = 0; pg_number(text) != count; i++) {
+        cr_assert_lt(i, 500);
+        OK(fiber_sleep(5));
+    }
 }
 
 /* ---- Killed under who waits ---- */
@@ -58,7 +81,7 @@ ON(POSTGRESQL, postgresql, fails_writes_that_were_on_a_killed_connection)
     OK(run_as_host("SELECT 1", 0));
     for (int i = 0; i < 3; i++)
         go(sleep_and_note, 0, NULL); /* not declared READ: must not be tried again */
-    OK(fiber_sleep(50));
+    wait_for_sleepers(3);
     kill_sessions();
     wait_all();
     cr_assert_eq(seen_count, 3);
@@ -75,7 +98,7 @@ ON(POSTGRESQL, postgresql, tries_reads_again_that_were_on_a_killed_connection)
     for (int i = 0; i < 2; i++)
         go(sleep_and_note, (void *)(uintptr_t)STOA_SQL_READ, NULL);
     go(sleep_and_note, (void *)(uintptr_t)(STOA_SQL_READ | STOA_SQL_SLOW), NULL);
-    OK(fiber_sleep(50));
+    wait_for_sleepers(2);
     kill_sessions();
     wait_all();
     for (int i = 0; i < 3; i++)
@@ -172,20 +195,10 @@ static void time_out_in_tx(void *arg)
 
 ON(POSTGRESQL, postgresql, cancels_what_nobody_waits_for)
 {
-    char text[500];
-
     name_sessions();
     go(time_out_in_tx, NULL, NULL);
     wait_all();
-    snprintf(text, sizeof(text),
-             "DO $$ BEGIN FOR i IN 1..100 LOOP PERFORM pg_stat_clear_snapshot();"
-             " EXIT WHEN NOT EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = '%s'"
-             " AND query LIKE '%%pg_sleep(3)%%' AND state = 'active' AND pid <> pg_backend_pid());"
-             " PERFORM pg_sleep(0.02); IF i > 90 THEN RAISE EXCEPTION 'still there'; END IF;"
-             " END LOOP; END $$",
-             session);
-    OK(fiber_sleep(20));
-    pg_direct(text);
+    wait_for_sleepers(0);
 }
 
 /* ---- No server ---- */

@@ -89,10 +89,11 @@ void pg_server(const char *command)
 
 static void ignore_notice(void *data, const char *text) {}
 
-static void pg_run(const char *place, const char *text)
+static int64_t pg_run(const char *place, const char *text)
 {
     PGconn *conn = PQconnectdb(place);
     PGresult *result;
+    int64_t first = 0;
 
     cr_assert_eq(PQstatus(conn), CONNECTION_OK, "%s", PQerrorMessage(conn));
     PQsetNoticeProcessor(conn, ignore_notice, NULL);
@@ -100,13 +101,21 @@ static void pg_run(const char *place, const char *text)
     cr_assert(PQresultStatus(result) == PGRES_COMMAND_OK ||
                   PQresultStatus(result) == PGRES_TUPLES_OK,
               "%s", PQerrorMessage(conn));
+    if (PQntuples(result) > 0)
+        first = atoll(PQgetvalue(result, 0, 0));
     PQclear(result);
     PQfinish(conn);
+    return first;
 }
 
 void pg_direct(const char *text)
 {
     pg_run(db_place, text);
+}
+
+int64_t pg_number(const char *text)
+{
+    return pg_run(db_place, text);
 }
 
 /* A schema of its own: making a database takes ten times as long. */

@@ -23,6 +23,7 @@ void with_sql_off_loop(enum backend backend, void (*body)(void));
 struct sql *open_sql(enum backend backend, uint32_t loops);
 /* A statement on a connection of its own, past the resource (PostgreSQL). */
 void pg_direct(const char *text);
+int64_t pg_number(const char *text); /* its first cell */
 void pg_server(const char *command); /* "start", "stop", "crash" of a server of this test alone */
 
 /* Runs fn(arg) on a fiber and counts it; wait_all() until all counted ones have ended. */

@@ -25,19 +25,17 @@ class Stage:
     quick: bool = False  # also in ./dev test --quick
 
 
-ASAN = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
-
 STAGES = [
-    Stage("build with gcc, warnings are errors", lambda r: build(r, "build", "gcc"), quick=True),
+    Stage("build with gcc, warnings are errors", lambda r: build(r, "build"), quick=True),
     Stage("lint", lambda r: script(r, "lint", lint_command(r)), quick=True),
     Stage("tests of the lint", lambda r: e2e.pytest(r, "lint", "tests/lint"), quick=True),
     Stage("unit tests", lambda r: unit.plain(r, "build"), quick=True),
     Stage("short end to end", lambda r: e2e.suite(r, "build", "sqlite", "local", short=True),
           quick=True),
-    Stage("build with clang, warnings are errors", lambda r: build(r, "build-clang", "clang")),
-    Stage("build with ASan and UBSan", lambda r: build(r, "build-asan", "gcc", ASAN)),
+    Stage("build with clang, warnings are errors", lambda r: build(r, "build-clang")),
+    Stage("build with ASan and UBSan", lambda r: build(r, "build-asan")),
     Stage("unit tests, ASan and UBSan", lambda r: unit.sanitized(r, "build-asan")),
-    Stage("build for Valgrind", lambda r: build(r, "build-valgrind", "gcc", ["-Dvalgrind=true"])),
+    Stage("build for Valgrind", lambda r: build(r, "build-valgrind")),
     Stage("unit tests, Valgrind", lambda r: unit.valgrind(r, "build-valgrind")),
     Stage("fuzzing, 10 s a parser", lambda r: fuzz.all_targets(r, "build-fuzz", seconds=10)),
     Stage("end to end, SQLite, local", lambda r: e2e.suite(r, "build", "sqlite", "local")),

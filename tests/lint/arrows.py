@@ -64,7 +64,7 @@ def check_file(path: str, text: str) -> list[Finding]:
                                     "use loop/loop.h"))
         elif path.startswith("server/"):
             findings += check_server(path, line, system, name)
-        elif path.startswith(("plugins/", "examples/")):
+        elif path.startswith(("plugins/", "examples/")) and "/tests/" not in path:
             findings += check_outside(path, line, system, name)
         elif path.startswith(("sdk/src/", "sdk/include/")):
             findings += check_sdk(path, line, system, name)

@@ -115,6 +115,7 @@ def test_arrows_refuse(path, include):
     ("plugins/order/cart.c", "<stoa/stoa.h>"),
     ("plugins/order/cart.c", '"cart.h"'),
     ("plugins/order/cart.c", "<string.h>"),
+    ("plugins/order/tests/test_cart.c", "<criterion/criterion.h>"),
     ("sdk/src/json.c", "<yajl/yajl_parse.h>"),
 ])
 def test_arrows_let_pass(path, include):

@@ -39,7 +39,7 @@ def check_lines(path: str, text: str) -> list[Finding]:
 
 def needs_readme(path: str) -> str | None:
     """The folder of a source in server/ or plugins/, else None."""
-    if not re.match(r"(server|plugins)/.+/[^/]+\.(c|h|S)$", path):
+    if not re.match(r"(server|plugins)/.+/[^/]+\.(c|h|S)$", path) or "/tests/" in path:
         return None
     return path.rsplit("/", 1)[0]
 

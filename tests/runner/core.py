@@ -13,6 +13,15 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LOGS = ROOT / "build" / "test-logs"
 POSTGRESQL = ROOT / "tests" / "servers" / "postgresql"
 
+SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
+FOLDERS = {  # build folder → compiler and options
+    "build": ("gcc", []),
+    "build-clang": ("clang", []),
+    "build-asan": ("gcc", SANITIZE),
+    "build-valgrind": ("gcc", ["-Dvalgrind=true"]),
+    "build-fuzz": ("clang", [*SANITIZE, "-Dfuzz=true", "-Dtests=disabled"]),
+}
+
 
 @dataclasses.dataclass
 class Result:
@@ -33,7 +42,7 @@ class Run:
     def __init__(self, quick: bool) -> None:
         self.quick = quick
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="stoa-test-"))
-        self.broken_builds: set[str] = set()
+        self.builds: dict[str, Result] = {}  # each folder is built once a run
         self._postgresql: str | None = None
 
     def __enter__(self) -> "Run":
@@ -102,16 +111,27 @@ def has_options(folder: str, wanted: list[str]) -> bool:
     return all(have.get(name) == value for name, value in (w[2:].split("=", 1) for w in wanted))
 
 
-def build(run: Run, folder: str, compiler: str, options: list[str] | None = None) -> Result:
-    """Counts as one test. Stages that need a folder whose build failed fail at once."""
-    code, text = set_up(folder, compiler, options or [])
+def build(run: Run, folder: str) -> Result:
+    """Counts as one test."""
+    if folder not in run.builds:
+        run.builds[folder] = build_now(folder)
+    return run.builds[folder]
+
+
+def build_now(folder: str) -> Result:
+    code, text = set_up(folder, *FOLDERS[folder])
     if code == 0:
         code, text = command(f"ninja {folder}", ["ninja", "-C", folder])
     if code == 0:
         return Result(passed=1, note="ok")
-    run.broken_builds.add(folder)
     errors = [line for line in text.splitlines() if re.search(r"error:|FAILED:|ERROR", line)]
     return Result(failed=1, details=errors or tail(text))
+
+
+def unless_built(run: Run, folder: str) -> Result | None:
+    """None when folder is there to be tested, else what the stage that needs it answers."""
+    built = build(run, folder)
+    return Result(failed=1, details=[f"{folder} did not build"]) if built.failed else None
 
 
 def script(run: Run, name: str, argv: list, timeout: float = 900) -> Result:

@@ -3,7 +3,7 @@ SPDX-License-Identifier: Apache-2.0"""
 import os
 import xml.etree.ElementTree as xml
 
-from .core import LOGS, ROOT, Result, Run, command, log_path, script, tail
+from .core import LOGS, ROOT, Result, Run, command, log_path, script, tail, unless_built
 from .unit import findings_of_sanitizers, fresh, sanitizer_env
 
 PYTHON = "/usr/bin/python3"
@@ -40,8 +40,9 @@ def pytest(run: Run, name: str, folder: str, env: dict | None = None,
 
 
 def suite(run: Run, folder: str, sql: str, port: str, short: bool = False) -> Result:
-    if folder in run.broken_builds:
-        return Result(failed=1, details=[f"{folder} did not build"])
+    refused = unless_built(run, folder)
+    if refused:
+        return refused
     env = {"STOA_BUILD": str(ROOT / folder), "STOA_TEST_SQL": sql, "STOA_TEST_PORT": port}
     if sql == "postgresql":
         url = run.postgresql()
@@ -60,8 +61,9 @@ def suite(run: Run, folder: str, sql: str, port: str, short: bool = False) -> Re
 
 
 def faults(run: Run) -> Result:
-    if "build" in run.broken_builds:
-        return Result(failed=1, details=["build did not build"])
+    refused = unless_built(run, "build")
+    if refused:
+        return refused
     if not os.access(ROOT / "tests" / "fault" / "run", os.X_OK):
         return Result(failed=1, details=["tests/fault/run is not there"])
     return script(run, "faults", ["tests/fault/run", "--short"])

@@ -4,7 +4,7 @@ import concurrent.futures
 import os
 import pathlib
 
-from .core import LOGS, ROOT, Result, Run, build, command, tail
+from .core import LOGS, ROOT, Result, Run, command, tail, unless_built
 
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 
@@ -28,11 +28,9 @@ def one(run: Run, target: pathlib.Path, seconds: int) -> Result:
 
 
 def all_targets(run: Run, folder: str, seconds: int) -> Result:
-    options = ["-Dfuzz=true", "-Dtests=disabled", "-Db_sanitize=address,undefined",
-               "-Db_lundef=false"]
-    built = build(run, folder, "clang", options)
-    if built.failed:
-        return built
+    refused = unless_built(run, folder)
+    if refused:
+        return refused
     total = Result()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         for result in pool.map(lambda t: one(run, t, seconds), targets(folder)):

@@ -2,13 +2,12 @@
 SPDX-License-Identifier: Apache-2.0"""
 import concurrent.futures
 import json
-import os
 import pathlib
 import re
 import shutil
 import subprocess
 
-from .core import LOGS, ROOT, Result, Run, command, tail
+from .core import LOGS, ROOT, Result, Run, command, tail, unless_built
 
 SYNTHESIS = re.compile(r"Synthesis: Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) "
                        r"\| Crashing: (\d+)")
@@ -41,8 +40,9 @@ def one(folder: str, kind: str, test: dict, wrap: list[str], env: dict, slow: in
 
 
 def every(run: Run, folder: str, kind: str, work) -> Result:
-    if folder in run.broken_builds:
-        return Result(failed=1, details=[f"{folder} did not build"])
+    refused = unless_built(run, folder)
+    if refused:
+        return refused
     total = Result()
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         for result in pool.map(work, programs(folder)):

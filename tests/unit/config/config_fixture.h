@@ -34,6 +34,7 @@ static inline struct fixture fixture_begin(void)
     cr_assert(mkdtemp(f.folder));
     snprintf(f.path, sizeof(f.path), "%s/config.lua", f.folder);
     evaluate_program = getenv("STOA_TEST_CONFIG_CHILD");
+    evaluate_wall_ms = 60000;
     cr_assert(evaluate_program, "run by meson test, which names the child program");
     return f;
 }

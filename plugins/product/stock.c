@@ -47,7 +47,7 @@ static stoa_err reply_hold(struct stoa_req *req, catalogue_hold hold, bool is_ex
 stoa_err stock_quote(struct stoa_req *req, void *self)
 {
     const struct product *p = self;
-    struct catalogue_lines lines;
+    struct catalogue_lines lines = {0};
     struct stoa_json *quote;
 
     STOA_TRY(lines_read(req, &lines));
@@ -80,7 +80,7 @@ stoa_err stock_commit(struct stoa_req *req, void *self)
 {
     const struct product *p = self;
     catalogue_hold hold = CATALOGUE_HOLD_NONE;
-    stoa_str order_id;
+    stoa_str order_id = {0};
 
     STOA_TRY(order_read(req, &order_id));
     STOA_TRY(p->store->commit(req, order_id, &hold));
@@ -92,7 +92,7 @@ stoa_err stock_release(struct stoa_req *req, void *self)
 {
     const struct product *p = self;
     catalogue_hold hold = CATALOGUE_HOLD_NONE;
-    stoa_str order_id;
+    stoa_str order_id = {0};
 
     STOA_TRY(order_read(req, &order_id));
     STOA_TRY(p->store->release(req, order_id, &hold));

@@ -39,7 +39,7 @@ static stoa_err show(struct stoa_req *req)
     struct stoa_arena *arena = stoa_req_arena(req);
     struct pending which = {stoa_req_param(req, "number"), stoa_req_query(req, "token")};
     struct page_head head = {0};
-    const struct stoa_json *order;
+    const struct stoa_json *order = NULL;
     struct stoa_json *data;
 
     if (which.number.len > 64 || which.token.len > 64)
@@ -82,7 +82,7 @@ stoa_err confirm_show(struct stoa_req *req, void *self)
  * from the provider may have come first. */
 static stoa_err after_confirm(struct stoa_req *req)
 {
-    const struct stoa_json *order;
+    const struct stoa_json *order = NULL;
     struct pending which;
 
     if (!pending_read(req, &which))

@@ -73,7 +73,7 @@ static stoa_err navigation(struct stoa_req *req, struct stoa_json **ret)
 {
     struct stoa_arena *arena = stoa_req_arena(req);
     stoa_str key = STOA_STR("navigation"), kept;
-    const struct stoa_json *list;
+    const struct stoa_json *list = NULL;
     struct stoa_buf buf;
 
     if (stoa_cache_get(req, key, &kept) == STOA_OK &&

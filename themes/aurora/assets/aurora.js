@@ -1,4 +1,5 @@
-/* The checkout's total follows the chosen way of shipping; without this, "Update the total" does. */
+/* The checkout's total follows the chosen way of shipping; without this, "Update the total" does.
+ * SPDX-License-Identifier: Apache-2.0 */
 "use strict";
 (function () {
   var total = document.getElementById("sum-total"), shipping = document.getElementById("sum-shipping");

@@ -170,7 +170,7 @@ int main(int argc, char **argv)
         on_req;
     h2o_context_init(&context, loop, &config);
     accept_ctx = (h2o_accept_ctx_t){.ctx = &context, .hosts = config.hosts};
-    if (!listen_on(loop, (uint16_t)atoi(argv[1])))
+    if (!listen_on(loop, (uint16_t)strtoul(argv[1], NULL, 10)))
         return 1;
     for (;;)
         h2o_evloop_run(loop, INT32_MAX);

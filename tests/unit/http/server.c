@@ -209,8 +209,17 @@ struct start {
     struct loop_message message;
 };
 
+static void flush(struct loop_hook *hook)
+{
+    (void)hook;
+    log_flush();
+}
+
 static void attach(struct loop_message *message)
 {
+    static _Thread_local struct loop_hook at_end_of_turn = {.run = flush};
+
+    loop_add_hook(loop_current(), &at_end_of_turn);
     free(message);
     http_attach(http);
 }
@@ -261,11 +270,22 @@ static void *wait_for_term(void *arg)
 static const char *listen_on[LISTEN_MAX], *proxies[LISTEN_MAX], *form_action;
 static uint32_t listen_count, proxy_count;
 
+/* A number, or the end. */
+static uint32_t number(const char *name, const char *value)
+{
+    int64_t n = number_after(stoa_str_of(value), "", -1);
+
+    if (n >= 0)
+        return (uint32_t)n;
+    fprintf(stderr, "http_test_server: %s %s?\n", name, value);
+    exit(2);
+}
+
 static bool read_option(struct http_options *options, const char *name, const char *value)
 {
 #define X(limit)                                                                                   \
     if (!strcmp(name, "--" #limit)) {                                                              \
-        options->limits.limit = (uint32_t)atoi(value);                                             \
+        options->limits.limit = number(name, value);                                               \
         return true;                                                                               \
     }
     LIMITS(X)
@@ -276,8 +296,8 @@ static bool read_option(struct http_options *options, const char *name, const ch
         proxies[proxy_count++] = value;
     else if (!strcmp(name, "--form-action"))
         form_action = value;
-    else if (!strcmp(name, "--loops") && atoi(value) > 0 && atoi(value) <= LOOPS_MAX)
-        loop_count = (uint32_t)atoi(value);
+    else if (!strcmp(name, "--loops") && number(name, value) - 1 < LOOPS_MAX)
+        loop_count = number(name, value);
     else
         return false;
     return true;

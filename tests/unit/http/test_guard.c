@@ -238,6 +238,7 @@ static stoa_str many_fields(uint32_t count)
 {
     char *text = malloc(64 + count * 8), *at = text;
 
+    cr_assert(ne(ptr, text, NULL));
     at += sprintf(at, LINE HOST);
     for (uint32_t i = 1; i < count; i++)
         at += sprintf(at, "X: y\r\n");

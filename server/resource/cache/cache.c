@@ -395,6 +395,7 @@ static void entry_list(struct cache_entry *entry, uint64_t hash, const struct ta
         tag_join(&entry->tags[i], entry, tag_get(shard, tags->names[i], tags->hashes[i]));
 }
 
+/* cap: the declared contract */
 void cache_put(struct cache *cache, stoa_str plugin, stoa_str key, stoa_str value, int64_t ttl_ms,
                stoa_str tags, uint64_t epoch)
 {

@@ -187,7 +187,7 @@ static void scan(struct list_job *job, DIR *dir)
             !S_ISREG(st.st_mode))
             continue;
         one.at_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-        strcpy(one.name, entry->d_name);
+        memcpy(one.name, entry->d_name, len + 1);
         found_add(job, &one);
     }
     qsort(job->found, job->count, sizeof(*job->found), newest_first);

@@ -117,7 +117,7 @@ static stoa_err migrations_add(struct migrations *all, const char *folder, const
         diag_set(all->diag, folder, 0, 0, "holds more than %d migrations", FILES_MAX - 1);
         return STOA_E_CONFIG;
     }
-    strcpy(one->name, name);
+    snprintf(one->name, sizeof(one->name), "%s", name);
     one->number = strtol(name, NULL, 10);
     all->count++;
     return migration_read(all, one);

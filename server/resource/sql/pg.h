@@ -101,7 +101,8 @@ struct pg_connecting {
     void (*connected)(struct pg_connecting *self, PGconn *pg);
     char error[SQL_ERROR_MAX];
 };
-void pg_connect_start(const struct pg_connecting *how);
+/* False: it could not even begin; connected has been called. */
+bool pg_connect_start(const struct pg_connecting *how);
 /* STOA_OK, or STOA_E_STORE while it is too early to try again. */
 stoa_err pg_backoff_check(const struct pg_slot *slot);
 void pg_slot_close(struct pg_slot *slot);
@@ -129,8 +130,9 @@ struct pg_slot {
     pthread_mutex_t lock;
     struct pg_lane lanes[LANES];
     struct pg_conn *idle;
-    uint32_t open, cap; /* open: idle, in use and connecting */
-    uint32_t connecting;
+    uint32_t open, cap;  /* open: idle, in use and connecting */
+    uint32_t connecting; /* of open: not there yet */
+    uint32_t attempts;   /* fibers that connect, for the lanes too */
     struct pg_waiters waiting;
     int64_t retry_at;
     uint32_t backoff_ms;

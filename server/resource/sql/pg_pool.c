@@ -114,7 +114,7 @@ static void connect_fiber(void *arg)
         snprintf(job->how.error, sizeof(job->how.error), "no thread to connect on: %s",
                  stoa_err_name(err));
     backoff_note(slot, job);
-    slot->connecting--;
+    slot->attempts--;
     if (slot->db->closing && job->pg) {
         PQfinish(job->pg);
         job->pg = NULL;
@@ -123,7 +123,7 @@ static void connect_fiber(void *arg)
     job_free(job);
 }
 
-void pg_connect_start(const struct pg_connecting *how)
+bool pg_connect_start(const struct pg_connecting *how)
 {
     const struct postgresql *db = how->slot->db;
     struct connect_job *job = calloc(1, sizeof(*job));
@@ -133,13 +133,14 @@ void pg_connect_start(const struct pg_connecting *how)
     job->url = strdup(db->url);
     stoa_assert(job->url);
     job->statement_timeout_ms = how->lane ? db->shared_timeout_ms : db->pool_timeout_ms;
-    how->slot->connecting++;
+    how->slot->attempts++;
     if (fiber_spawn(connect_fiber, NULL, job, NULL) == STOA_OK)
-        return;
-    how->slot->connecting--;
+        return true;
+    how->slot->attempts--;
     snprintf(job->how.error, sizeof(job->how.error), "too many fibers");
     job->how.connected(&job->how, NULL);
     job_free(job);
+    return false;
 }
 
 stoa_err pg_backoff_check(const struct pg_slot *slot)
@@ -168,6 +169,7 @@ static void on_connected(struct pg_connecting *how, PGconn *pg)
 {
     struct pg_slot *slot = how->slot;
 
+    slot->connecting--;
     if (pg) {
         metric_add(METRIC_sql_reconnects_total, 1);
         slot_give(slot, pg_conn_create(pg, slot->loop, slot, NULL));
@@ -186,7 +188,9 @@ static void slot_connect(struct pg_slot *slot)
 
     while (slot->connecting < wanted && slot->open < slot->cap && !slot->db->closing) {
         slot->open++;
-        pg_connect_start(&how);
+        slot->connecting++;
+        if (!pg_connect_start(&how))
+            return;
     }
 }
 

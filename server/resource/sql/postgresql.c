@@ -104,7 +104,7 @@ static void pg_close(struct sql *sql)
     db->closing = true;
     for (uint32_t i = 0; i <= db->loops; i++) {
         struct pg_slot *slot = &db->slots[i];
-        while (slot->connecting && fiber_self() && slot->loop == loop_current())
+        while (slot->attempts && fiber_self() && slot->loop == loop_current())
             if (fiber_sleep(5) != STOA_OK)
                 break;
         for (int lane = 0; lane < LANES; lane++)
@@ -347,8 +347,8 @@ static bool script_failed(struct script_job *job, PGresult *result, bool in_text
     if (failed) {
         job->err = pg_error("script", result);
         snprintf(job->error, sizeof(job->error), "%s", words ? words : PQerrorMessage(job->pg));
-        sql_diag_at(job->diag, job->script, in_text && position ? (uint64_t)atoll(position) - 1 : 0,
-                    job->error);
+        sql_diag_at(job->diag, job->script,
+                    in_text && position ? strtoull(position, NULL, 10) - 1 : 0, job->error);
     }
     PQclear(result);
     return failed;

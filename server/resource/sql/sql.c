@@ -223,6 +223,7 @@ static stoa_err may_begin(const struct sql_call *call)
     return err;
 }
 
+/* cap: the declared contract */
 stoa_err sql_exec(struct sql *sql, const char *owner, const struct stoa_stmt *stmt,
                   struct stoa_values args, struct stoa_arena *arena, const struct stoa_rows **ret)
 {
@@ -255,6 +256,7 @@ stoa_err sql_begin(struct sql *sql, struct sql_tx **ret)
     return STOA_OK;
 }
 
+/* cap: the declared contract */
 stoa_err sql_tx_exec(struct sql_tx *tx, const char *owner, const struct stoa_stmt *stmt,
                      struct stoa_values args, struct stoa_arena *arena,
                      const struct stoa_rows **ret)

@@ -32,7 +32,7 @@ static stoa_err sqlite_open_files(const struct sql_options *options, struct diag
     if (strlen(options->sqlite) >= sizeof(db->path))
         snprintf(error, sizeof(error), "its path is longer than %zu bytes", sizeof(db->path) - 1);
     else
-        err = writer_start(&db->writer, strcpy(db->path, options->sqlite), error);
+        err = writer_start(&db->writer, options->sqlite, error);
     if (err != STOA_OK) {
         diag_set(diag, options->sqlite, 0, 0, "cannot open the database: %s", error);
         diag_hint(diag, "the folder must exist and be writable by this user");
@@ -40,6 +40,7 @@ static stoa_err sqlite_open_files(const struct sql_options *options, struct diag
         free(db);
         return err;
     }
+    snprintf(db->path, sizeof(db->path), "%s", options->sqlite);
     pthread_mutex_init(&db->lock, NULL);
     *ret = &db->base;
     return STOA_OK;

@@ -79,6 +79,7 @@ static int authorize_table(struct sqlite_conn *conn, int action, const char *tab
 
 /* SQLite asks for each table and column, also of views and triggers, when it prepares a statement.
  */
+/* cap: SQLite's signature */
 static int authorize(void *data, int action, const char *one, const char *two, const char *schema,
                      const char *inside)
 {

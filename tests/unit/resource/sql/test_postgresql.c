@@ -182,6 +182,25 @@ ON(POSTGRESQL, postgresql, queues_for_connections_with_the_deadline)
     cr_assert_eq(seen_count, 24);
 }
 
+static void run_read(void *arg)
+{
+    OK(run_as_host("SELECT 1", STOA_SQL_READ));
+}
+
+/* Both connect at once: the one attempt must not be taken for the other. */
+ON(POSTGRESQL, postgresql, connects_for_shared_and_lent_at_the_same_time)
+{
+    name_sessions();
+    OK(run_as_host("SELECT 1", STOA_SQL_READ));
+    OK(run_as_host("SELECT 1", STOA_SQL_READ | STOA_SQL_SLOW));
+    kill_sessions();
+    OK(fiber_sleep(20));
+    go(run_read, NULL, NULL);
+    fiber_yield();
+    within(5000);
+    OK(run_as_host("SELECT 1", STOA_SQL_READ | STOA_SQL_SLOW));
+}
+
 static void time_out_in_tx(void *arg)
 {
     const struct stoa_stmt slow = {.name = "host.slow", .text = "SELECT pg_sleep(3)"};

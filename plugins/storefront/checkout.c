@@ -236,10 +236,22 @@ static stoa_err placed(struct checkout *c, const struct stoa_answer *answer)
     return basket_forget(c->req);
 }
 
+/* The cart has an order that is still being paid (the buyer came back from the second step), or has
+ * changed meanwhile. */
+static stoa_err ordered_already(struct checkout *c)
+{
+    struct pending order;
+
+    if (stoa_json_str(c->cart, "order_id").len > 0 && pending_read(c->req, &order))
+        return stoa_reply_redirect(c->req, pending_path(c->arena, &order));
+    return stoa_reply_redirect(c->req, STOA_STR("/cart?notice=changed"));
+}
+
 static stoa_err refused(struct checkout *c, const struct stoa_answer *answer,
                         struct form_errors *errors)
 {
     stoa_str code = stoa_json_str(answer->json, "code");
+    stoa_str detail = stoa_json_str(answer->json, "detail");
 
     if (answer->status == 402)
         return show_again(c, 402,
@@ -251,10 +263,19 @@ static stoa_err refused(struct checkout *c, const struct stoa_answer *answer,
     if (stoa_str_is(code, "SOLD_OUT"))
         return stoa_reply_redirect(c->req, STOA_STR("/cart?notice=sold_out"));
     if (answer->status == 409 || answer->status == 404)
-        return stoa_reply_redirect(c->req, STOA_STR("/cart?notice=changed"));
+        return ordered_already(c);
+    if (stoa_str_is(code, "KEY_REUSED"))
+        return show_again(c, 422,
+                          STOA_STR("You changed this form after sending it. Please check it and "
+                                   "order again."),
+                          errors);
     if (answer->status == 422) {
         form_errors_take(errors, answer->json);
-        return show_again(c, 422, STOA_STR("Please check what you entered."), errors);
+        return show_again(c, 422,
+                          stoa_json_count(errors->list) == 0 && detail.len > 0
+                              ? detail
+                              : STOA_STR("Please check what you entered."),
+                          errors);
     }
     return page_error_of(answer);
 }

@@ -1,6 +1,7 @@
 /* call/invoke.c: straight line from deadline to reply. SPDX-License-Identifier: Apache-2.0 */
 #include "call/invoke.h"
 
+#include "arena_private.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "call/journal.h"
@@ -28,6 +29,12 @@ static void report(struct stoa_req *req, const char *what, stoa_err err)
               stoa_f("route", stoa_z(req->route_path)), stoa_f("error", stoa_z(stoa_err_name(err))));
 }
 
+/* The gate looks after visitors' requests when all their calls are over. */
+static bool took_too_much(const struct stoa_req *req)
+{
+    return !req->is_edge && !req->parent && stoa_arena_over_limit(req->arena);
+}
+
 stoa_err invoke_handler(struct stoa_req *req, stoa_handler handler)
 {
     int64_t before = fiber_deadline();
@@ -41,6 +48,10 @@ stoa_err invoke_handler(struct stoa_req *req, stoa_handler handler)
         tx_rollback(req->tx);
         report(req, "a handler returned with an open transaction; it was rolled back", err);
         err = err == STOA_OK ? STOA_E_TX : err;
+    }
+    if (took_too_much(req)) {
+        report(req, "a handler took more memory than one may", STOA_E_BUSY);
+        err = err == STOA_OK ? STOA_E_BUSY : err;
     }
     fiber_set_deadline(before);
     return err;
@@ -87,6 +98,7 @@ struct stoa_req *invoke_request_create(struct world *world, uint32_t plugin, int
     struct stoa_req *req = stoa_new(arena, struct stoa_req);
     uint32_t loop = loop_current() ? loop_index(loop_current()) : 0;
 
+    stoa_arena_limit(arena, REQUEST_ARENA_MAX);
     req->arena = arena;
     req->world = world;
     req->loop = loop;

@@ -249,7 +249,10 @@ int node_run_task(struct node *node, int (*work)(struct node *node))
 {
     struct task task = {{.run = task_start}, node, work, EXIT_FAILED};
 
+    fiber_crash_init_thread();
     loop_post(node->loops[0], &task.message);
     loop_run(node->loops[0]);
+    fiber_finish_thread();
+    fiber_crash_finish_thread();
     return task.result;
 }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/fault.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "call/events.h"
 #include "call/invoke.h"
 #include "call/jobs.h"
@@ -49,6 +50,7 @@ static void stop_all(struct serve *s)
 
 static void flush(struct loop_hook *hook)
 {
+    metric_set(METRIC_fibers_live, fiber_live());
     log_flush();
 }
 
@@ -177,7 +179,6 @@ static void start_loop(struct loop_message *message)
 
     start->flush.run = flush;
     loop_add_hook(loop_current(), &start->flush);
-    fiber_crash_init_thread();
     cache_attach(s->node.resources->cache);
     world_publish(s->node.world);
     if (loop_index(loop_current()) == 0) {
@@ -191,8 +192,11 @@ static void start_loop(struct loop_message *message)
 
 static void *loop_thread(void *arg)
 {
+    fiber_crash_init_thread();
     loop_run(arg);
     log_flush();
+    fiber_finish_thread();
+    fiber_crash_finish_thread();
     return NULL;
 }
 

@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "gate/dispatch.h"
 
+#include "arena_private.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/metrics.h"
 #include "call/invoke.h"
 #include "call/permit.h"
@@ -141,9 +143,25 @@ static stoa_err admit(struct stoa_req *req)
     return check_visitor(req, route);
 }
 
+/* What took too much is not sent either: its size is the plugin's mistake, and sending would hold it
+ * for as long as the visitor reads. */
+static void check_memory(struct stoa_req *req)
+{
+    if (!stoa_arena_over_limit(req->arena))
+        return;
+    log_error(req->plugin_name, "a request took more memory than one may",
+              stoa_f("route", stoa_z(req->route_path)), stoa_f("request", stoa_z(req->id)),
+              stoa_f("bytes", stoa_i((int64_t)stoa_arena_used(req->arena))),
+              stoa_f("limit", stoa_i(REQUEST_ARENA_MAX)));
+    request_problem(req, STOA_E_BUSY, "the answer needs more memory than one request may take",
+                    STOA_NO_FIELDS);
+    request_format_reply(req);
+}
+
 static void finish(struct stoa_req *req)
 {
     request_format_reply(req);
+    check_memory(req);
     if (req->reply.status >= 500)
         metric_add(METRIC_responses_5xx_total, 1);
     if (req->world->is_development && req->statements > 0)
@@ -156,6 +174,7 @@ void gate_dispatch(struct stoa_req *req)
 {
     stoa_err err;
 
+    stoa_arena_limit(req->arena, REQUEST_ARENA_MAX);
     req->is_edge = true;
     req->route_path = "";
     req->plugin_name = "host";

@@ -23,6 +23,7 @@ enum {
     REQUEST_REPLY_HEADERS_MAX = 24,
     REQUEST_REPLY_MAX = 8 << 20,    /* bytes of a reply's body */
     REQUEST_HELD_MAX = 8,           /* cache entries lent; more are copied */
+    REQUEST_ARENA_MAX = 64 << 20,   /* bytes of one request and the calls it makes; past it: 503 */
 };
 
 struct request_header {

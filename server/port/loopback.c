@@ -2,6 +2,7 @@
  * written down, read back, done by port_local on the host's request, and its answer written and read
  * again, into memory that ends with the handler: a pointer that should not have crossed dangles, and
  * ASan says so. SPDX-License-Identifier: Apache-2.0 */
+#include "arena_private.h"
 #include "call/tx.h"
 #include "port/codec.h"
 #include "port/port.h"
@@ -47,6 +48,7 @@ static stoa_err loopback_enter(struct stoa_req *host, stoa_handler handler, void
     struct wire w;
     stoa_err err;
 
+    stoa_arena_limit(arena, REQUEST_ARENA_MAX);
     wire_begin(&w, host->arena);
     put_request(&w.out, host);
     wire_turn(&w, arena);
@@ -59,6 +61,8 @@ static stoa_err loopback_enter(struct stoa_req *host, stoa_handler handler, void
     carry_reply(host, req);
     err = handler(req, self);
     carry_reply(req, host);
+    if (stoa_arena_over_limit(arena) && err == STOA_OK)
+        err = STOA_E_BUSY;
     stoa_arena_destroy(arena);
     return err;
 }

@@ -27,7 +27,7 @@ return stoa.config {{
               shipping = {{}}, notification = {{}}, storefront = {{ theme = "aurora" }} }},
   nodes = {{ all = {{ listen = {{ "127.0.0.1:0" }}, run = "*" }} }},
   limits = {{ event_backoff = "50ms", {limits} }},
-  rate = {{ requests = 0, {rate} }},
+  rate = {{ {rate} }},
   log = {{ format = "json", level = "info" }},
   {more}
 }}
@@ -71,7 +71,7 @@ class Shop:
         self.database = make_database() if kind == "postgresql" else None
         resource = f'stoa.postgresql {{ url = "{self.database}" }}' if self.database else "stoa.sqlite {}"
         values = {"port": os.environ.get("STOA_TEST_PORT", "local"), "product": "", "order": "",
-                  "limits": "", "rate": "", "more": "", **config}
+                  "limits": "", "rate": "requests = 0", "more": "", **config}
         self.config = folder / "config.lua"
         self.config.write_text(CONFIG.format(root=ROOT, sql=resource, **values))
 

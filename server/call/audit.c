@@ -1,4 +1,5 @@
-/* call/audit.c: nothing is corrected here; people decide about money. SPDX-License-Identifier: Apache-2.0 */
+/* call/audit.c: nothing is corrected here; people decide about money. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "call/audit.h"
 
 #include "base/clock.h"
@@ -49,7 +50,8 @@ static void ask_plugin(struct audit *a, uint32_t plugin)
     req->route_path = "audit";
     err = invoke_handler(req, g->desc.audit);
     if (err != STOA_OK)
-        stoa_json_set_str(find(a, g->name, "audit_failed"), "detail", stoa_str_of(stoa_err_name(err)));
+        stoa_json_set_str(find(a, g->name, "audit_failed"), "detail",
+                          stoa_str_of(stoa_err_name(err)));
     take_findings(a, g->name, stoa_json_get(req->reply.json, "findings"));
     totals = stoa_json_get(req->reply.json, "totals");
     if (totals)
@@ -78,10 +80,12 @@ static void check_events(struct audit *a, struct sql *sql)
     stoa_json_set(a->totals, "events", totals);
 }
 
-/* Compared only when nothing is in flight: between two plugins' transactions sums differ rightly. */
+/* Compared only when nothing is in flight: between two plugins' transactions sums differ rightly.
+ */
 static void compare(struct audit *a, const char *left, const char *right, const char *code)
 {
-    const struct stoa_json *l = stoa_json_get(a->totals, left), *r = stoa_json_get(a->totals, right);
+    const struct stoa_json *l = stoa_json_get(a->totals, left),
+                           *r = stoa_json_get(a->totals, right);
     struct stoa_json *f;
 
     if (!l || !r || stoa_json_int(l, "", 0) == stoa_json_int(r, "", 0))

@@ -8,7 +8,8 @@
 
 enum { AUDIT_TIMEOUT_MS = 60000 };
 
-/* On a fiber. {"findings": [{"plugin", "code", "detail", …}], "totals": {plugin: {…}}}, in the arena. */
+/* On a fiber. {"findings": [{"plugin", "code", "detail", …}], "totals": {plugin: {…}}}, in the
+ * arena. */
 struct stoa_json *audit_world(struct world *world, struct stoa_arena *arena);
 
 #endif

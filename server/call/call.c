@@ -18,8 +18,8 @@ static void copy_headers(struct stoa_req *child, struct stoa_fields fields)
     child->headers = stoa_new_array(child->arena, struct request_header, count + 1);
     for (uint32_t i = 0; i < count; i++)
         if (fields.ptr[i].value.kind == STOA_V_STR)
-            child->headers[child->header_count++] = (struct request_header){
-                stoa_str_of(fields.ptr[i].name), fields.ptr[i].value.s};
+            child->headers[child->header_count++] =
+                (struct request_header){stoa_str_of(fields.ptr[i].name), fields.ptr[i].value.s};
 }
 
 static struct stoa_req *child_create(struct stoa_req *req, stoa_method method, stoa_str target)
@@ -76,8 +76,8 @@ static stoa_err find_route(struct stoa_req *child, const char *plugin)
 {
     uint32_t allowed;
     stoa_err err;
-    const struct route *route =
-        route_match(child->world->routes, child->method, child->path, child->params, &err, &allowed);
+    const struct route *route = route_match(child->world->routes, child->method, child->path,
+                                            child->params, &err, &allowed);
 
     if (!route)
         return STOA_E_PLUGIN;
@@ -108,7 +108,8 @@ stoa_err call_local(struct stoa_req *req, const struct stoa_call *call, struct s
         return err;
     }
     invoke_route(child);
-    /* Out of its own shorter time, with the caller's time left: the caller decides what that means. */
+    /* Out of its own shorter time, with the caller's time left: the caller decides what that means.
+     */
     if (child->reply.is_problem && clock_monotonic_ms() >= child->deadline_ms)
         return STOA_E_TIMEOUT;
     read_answer(child, ret);

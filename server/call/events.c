@@ -19,8 +19,8 @@ struct relay {
     struct loop *loop;
     struct fiber_wait nap;
     bool napping;
-    _Atomic bool poked;  /* something was committed since the last step began */
-    _Atomic bool posted; /* message is on its way */
+    _Atomic bool poked;          /* something was committed since the last step began */
+    _Atomic bool posted;         /* message is on its way */
     _Atomic int64_t lease_until; /* monotonic ms */
     int64_t housekeeping_at;
     struct loop_message message;
@@ -37,9 +37,8 @@ static const struct stoa_stmt LEASE = {
     " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until"
     " WHERE stoa_lease.owner = excluded.owner OR stoa_lease.until < $3",
     NULL, 0, 0};
-static const struct stoa_stmt WAITING = {"outbox.waiting",
-                                         "SELECT id FROM stoa_outbox ORDER BY id LIMIT 200", NULL,
-                                         STOA_SQL_READ, 0};
+static const struct stoa_stmt WAITING = {
+    "outbox.waiting", "SELECT id FROM stoa_outbox ORDER BY id LIMIT 200", NULL, STOA_SQL_READ, 0};
 /* $1: [{"e": event, "s": subscriber}], $2: [id] */
 static const struct stoa_stmt FAN_OUT = {
     "outbox.fan_out",
@@ -60,7 +59,8 @@ static const struct stoa_stmt FORGET = {
 /* In order per subscriber and aggregate: what an earlier event still waits for waits, too. */
 static const struct stoa_stmt DUE = {
     "bus.due",
-    "SELECT event_id, subscriber, event, aggregate, data, trace, created_at, attempt FROM stoa_bus b"
+    "SELECT event_id, subscriber, event, aggregate, data, trace, created_at, attempt FROM stoa_bus "
+    "b"
     " WHERE state = 'ready' AND next_at <= $1 AND NOT EXISTS (SELECT 1 FROM stoa_bus e"
     " WHERE e.subscriber = b.subscriber AND e.aggregate = b.aggregate AND e.state = 'ready'"
     " AND e.event_id < b.event_id) ORDER BY event_id LIMIT 16",
@@ -89,15 +89,15 @@ static void wake_on_loop(struct loop_message *message)
     }
 }
 
-void events_init(struct resources *resources, uint32_t loops, const char *owner, uint32_t backoff_ms)
+void events_init(struct resources *resources, uint32_t loops, const char *owner,
+                 uint32_t backoff_ms)
 {
     snprintf(owner_name, sizeof owner_name, "%s", owner);
     backoff_base_ms = backoff_ms;
     relay_count = resources->sql_count;
     for (uint32_t i = 0; i < relay_count; i++)
-        relays[i] = (struct relay){.sql = resources->sql[i],
-                                   .loop_index = i % loops,
-                                   .message = {.run = wake_on_loop}};
+        relays[i] = (struct relay){
+            .sql = resources->sql[i], .loop_index = i % loops, .message = {.run = wake_on_loop}};
     atomic_store(&stopping, false);
 }
 
@@ -156,7 +156,8 @@ static stoa_str subscribers(struct stoa_arena *arena, const struct world *world)
     for (uint32_t i = 0; i < w->subscription_count; i++) {
         struct stoa_json *s = stoa_json_push(list, stoa_json_object(arena));
         stoa_json_set_str(s, "e", stoa_str_of(w->subscriptions[i].event));
-        stoa_json_set_str(s, "s", stoa_str_of(world->generations[w->subscriptions[i].plugin]->name));
+        stoa_json_set_str(s, "s",
+                          stoa_str_of(world->generations[w->subscriptions[i].plugin]->name));
     }
     return format(arena, list);
 }
@@ -190,7 +191,8 @@ static uint32_t fan_out(struct relay *r, struct stoa_arena *arena, const struct 
         stoa_json_push(ids, stoa_json_new_str(arena, stoa_rows_str(rows, i, "id")));
     if (fan_out_tx(r, arena, subscribers(arena, world), format(arena, ids)) == STOA_OK)
         return stoa_rows_count(rows);
-    log_warn("events", "the outbox could not be relayed", stoa_f("error", stoa_z(sql_last_error())));
+    log_warn("events", "the outbox could not be relayed",
+             stoa_f("error", stoa_z(sql_last_error())));
     return 0;
 }
 

@@ -9,14 +9,14 @@
 enum {
     EVENT_ATTEMPTS_MAX = 5,
     EVENT_TIMEOUT_MS = 30000,
-    EVENT_BATCH = 16,         /* deliveries at once */
-    EVENT_RELAY_BATCH = 200,  /* outbox rows a step */
-    EVENT_POLL_MS = 500,      /* when nobody wakes the relay */
+    EVENT_BATCH = 16,        /* deliveries at once */
+    EVENT_RELAY_BATCH = 200, /* outbox rows a step */
+    EVENT_POLL_MS = 500,     /* when nobody wakes the relay */
     LEASE_MS = 5000,
 };
 
-/* Before the loops run. owner: this process, the same after a restart. backoff_ms: first pause after
- * a failed delivery, doubled each time. */
+/* Before the loops run. owner: this process, the same after a restart. backoff_ms: first pause
+ * after a failed delivery, doubled each time. */
 void events_init(struct resources *resources, uint32_t loops, const char *owner,
                  uint32_t backoff_ms);
 /* On each loop's thread: starts the relays that belong to it. */

@@ -26,7 +26,8 @@ void invoke_prepare(struct stoa_req *req, const struct route *route)
 static void report(struct stoa_req *req, const char *what, stoa_err err)
 {
     log_error(req->plugin_name, what, stoa_f("request", stoa_z(req->id)),
-              stoa_f("route", stoa_z(req->route_path)), stoa_f("error", stoa_z(stoa_err_name(err))));
+              stoa_f("route", stoa_z(req->route_path)),
+              stoa_f("error", stoa_z(stoa_err_name(err))));
 }
 
 /* The gate looks after visitors' requests when all their calls are over. */

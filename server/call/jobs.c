@@ -25,7 +25,8 @@ static void run_once(struct world *world, const struct job *job)
     if (err != STOA_OK) {
         metric_add(METRIC_jobs_failed_total, 1);
         log_warn("jobs", "a job failed", stoa_f("job", stoa_z(job->name)),
-                 stoa_f("error", stoa_z(stoa_err_name(err))), stoa_f("sql", stoa_z(sql_last_error())));
+                 stoa_f("error", stoa_z(stoa_err_name(err))),
+                 stoa_f("sql", stoa_z(sql_last_error())));
     }
     invoke_request_destroy(req);
 }
@@ -45,7 +46,8 @@ static uint32_t step(const char *name)
     const struct job *job = find_job(world, name);
     uint32_t every = job ? job->every_ms : 0;
 
-    if (job && events_lease_held(world_instance(world, loop_index(loop_current()), job->plugin)->sql))
+    if (job &&
+        events_lease_held(world_instance(world, loop_index(loop_current()), job->plugin)->sql))
         run_once(world, job);
     world_unpin(world);
     return every;
@@ -69,7 +71,8 @@ static void expire_run(void *arg)
     fiber_set_deadline(INT64_MAX);
     while (fiber_sleep(EXPIRE_EVERY_MS) == STOA_OK && !events_stopping())
         for (uint32_t i = 0; i < resources->sql_count; i++)
-            if (events_lease_held(resources->sql[i]) && journal_expire(resources->sql[i]) != STOA_OK)
+            if (events_lease_held(resources->sql[i]) &&
+                journal_expire(resources->sql[i]) != STOA_OK)
                 log_warn("journal", "old rows could not be deleted",
                          stoa_f("sql", stoa_z(sql_last_error())));
 }

@@ -67,7 +67,8 @@ static stoa_str hash_request(struct stoa_req *req)
 
     crypto_hash_sha256_init(&state);
     for (uint32_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        crypto_hash_sha256_update(&state, (const unsigned char *)&parts[i].len, sizeof parts[i].len);
+        crypto_hash_sha256_update(&state, (const unsigned char *)&parts[i].len,
+                                  sizeof parts[i].len);
         crypto_hash_sha256_update(&state, (const unsigned char *)parts[i].ptr, parts[i].len);
     }
     crypto_hash_sha256_final(&state, digest);
@@ -115,8 +116,8 @@ static stoa_err replay(struct stoa_req *req, const struct stoa_rows *rows)
 static stoa_err judge(struct stoa_req *req, const struct stoa_rows *rows, bool *answered)
 {
     if (!stoa_str_eq(stoa_rows_str(rows, 0, "request_hash"), req->journal->request_hash))
-        return stoa_fail(req, STOA_E_KEY_REUSED, "the Idempotency-Key came with another request before",
-                         STOA_NO_FIELDS);
+        return stoa_fail(req, STOA_E_KEY_REUSED,
+                         "the Idempotency-Key came with another request before", STOA_NO_FIELDS);
     if (stoa_str_is(stoa_rows_str(rows, 0, "state"), "done")) {
         *answered = true;
         return replay(req, rows);
@@ -143,15 +144,16 @@ stoa_err journal_read(struct stoa_req *req, bool *answered)
         return STOA_OK;
     if (!is_key(key))
         return stoa_fail(req, STOA_E_INVALID,
-                         "an Idempotency-Key has 1 to 255 visible ASCII characters", STOA_NO_FIELDS);
+                         "an Idempotency-Key has 1 to 255 visible ASCII characters",
+                         STOA_NO_FIELDS);
     j = stoa_new(req->arena, struct journal);
     j->key = key;
     j->scope = scope_of(req);
     j->request_hash = hash_request(req);
     req->journal = j;
     request_root(req)->statements++;
-    STOA_TRY(sql_exec(req->instance->sql, "host", &READ, STOA_ARGS(stoa_s(j->scope), stoa_s(j->key)),
-                      req->arena, &rows));
+    STOA_TRY(sql_exec(req->instance->sql, "host", &READ,
+                      STOA_ARGS(stoa_s(j->scope), stoa_s(j->key)), req->arena, &rows));
     return stoa_rows_count(rows) == 0 ? STOA_OK : judge(req, rows, answered);
 }
 
@@ -169,10 +171,10 @@ static stoa_err write_inbox(struct stoa_tx *tx, struct journal *j)
 {
     const struct stoa_rows *rows = NULL;
 
-    STOA_TRY(tx_exec_host(tx, &WRITE_INBOX,
-                          STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_z(owner_name),
-                                    stoa_i(clock_utc_ms())),
-                          &rows));
+    STOA_TRY(tx_exec_host(
+        tx, &WRITE_INBOX,
+        STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_z(owner_name), stoa_i(clock_utc_ms())),
+        &rows));
     if (stoa_rows_affected(rows) == 1)
         return STOA_OK;
     j->state = JOURNAL_DUPLICATE;
@@ -220,8 +222,8 @@ void journal_finish(struct stoa_req *req)
         return;
     request_root(req)->statements++;
     if (req->reply.status >= 500) {
-        err = sql_exec(req->instance->sql, "host", &FREE, STOA_ARGS(stoa_s(j->scope), stoa_s(j->key)),
-                       req->arena, NULL);
+        err = sql_exec(req->instance->sql, "host", &FREE,
+                       STOA_ARGS(stoa_s(j->scope), stoa_s(j->key)), req->arena, NULL);
     } else {
         request_format_reply(req);
         err = sql_exec(req->instance->sql, "host", &STORE,
@@ -230,8 +232,8 @@ void journal_finish(struct stoa_req *req)
                        req->arena, NULL);
     }
     if (err != STOA_OK)
-        log_warn("journal", "the reply could not be kept", stoa_f("error", stoa_z(stoa_err_name(err))),
-                 stoa_f("request", stoa_z(req->id)));
+        log_warn("journal", "the reply could not be kept",
+                 stoa_f("error", stoa_z(stoa_err_name(err))), stoa_f("request", stoa_z(req->id)));
 }
 
 struct stoa_once stoa_once(struct stoa_req *req)

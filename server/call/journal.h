@@ -7,7 +7,7 @@
 
 enum {
     JOURNAL_KEY_MAX = 255,
-    JOURNAL_LEASE_MARGIN_MS = 5000, /* past the request's deadline its row is free to resume */
+    JOURNAL_LEASE_MARGIN_MS = 5000,     /* past the request's deadline its row is free to resume */
     JOURNAL_KEEP_MS = 48 * 3600 * 1000, /* keys are honoured for 24 h at least */
 };
 
@@ -32,7 +32,8 @@ void journal_init(const char *owner);
 STOA_NODISCARD stoa_err journal_recover(struct sql *sql);
 
 /* Reads the row for the request's Idempotency-Key, if it has one. *answered: the reply is filled in
- * from the journal and the handler must not run. STOA_E_IN_FLIGHT, STOA_E_KEY_REUSED, STOA_E_INVALID. */
+ * from the journal and the handler must not run. STOA_E_IN_FLIGHT, STOA_E_KEY_REUSED,
+ * STOA_E_INVALID. */
 STOA_NODISCARD stoa_err journal_read(struct stoa_req *req, bool *answered);
 /* For an event's handler: key is the event's id. */
 void journal_inbox(struct stoa_req *req, const char *subscriber, stoa_str event_id);

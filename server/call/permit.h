@@ -1,4 +1,5 @@
-/* call/permit.h: may this identity use this route? Deny by default. SPDX-License-Identifier: Apache-2.0 */
+/* call/permit.h: may this identity use this route? Deny by default. SPDX-License-Identifier:
+ * Apache-2.0 */
 #ifndef CALL_PERMIT_H
 #define CALL_PERMIT_H
 

@@ -1,4 +1,5 @@
-/* call/tx.c: nothing of it is visible before the commit, all of it after. SPDX-License-Identifier: Apache-2.0 */
+/* call/tx.c: nothing of it is visible before the commit, all of it after. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "call/tx.h"
 
 #include "base/clock.h"

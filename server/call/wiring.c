@@ -1,4 +1,5 @@
-/* call/wiring.c: descriptors in, tables out; every string is copied. SPDX-License-Identifier: Apache-2.0 */
+/* call/wiring.c: descriptors in, tables out; every string is copied. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "call/wiring.h"
 
 #include "route/route.h"
@@ -34,7 +35,8 @@ static stoa_err add_providers(struct world *w, uint32_t plugin, struct diag *dia
         struct stoa_provide p;
         span_read(&g->desc.provides, i, &p, sizeof p);
         if (!p.point || !p.handler || wiring->provider_count == WIRING_ENTRIES_MAX)
-            return refuse(g, "an extension point without a name or handler, or more than 1,024", diag);
+            return refuse(g, "an extension point without a name or handler, or more than 1,024",
+                          diag);
         wiring->providers[wiring->provider_count++] = (struct point_provider){
             stoa_cstr(w->arena, stoa_str_of(p.point)), p.handler, plugin, p.required};
     }
@@ -51,8 +53,8 @@ static stoa_err add_subscriptions(struct world *w, uint32_t plugin, struct diag 
         span_read(&g->desc.hears, i, &h, sizeof h);
         if (!h.event || !h.handler || wiring->subscription_count == WIRING_ENTRIES_MAX)
             return refuse(g, "an event without a name or handler, or more than 1,024", diag);
-        wiring->subscriptions[wiring->subscription_count++] = (struct subscription){
-            stoa_cstr(w->arena, stoa_str_of(h.event)), h.handler, plugin};
+        wiring->subscriptions[wiring->subscription_count++] =
+            (struct subscription){stoa_cstr(w->arena, stoa_str_of(h.event)), h.handler, plugin};
     }
     return STOA_OK;
 }

@@ -7,22 +7,33 @@
 #include <stdlib.h>
 
 const struct command commands[] = {
-    {"run", "serve the shop until a signal (TERM drains)", "stoa run\nstoa run --port 8081 --data /srv/shop",
-     command_run},
+    {"run", "serve the shop until a signal (TERM drains)",
+     "stoa run\nstoa run --port 8081 --data /srv/shop", command_run},
     {"check", "read the configuration and say what is wrong",
      "stoa check -c config.lua\nstoa check --effective   (also: stoa -T)\nstoa check --reference",
      command_check},
     {"migrate", "bring the databases' tables up to date", "stoa migrate\nstoa migrate --json",
      command_migrate},
     {"seed", "put demonstration products into an empty shop", "stoa seed --data var", command_seed},
-    {"status", "what the running shop is doing", "stoa status\nstoa status --json | jq .connections",
-     command_status},
-    {"audit", "check that money, stock and mail add up", "stoa audit\nstoa audit --json", command_audit},
+    {"status", "what the running shop is doing",
+     "stoa status\nstoa status --json | jq .connections", command_status},
+    {"audit", "check that money, stock and mail add up", "stoa audit\nstoa audit --json",
+     command_audit},
 };
 const uint32_t command_count = sizeof commands / sizeof *commands;
 
-enum { OPT_DATA = 256, OPT_NODE, OPT_LISTEN, OPT_PORT, OPT_JSON, OPT_QUIET, OPT_REFERENCE,
-       OPT_EFFECTIVE, OPT_DEVELOPMENT, OPT_VERSION };
+enum {
+    OPT_DATA = 256,
+    OPT_NODE,
+    OPT_LISTEN,
+    OPT_PORT,
+    OPT_JSON,
+    OPT_QUIET,
+    OPT_REFERENCE,
+    OPT_EFFECTIVE,
+    OPT_DEVELOPMENT,
+    OPT_VERSION
+};
 
 static const struct {
     struct option option;
@@ -30,12 +41,20 @@ static const struct {
     const char *help;
 } options[] = {
     {{"config", required_argument, NULL, 'c'}, "FILE", "configuration (config.lua)"},
-    {{"data", required_argument, NULL, OPT_DATA}, "DIR", "data folder, instead of the configuration's"},
-    {{"node", required_argument, NULL, OPT_NODE}, "NAME", "which node of the configuration this is"},
-    {{"listen", required_argument, NULL, OPT_LISTEN}, "ADDRESS", "listen there, instead of the node's"},
+    {{"data", required_argument, NULL, OPT_DATA},
+     "DIR",
+     "data folder, instead of the configuration's"},
+    {{"node", required_argument, NULL, OPT_NODE},
+     "NAME",
+     "which node of the configuration this is"},
+    {{"listen", required_argument, NULL, OPT_LISTEN},
+     "ADDRESS",
+     "listen there, instead of the node's"},
     {{"port", required_argument, NULL, OPT_PORT}, "N", "listen on 127.0.0.1:N; 0: any free port"},
     {{"development", no_argument, NULL, OPT_DEVELOPMENT}, NULL, "mailbox page and error details"},
-    {{"effective", no_argument, NULL, OPT_EFFECTIVE}, NULL, "check: print all settings, secrets masked"},
+    {{"effective", no_argument, NULL, OPT_EFFECTIVE},
+     NULL,
+     "check: print all settings, secrets masked"},
     {{"reference", no_argument, NULL, OPT_REFERENCE}, NULL, "check: print the table of all keys"},
     {{"json", no_argument, NULL, OPT_JSON}, NULL, "print JSON"},
     {{"quiet", no_argument, NULL, OPT_QUIET}, NULL, "no progress"},
@@ -112,18 +131,38 @@ static bool set_port(struct cli *cli, const char *value)
 static bool set_option(struct cli *cli, int option, const char *value)
 {
     switch (option) {
-    case 'c': cli->config = value; return true;
-    case OPT_DATA: cli->data = value; return true;
-    case OPT_NODE: cli->node = value; return true;
-    case OPT_LISTEN: cli->listen = value; return true;
-    case OPT_JSON: cli->is_json = true; return true;
-    case OPT_QUIET: cli->is_quiet = true; return true;
-    case OPT_REFERENCE: cli->is_reference = true; return true;
+    case 'c':
+        cli->config = value;
+        return true;
+    case OPT_DATA:
+        cli->data = value;
+        return true;
+    case OPT_NODE:
+        cli->node = value;
+        return true;
+    case OPT_LISTEN:
+        cli->listen = value;
+        return true;
+    case OPT_JSON:
+        cli->is_json = true;
+        return true;
+    case OPT_QUIET:
+        cli->is_quiet = true;
+        return true;
+    case OPT_REFERENCE:
+        cli->is_reference = true;
+        return true;
     case 'T':
-    case OPT_EFFECTIVE: cli->is_effective = true; return true;
-    case OPT_DEVELOPMENT: cli->is_development = true; return true;
-    case OPT_PORT: return set_port(cli, value);
-    default: return false;
+    case OPT_EFFECTIVE:
+        cli->is_effective = true;
+        return true;
+    case OPT_DEVELOPMENT:
+        cli->is_development = true;
+        return true;
+    case OPT_PORT:
+        return set_port(cli, value);
+    default:
+        return false;
     }
 }
 

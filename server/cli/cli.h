@@ -11,15 +11,16 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 struct cli {
     const char *program; /* argv[0] */
     const char *command;
-    const char *config; /* -c FILE */
-    const char *data;   /* --data DIR, or NULL */
-    const char *node;   /* --node NAME, or NULL */
-    const char *listen; /* --listen ADDRESS or --port N, or NULL */
-    bool is_json;       /* --json */
-    bool is_quiet;      /* --quiet */
-    bool is_reference;  /* check --reference: the table of all keys */
-    bool is_effective;  /* check --effective, -T: defaults filled in, secrets masked */
-    bool is_development; /* --development: mailbox and error details, whatever the configuration says */
+    const char *config;  /* -c FILE */
+    const char *data;    /* --data DIR, or NULL */
+    const char *node;    /* --node NAME, or NULL */
+    const char *listen;  /* --listen ADDRESS or --port N, or NULL */
+    bool is_json;        /* --json */
+    bool is_quiet;       /* --quiet */
+    bool is_reference;   /* check --reference: the table of all keys */
+    bool is_effective;   /* check --effective, -T: defaults filled in, secrets masked */
+    bool is_development; /* --development: mailbox and error details, whatever the configuration
+                            says */
 };
 
 struct command {

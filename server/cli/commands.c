@@ -1,4 +1,5 @@
-/* cli/commands.c: the short subcommands: check, migrate, status. SPDX-License-Identifier: Apache-2.0 */
+/* cli/commands.c: the short subcommands: check, migrate, status. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "cli/control.h"
 #include "cli/node.h"
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* cli/control.c: small, local, for whoever may read the data folder. SPDX-License-Identifier: Apache-2.0 */
+/* cli/control.c: small, local, for whoever may read the data folder. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "cli/control.h"
 
 #include "base/clock.h"
@@ -30,7 +31,8 @@ static struct sockaddr_un address_in(const char *data)
     return address;
 }
 
-stoa_err control_create(struct node *node, struct http *http, struct diag *diag, struct control **ret)
+stoa_err control_create(struct node *node, struct http *http, struct diag *diag,
+                        struct control **ret)
 {
     struct control *c = calloc(1, sizeof *c);
     mode_t before;
@@ -47,7 +49,8 @@ stoa_err control_create(struct node *node, struct http *http, struct diag *diag,
         *ret = c;
         return STOA_OK;
     }
-    diag_set(diag, c->address.sun_path, 0, 0, "the control socket cannot be opened: %s", strerror(errno));
+    diag_set(diag, c->address.sun_path, 0, 0, "the control socket cannot be opened: %s",
+             strerror(errno));
     diag_hint(diag, "the path may be too long (107 bytes); choose a shorter --data DIR");
     free(c);
     return STOA_E_CONFIG;
@@ -60,7 +63,8 @@ static struct stoa_json *status_json(struct control *c, struct stoa_arena *arena
     const struct world *w = c->node->world;
 
     stoa_json_set_str(status, "version", STOA_STR(STOA_VERSION));
-    stoa_json_set_str(status, "state", http_is_draining(c->http) ? STOA_STR("draining") : STOA_STR("serving"));
+    stoa_json_set_str(status, "state",
+                      http_is_draining(c->http) ? STOA_STR("draining") : STOA_STR("serving"));
     stoa_json_set_int(status, "pid", getpid());
     stoa_json_set_int(status, "uptime_s", (clock_monotonic_ms() - c->started_ms) / 1000);
     stoa_json_set_str(status, "config_hash", stoa_str_of(config_hash(c->node->config)));

@@ -53,7 +53,8 @@ static void find_plugins(struct node *node)
         snprintf(node->plugin_path, sizeof node->plugin_path, "%s/plugins", self);
 }
 
-/* Who this process is in leases and the journal: the same after a restart, another on another machine. */
+/* Who this process is in leases and the journal: the same after a restart, another on another
+ * machine. */
 static void name_owner(struct node *node)
 {
     stoa_str data = config_str(node->config, "data"), name = config_str(node->config, "node.name");
@@ -89,7 +90,8 @@ stoa_err node_lock(struct node *node, struct diag *diag)
     if (node->lock_fd >= 0 && flock(node->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return STOA_OK;
     diag_set(diag, path, 0, 0,
-             errno == EWOULDBLOCK ? "another stoa serves this data folder" : "it cannot be locked: %s",
+             errno == EWOULDBLOCK ? "another stoa serves this data folder"
+                                  : "it cannot be locked: %s",
              strerror(errno));
     diag_hint(diag, "stop it, or use another folder with --data DIR");
     return STOA_E_CONFIG;
@@ -145,7 +147,8 @@ static stoa_err check_migrations(struct node *node, struct diag *diag)
     snprintf(path, sizeof path, "%.*s", (int)folder.len, folder.ptr);
     for (uint32_t i = 0; i < node->resources->sql_count && !pending; i++)
         STOA_TRY(sql_migrations_pending(node->resources->sql[i], path, "host", diag, &pending));
-    for (const struct stoa_json *p = stoa_json_first(plugins); p && !pending; p = stoa_json_next(p)) {
+    for (const struct stoa_json *p = stoa_json_first(plugins); p && !pending;
+         p = stoa_json_next(p)) {
         struct sql *sql = sql_of(node, stoa_json_name(p));
         snprintf(owner, sizeof owner, "%.*s", (int)stoa_json_name(p).len, stoa_json_name(p).ptr);
         if (sql)

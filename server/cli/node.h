@@ -22,7 +22,8 @@ struct node {
 STOA_NODISCARD stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *diag);
 /* One process serves a data folder: STOA_E_CONFIG with *diag while another does. */
 STOA_NODISCARD stoa_err node_lock(struct node *node, struct diag *diag);
-/* Opens resources, checks migrations (may_migrate: applies them), builds the world with its wiring. */
+/* Opens resources, checks migrations (may_migrate: applies them), builds the world with its wiring.
+ */
 STOA_NODISCARD stoa_err node_build(struct node *node, uint32_t loops, bool may_migrate,
                                    struct diag *diag);
 void node_close(struct node *node);

@@ -129,7 +129,8 @@ static stoa_err warm_plugins(struct node *node)
         req->route_path = "warm";
         err = invoke_handler(req, node->world->generations[p]->desc.warm);
         if (err != STOA_OK)
-            log_error("run", "a plugin could not warm up", stoa_f("plugin", stoa_z(req->plugin_name)),
+            log_error("run", "a plugin could not warm up",
+                      stoa_f("plugin", stoa_z(req->plugin_name)),
                       stoa_f("error", stoa_z(stoa_err_name(err))));
         invoke_request_destroy(req);
         STOA_TRY(err);
@@ -141,7 +142,8 @@ static void announce(struct serve *s)
 {
     for (uint32_t i = 0; http_address(s->http, i); i++)
         log_info("run", "the shop is open", stoa_f("url", stoa_z(http_address(s->http, i))),
-                 stoa_f("version", stoa_z(STOA_VERSION)), stoa_f("loops", stoa_i(s->node.loop_count)),
+                 stoa_f("version", stoa_z(STOA_VERSION)),
+                 stoa_f("loops", stoa_i(s->node.loop_count)),
                  stoa_f("plugins", stoa_i(s->node.world->plugins)),
                  stoa_f("config", stoa_z(config_hash(s->node.config))));
 }
@@ -252,7 +254,8 @@ static uint32_t read_list(struct stoa_arena *arena, const struct config *config,
     const struct stoa_json *list = stoa_json_get(config_json(config), path);
     uint32_t n = 0;
 
-    for (const struct stoa_json *e = stoa_json_first(list); e && n < LISTEN_MAX; e = stoa_json_next(e))
+    for (const struct stoa_json *e = stoa_json_first(list); e && n < LISTEN_MAX;
+         e = stoa_json_next(e))
         ret[n++] = stoa_cstr(arena, stoa_json_str(e, ""));
     return n;
 }
@@ -261,7 +264,8 @@ static stoa_err open_http(struct serve *s, struct diag *diag)
 {
     struct stoa_arena *arena = stoa_arena_create();
     const char *listen[LISTEN_MAX], *proxies[LISTEN_MAX];
-    struct http_options options = {.loops = s->node.loop_count, .limits = read_limits(s->node.config)};
+    struct http_options options = {.loops = s->node.loop_count,
+                                   .limits = read_limits(s->node.config)};
     stoa_err err;
 
     options.listen_count = read_list(arena, s->node.config, "node.listen", listen);
@@ -319,8 +323,8 @@ static stoa_err build(struct serve *s, const struct cli *cli, struct diag *diag)
     const struct config *config = s->node.config;
     uint32_t loops = loop_count(config);
 
-    rate_init((uint32_t)config_int(config, "rate.requests"), (uint32_t)config_int(config, "rate.burst"),
-              loops);
+    rate_init((uint32_t)config_int(config, "rate.requests"),
+              (uint32_t)config_int(config, "rate.burst"), loops);
     fiber_limit(limit(config, "fibers"));
     STOA_TRY(node_lock(&s->node, diag));
     STOA_TRY(node_build(&s->node, loops, config_bool(config, "development"), diag));

@@ -16,7 +16,8 @@ static int seed_plugin(struct node *node, uint32_t plugin)
     req->route_path = "seed";
     err = invoke_handler(req, g->desc.seed);
     if (err != STOA_OK)
-        fprintf(stderr, "stoa: seeding %s failed: %s %s\n", g->name, stoa_err_name(err), sql_last_error());
+        fprintf(stderr, "stoa: seeding %s failed: %s %s\n", g->name, stoa_err_name(err),
+                sql_last_error());
     else if (req->reply.json)
         fprintf(stderr, "%s: %.*s\n", g->name, (int)stoa_json_str(req->reply.json, "message").len,
                 stoa_json_str(req->reply.json, "message").ptr);
@@ -55,7 +56,8 @@ static int audit(struct node *node)
 
     stoa_buf_init(&text, arena, 4096);
     stoa_json_format(audit_as_json ? report : stoa_json_get(report, "totals"), &text);
-    for (const struct stoa_json *f = stoa_json_first(findings); f && !audit_as_json; f = stoa_json_next(f))
+    for (const struct stoa_json *f = stoa_json_first(findings); f && !audit_as_json;
+         f = stoa_json_next(f))
         print_finding(f, arena);
     printf("%.*s\n", (int)text.len, text.ptr);
     if (!audit_as_json)

@@ -22,9 +22,8 @@ static stoa_method parse_method(stoa_str text, bool *is_head)
     static const struct {
         stoa_str name;
         stoa_method method;
-    } known[] = {{{"GET", 3}, STOA_GET},     {{"POST", 4}, STOA_POST},
-                 {{"HEAD", 4}, STOA_GET},    {{"PUT", 3}, STOA_PUT},
-                 {{"PATCH", 5}, STOA_PATCH}, {{"DELETE", 6}, STOA_DELETE}};
+    } known[] = {{{"GET", 3}, STOA_GET}, {{"POST", 4}, STOA_POST},   {{"HEAD", 4}, STOA_GET},
+                 {{"PUT", 3}, STOA_PUT}, {{"PATCH", 5}, STOA_PATCH}, {{"DELETE", 6}, STOA_DELETE}};
 
     *is_head = stoa_str_is(text, "HEAD");
     for (uint32_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -97,7 +96,8 @@ static stoa_err read_json(struct stoa_req *req)
                                  stoa_f("column", stoa_i(error.column))));
 }
 
-/* Content is read before the handler, so that a handler never sees what it cannot trust to be read. */
+/* Content is read before the handler, so that a handler never sees what it cannot trust to be read.
+ */
 static stoa_err read_body(struct stoa_req *req, const struct route *route)
 {
     stoa_str type = stoa_req_header(req, "content-type");
@@ -143,8 +143,8 @@ static stoa_err admit(struct stoa_req *req)
     return check_visitor(req, route);
 }
 
-/* What took too much is not sent either: its size is the plugin's mistake, and sending would hold it
- * for as long as the visitor reads. */
+/* What took too much is not sent either: its size is the plugin's mistake, and sending would hold
+ * it for as long as the visitor reads. */
 static void check_memory(struct stoa_req *req)
 {
     if (!stoa_arena_over_limit(req->arena))

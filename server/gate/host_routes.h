@@ -1,4 +1,5 @@
-/* gate/host_routes.h: what the host itself answers: /livez, /readyz. SPDX-License-Identifier: Apache-2.0 */
+/* gate/host_routes.h: what the host itself answers: /livez, /readyz. SPDX-License-Identifier:
+ * Apache-2.0 */
 #ifndef GATE_HOST_ROUTES_H
 #define GATE_HOST_ROUTES_H
 

@@ -1,5 +1,6 @@
 /* gate/identity.c: answers are kept in the loop's cache under the session's tag, so that a revoked
- * session is gone at once (the user plugin drops "session:<id>"). SPDX-License-Identifier: Apache-2.0 */
+ * session is gone at once (the user plugin drops "session:<id>"). SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "gate/identity.h"
 
 #include "call/call.h"
@@ -35,7 +36,8 @@ static void read_identity(struct stoa_req *req, const struct stoa_json *json)
     id->permissions = stoa_json_str(json, "permissions");
 }
 
-static void remember(struct stoa_req *req, stoa_str key, const struct stoa_json *json, uint64_t epoch)
+static void remember(struct stoa_req *req, stoa_str key, const struct stoa_json *json,
+                     uint64_t epoch)
 {
     struct stoa_buf buf;
     stoa_str session = stoa_json_str(json, "session_id");
@@ -62,7 +64,8 @@ static bool recall(struct stoa_req *req, stoa_str key)
     return json != NULL;
 }
 
-/* The gate has no plugin of its own: it calls as the host, with the visitor's request as the parent. */
+/* The gate has no plugin of its own: it calls as the host, with the visitor's request as the
+ * parent. */
 static stoa_err ask(struct stoa_req *req, stoa_str session, struct stoa_answer *ret)
 {
     struct stoa_json *body = stoa_json_object(req->arena);

@@ -53,7 +53,8 @@ bool rate_take(stoa_str client, int64_t now_ms, int64_t *retry_s)
         b->tokens -= MILLI;
         return true;
     }
-    *retry_s = (MILLI - b->tokens + rate_per_second * MILLI - 1) / ((int64_t)rate_per_second * MILLI);
+    *retry_s =
+        (MILLI - b->tokens + rate_per_second * MILLI - 1) / ((int64_t)rate_per_second * MILLI);
     *retry_s = *retry_s < 1 ? 1 : *retry_s;
     return false;
 }

@@ -1,5 +1,5 @@
-/* gate/same_origin.c: Fetch Metadata first (https://www.w3.org/TR/fetch-metadata/), Origin (RFC 6454)
- * where a browser does not send it. No token in pages, so anonymous pages stay cacheable.
+/* gate/same_origin.c: Fetch Metadata first (https://www.w3.org/TR/fetch-metadata/), Origin (RFC
+ * 6454) where a browser does not send it. No token in pages, so anonymous pages stay cacheable.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "gate/same_origin.h"
 

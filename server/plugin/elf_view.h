@@ -16,7 +16,8 @@ struct elf_view {
     stoa_str section_names;
 };
 
-/* False when the file is no ELF object that this machine loads, or is cut short; *reason says which. */
+/* False when the file is no ELF object that this machine loads, or is cut short; *reason says
+ * which. */
 bool elf_view_open(stoa_str bytes, struct elf_view *ret, const char **reason);
 /* The section's bytes; empty when it has none or they lie outside the file. */
 stoa_str elf_section_bytes(const struct elf_view *elf, uint32_t index);

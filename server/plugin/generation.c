@@ -141,7 +141,9 @@ static stoa_err map(struct generation *g, const char *path, const struct file_by
     g->dl = open_with_own_fenv(own);
     if (!g->dl) {
         diag_set(diag, path, 0, 0, "it cannot be loaded: %s", dlerror());
-        diag_hint(diag, "build it with this host's SDK; it may use a function that this host does not have");
+        diag_hint(
+            diag,
+            "build it with this host's SDK; it may use a function that this host does not have");
         return STOA_E_PLUGIN;
     }
     return read_descriptor(g, path, diag);
@@ -152,7 +154,8 @@ static stoa_err check_name(struct generation *g, const char *path, const char *e
 {
     if (strcmp(g->name, expected) == 0)
         return STOA_OK;
-    diag_set(diag, path, 0, 0, "its manifest says '%s', config.lua calls it '%s'", g->name, expected);
+    diag_set(diag, path, 0, 0, "its manifest says '%s', config.lua calls it '%s'", g->name,
+             expected);
     diag_hint(diag, "name the file and the key in config.lua after the manifest");
     return STOA_E_PLUGIN;
 }

@@ -12,7 +12,7 @@ struct generation {
     char capabilities[256];
     char sha256[65];
     uint64_t number; /* never used twice in this process */
-    int fd;          /* of the sealed copy; open as long as it is mapped (dlopen knows it by this path) */
+    int fd; /* of the sealed copy; open as long as it is mapped (dlopen knows it by this path) */
     void *dl;
     struct stoa_plugin_v1 desc; /* the plugin's, zero-extended to what this host knows */
     struct stoa_settings *settings;

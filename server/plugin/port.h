@@ -1,7 +1,8 @@
 /* plugin/port.h: the dozen effects that a plugin can have. The SDK's functions check what is true
  * everywhere and go through the instance's port; port/ has one implementation for each place where
  * a plugin can run. Data that crosses is values, bytes and stoa_json; never pointers into a plugin
- * (offload's function excepted: it runs where the plugin is). SPDX-License-Identifier: Apache-2.0 */
+ * (offload's function excepted: it runs where the plugin is). SPDX-License-Identifier: Apache-2.0
+ */
 #ifndef PLUGIN_PORT_H
 #define PLUGIN_PORT_H
 

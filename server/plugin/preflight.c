@@ -43,7 +43,8 @@ static stoa_err check_segments(struct check *c)
     for (uint32_t i = 0; i < c->elf->segment_count; i++) {
         const Elf64_Phdr *p = &c->elf->segments[i];
         if (p->p_type == PT_GNU_STACK && (p->p_flags & PF_X))
-            return refuse(c, "link it with -Wl,-z,noexecstack", "it asks for an executable stack", "");
+            return refuse(c, "link it with -Wl,-z,noexecstack", "it asks for an executable stack",
+                          "");
         if (p->p_type == PT_LOAD && (p->p_flags & PF_W) && (p->p_flags & PF_X))
             return refuse(c, FLAGS_HINT, "it has memory that is writable and executable", "");
     }
@@ -58,8 +59,9 @@ static bool is_allowed_library(const struct check *c, const char *name)
     for (uint32_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
         if (strcmp(name, allowed[i]) == 0)
             return true;
-    return c->relaxed && (strncmp(name, "libasan", 7) == 0 || strncmp(name, "libubsan", 8) == 0 ||
-                          strncmp(name, "libclang_rt", 11) == 0 || strncmp(name, "libgcov", 7) == 0);
+    return c->relaxed &&
+           (strncmp(name, "libasan", 7) == 0 || strncmp(name, "libubsan", 8) == 0 ||
+            strncmp(name, "libclang_rt", 11) == 0 || strncmp(name, "libgcov", 7) == 0);
 }
 
 static stoa_err check_dynamic_entry(struct check *c, const Elf64_Dyn *d)
@@ -71,7 +73,8 @@ static stoa_err check_dynamic_entry(struct check *c, const Elf64_Dyn *d)
     if (d->d_tag == DT_NEEDED) {
         const char *name = elf_string(c->dynamic_strings, d->d_un.d_val);
         if (!is_allowed_library(c, name))
-            return refuse(c, "link it statically with hidden symbols, or do the work through the SDK",
+            return refuse(c,
+                          "link it statically with hidden symbols, or do the work through the SDK",
                           "it needs a library that plugins may not bring: ", name);
     }
     return STOA_OK;
@@ -120,11 +123,31 @@ static stoa_err check_sections(struct check *c)
 /* What plants a pointer into the plugin somewhere the host cannot clear. */
 static bool is_forbidden_import(const char *name)
 {
-    static const char *const forbidden[] = {
-        "pthread_create", "pthread_key_create", "pthread_atfork", "on_exit", "atexit", "signal",
-        "sigaction", "setlocale", "uselocale", "dlopen", "dlmopen", "fork", "vfork", "execve", "system",
-        "popen", "exit", "_exit", "abort", "setenv", "putenv", "chdir", "umask", "setrlimit",
-        "__cxa_thread_atexit_impl"};
+    static const char *const forbidden[] = {"pthread_create",
+                                            "pthread_key_create",
+                                            "pthread_atfork",
+                                            "on_exit",
+                                            "atexit",
+                                            "signal",
+                                            "sigaction",
+                                            "setlocale",
+                                            "uselocale",
+                                            "dlopen",
+                                            "dlmopen",
+                                            "fork",
+                                            "vfork",
+                                            "execve",
+                                            "system",
+                                            "popen",
+                                            "exit",
+                                            "_exit",
+                                            "abort",
+                                            "setenv",
+                                            "putenv",
+                                            "chdir",
+                                            "umask",
+                                            "setrlimit",
+                                            "__cxa_thread_atexit_impl"};
 
     for (uint32_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
         if (strcmp(name, forbidden[i]) == 0)
@@ -142,7 +165,8 @@ static stoa_err check_symbol(struct check *c, const Elf64_Sym *symbol, bool *has
     if (ELF64_ST_BIND(symbol->st_info) == STB_GNU_UNIQUE)
         return refuse(c, "build it with -fno-gnu-unique", "it has a process-wide symbol: ", name);
     if (!defined && !c->relaxed && is_forbidden_import(name))
-        return refuse(c, "use the SDK's own function for it", "it calls what plugins may not: ", name);
+        return refuse(c, "use the SDK's own function for it",
+                      "it calls what plugins may not: ", name);
     if (defined && strcmp(name, "stoa_plugin") == 0)
         *has_descriptor = true;
     return STOA_OK;
@@ -159,7 +183,8 @@ static stoa_err check_symbols(struct check *c)
         STOA_TRY(check_symbol(c, &symbol, &has_descriptor));
     }
     if (!has_descriptor)
-        return refuse(c, "describe the plugin with STOA_PLUGIN(…)", "it does not export stoa_plugin", "");
+        return refuse(c, "describe the plugin with STOA_PLUGIN(…)",
+                      "it does not export stoa_plugin", "");
     return STOA_OK;
 }
 
@@ -187,7 +212,8 @@ static stoa_err check_manifest(struct check *c, struct stoa_manifest_note *ret)
         return refuse(c, "write STOA_MANIFEST(\"name\", \"1.0.0\", \"…\") in one of its files",
                       "it has no manifest", "");
     memcpy(ret, note.ptr, sizeof *ret);
-    if (!ends_within(ret->name, sizeof ret->name) || !ends_within(ret->version, sizeof ret->version) ||
+    if (!ends_within(ret->name, sizeof ret->name) ||
+        !ends_within(ret->version, sizeof ret->version) ||
         !ends_within(ret->capabilities, sizeof ret->capabilities) || !is_name(ret->name))
         return refuse(c, "a name is lower-case letters and digits", "its manifest is broken", "");
     if (ret->abi_major != STOA_ABI_MAJOR || ret->abi_minor > STOA_ABI_MINOR) {

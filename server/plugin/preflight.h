@@ -1,5 +1,5 @@
-/* plugin/preflight.h: what a plugin's file must be before any of it is mapped (design: sdk.md, ABI).
- * Pure: bytes in, verdict out. SPDX-License-Identifier: Apache-2.0 */
+/* plugin/preflight.h: what a plugin's file must be before any of it is mapped (design: sdk.md,
+ * ABI). Pure: bytes in, verdict out. SPDX-License-Identifier: Apache-2.0 */
 #ifndef PLUGIN_PREFLIGHT_H
 #define PLUGIN_PREFLIGHT_H
 
@@ -11,7 +11,8 @@ struct preflight {
     bool is_pure; /* no writable data, constructors or foreign libraries: may be unmapped */
 };
 
-/* file: for messages. STOA_E_ABI or STOA_E_PLUGIN with *diag saying what and how to mend it. Any bytes are safe. */
+/* file: for messages. STOA_E_ABI or STOA_E_PLUGIN with *diag saying what and how to mend it. Any
+ * bytes are safe. */
 STOA_NODISCARD stoa_err preflight_check(const char *file, stoa_str bytes, struct diag *diag,
                                         struct preflight *ret);
 /* A host with sanitizers or coverage lets their data, constructors and libraries pass. */

@@ -50,7 +50,8 @@ stoa_err stoa_reply_redirect(struct stoa_req *req, stoa_str location)
     return stoa_reply_header(req, "location", location);
 }
 
-/* RFC 9457. type is about:blank with the error's name in "code", so that nothing has to be fetched. */
+/* RFC 9457. type is about:blank with the error's name in "code", so that nothing has to be fetched.
+ */
 void request_problem(struct stoa_req *req, stoa_err err, const char *detail,
                      struct stoa_fields fields)
 {
@@ -118,8 +119,8 @@ stoa_err stoa_reply_header(struct stoa_req *req, const char *name, stoa_str valu
         }
     if (r->header_count == REQUEST_REPLY_HEADERS_MAX)
         return STOA_E_RANGE;
-    r->headers[r->header_count++] = (struct request_header){
-        stoa_str_copy(req->arena, own_name), stoa_str_copy(req->arena, value)};
+    r->headers[r->header_count++] = (struct request_header){stoa_str_copy(req->arena, own_name),
+                                                            stoa_str_copy(req->arena, value)};
     return STOA_OK;
 }
 

@@ -66,7 +66,8 @@ stoa_str stoa_req_header(const struct stoa_req *req, const char *name)
     return (stoa_str){0};
 }
 
-/* Over https "__Host-name" (RFC 6265bis §4.1.3.2); over http "name-<port>", since cookies ignore ports. */
+/* Over https "__Host-name" (RFC 6265bis §4.1.3.2); over http "name-<port>", since cookies ignore
+ * ports. */
 stoa_str request_cookie_name(struct stoa_req *req, const char *name)
 {
     stoa_str host = req->host;

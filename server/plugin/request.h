@@ -19,11 +19,11 @@ struct journal;
 
 enum {
     REQUEST_PARAMS_MAX = 8,
-    REQUEST_DEPTH_MAX = 8,          /* calls inside calls */
+    REQUEST_DEPTH_MAX = 8, /* calls inside calls */
     REQUEST_REPLY_HEADERS_MAX = 24,
-    REQUEST_REPLY_MAX = 8 << 20,    /* bytes of a reply's body */
-    REQUEST_HELD_MAX = 8,           /* cache entries lent; more are copied */
-    REQUEST_ARENA_MAX = 64 << 20,   /* bytes of one request and the calls it makes; past it: 503 */
+    REQUEST_REPLY_MAX = 8 << 20,  /* bytes of a reply's body */
+    REQUEST_HELD_MAX = 8,         /* cache entries lent; more are copied */
+    REQUEST_ARENA_MAX = 64 << 20, /* bytes of one request and the calls it makes; past it: 503 */
 };
 
 struct request_header {
@@ -86,8 +86,8 @@ struct stoa_req {
     /* What is open. */
     struct stoa_tx *tx;
     struct journal *journal;
-    uint64_t cache_epoch; /* read before the handler; see cache_put */
-    uint32_t statements;  /* SQL statements so far, its calls included */
+    uint64_t cache_epoch;    /* read before the handler; see cache_put */
+    uint32_t statements;     /* SQL statements so far, its calls included */
     struct stoa_req *parent; /* the request that made this call, or NULL */
     struct stoa_req *peer;   /* behind a wire: the same request on the host's side; NULL there */
 
@@ -107,8 +107,8 @@ static inline struct stoa_req *request_root(struct stoa_req *req)
     return req;
 }
 
-/* Gives back what the request holds (cache entries). The edge calls it on the loop when the reply has
- * been sent or cannot be sent any more, before the arena ends. */
+/* Gives back what the request holds (cache entries). The edge calls it on the loop when the reply
+ * has been sent or cannot be sent any more, before the arena ends. */
 void request_finish(struct stoa_req *req);
 
 /* A problem (RFC 9457) as the reply; detail and fields as in stoa_fail(). */

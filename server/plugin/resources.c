@@ -50,7 +50,8 @@ static stoa_err open_sql(struct resources *r, const struct config *config, uint3
     snprintf(name, sizeof name, "%.*s", (int)key.len, key.ptr);
     if (is_kind(resource, "sqlite")) {
         const char *slash = named.len && named.ptr[0] == '/' ? "" : "/";
-        snprintf(file, sizeof file, "%s%s%.*s", *slash ? r->data : "", slash, (int)named.len, named.ptr);
+        snprintf(file, sizeof file, "%s%s%.*s", *slash ? r->data : "", slash, (int)named.len,
+                 named.ptr);
         o.sqlite = file;
     } else {
         snprintf(url_path, sizeof url_path, "resources.%s.url", name);
@@ -84,7 +85,8 @@ static stoa_err open_mail(struct resources *r, const struct config *config, stru
     stoa_err err;
 
     snprintf(folder, sizeof folder, "%s/mail", r->data);
-    snprintf(from, sizeof from, "%.*s <%.*s>", (int)name.len, name.ptr, (int)address.len, address.ptr);
+    snprintf(from, sizeof from, "%.*s <%.*s>", (int)name.len, name.ptr, (int)address.len,
+             address.ptr);
     err = mail_open_files(folder, from, r->pool, &r->mail);
     if (err != STOA_OK)
         diag_set(diag, folder, 0, 0, "the mail folder cannot be used");
@@ -94,7 +96,8 @@ static stoa_err open_mail(struct resources *r, const struct config *config, stru
 static stoa_err open_theme(struct resources *r, const struct config *config, struct diag *diag)
 {
     char folder[4096];
-    stoa_str path = config_str(config, "theme_path"), name = config_str(config, "plugins.storefront.theme");
+    stoa_str path = config_str(config, "theme_path"),
+             name = config_str(config, "plugins.storefront.theme");
 
     if (name.len == 0)
         name = STOA_STR("aurora");

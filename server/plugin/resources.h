@@ -22,8 +22,8 @@ struct resources {
     const char *data; /* the data folder; absolute */
 };
 
-/* Opens what config names for that many loops. loops = 0: the databases only, for work off the loops
- * (migrations). */
+/* Opens what config names for that many loops. loops = 0: the databases only, for work off the
+ * loops (migrations). */
 STOA_NODISCARD stoa_err resources_open(const struct config *config, uint32_t loops,
                                        struct diag *diag, struct resources **ret);
 void resources_close(struct resources *resources); /* NULL is fine */

@@ -77,7 +77,8 @@ static stoa_value value_given(struct stoa_arena *arena, const struct stoa_json *
 }
 
 /* Only the plugin's author can make a default that does not parse. */
-static stoa_err value_default(struct stoa_arena *arena, const struct stoa_setting *s, stoa_value *ret)
+static stoa_err value_default(struct stoa_arena *arena, const struct stoa_setting *s,
+                              stoa_value *ret)
 {
     stoa_str text = stoa_str_of(s->otherwise);
 
@@ -114,7 +115,8 @@ static stoa_err read_value(struct stoa_settings *set, const struct stoa_json *ta
     }
     if (value_default(set->arena, s, &v->value) == STOA_OK)
         return STOA_OK;
-    diag_set(diag, s->name, 0, 0, "the default of the setting '%s' is no value of its type", s->name);
+    diag_set(diag, s->name, 0, 0, "the default of the setting '%s' is no value of its type",
+             s->name);
     diag_hint(diag, "this is the plugin author's mistake; correct it in STOA_SETTINGS");
     return STOA_E_PLUGIN;
 }

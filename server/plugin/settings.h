@@ -8,8 +8,8 @@
 
 enum { SETTINGS_MAX = 64 };
 
-/* Reads the schema out of the span, checks the table at path ("plugins.order") against it, and keeps
- * typed values, copied. STOA_E_CONFIG with *diag telling the line otherwise. */
+/* Reads the schema out of the span, checks the table at path ("plugins.order") against it, and
+ * keeps typed values, copied. STOA_E_CONFIG with *diag telling the line otherwise. */
 STOA_NODISCARD stoa_err settings_create(const struct config *config, const char *path,
                                         const struct stoa_span *schema, struct diag *diag,
                                         struct stoa_settings **ret);

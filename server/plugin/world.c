@@ -1,4 +1,5 @@
-/* plugin/world.c: built whole, published with one pointer per loop. SPDX-License-Identifier: Apache-2.0 */
+/* plugin/world.c: built whole, published with one pointer per loop. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "plugin/world.h"
 
 #include "loop/loop.h"

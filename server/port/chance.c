@@ -1,4 +1,5 @@
-/* port/chance.c: the clock, ids and secrets that plugins ask for. SPDX-License-Identifier: Apache-2.0 */
+/* port/chance.c: the clock, ids and secrets that plugins ask for. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "base/clock.h"
 #include "base/random.h"
 #include "id_format.h"

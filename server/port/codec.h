@@ -29,7 +29,7 @@ void put_rows(struct stoa_buf *out, const struct stoa_rows *v);
 
 uint32_t get_u32(struct decoder *in);
 int64_t get_i64(struct decoder *in);
-stoa_str get_str(struct decoder *in); /* copied, with a NUL behind */
+stoa_str get_str(struct decoder *in);     /* copied, with a NUL behind */
 const char *get_cstr(struct decoder *in); /* NULL stays NULL */
 const struct stoa_json *get_json(struct decoder *in);
 stoa_value get_value(struct decoder *in);

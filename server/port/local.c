@@ -20,7 +20,8 @@ static stoa_err local_sql(struct stoa_req *req, const struct stoa_stmt *stmt,
     if (!req->instance->sql)
         return STOA_E_STORE;
     request_root(req)->statements++;
-    return sql_exec(req->instance->sql, req->instance->generation->name, stmt, args, req->arena, ret);
+    return sql_exec(req->instance->sql, req->instance->generation->name, stmt, args, req->arena,
+                    ret);
 }
 
 static stoa_err local_tx_sql(struct stoa_req *req, const struct stoa_stmt *stmt,
@@ -59,8 +60,8 @@ static stoa_err local_emit(struct stoa_req *req, const char *event, stoa_str agg
 static stoa_err cache_lend(struct stoa_req *req, stoa_str key, stoa_str *ret)
 {
     struct stoa_req *root = request_root(req);
-    struct cache_entry *entry = cache_acquire(
-        req->world->resources->cache, stoa_str_of(req->instance->generation->name), key);
+    struct cache_entry *entry = cache_acquire(req->world->resources->cache,
+                                              stoa_str_of(req->instance->generation->name), key);
 
     if (!entry)
         return STOA_E_NOT_FOUND;
@@ -170,7 +171,8 @@ static stoa_err local_offload(struct stoa_req *req, void (*work)(void *arg), voi
 }
 
 /* hash.ptr NULL: makes one; otherwise verifies. */
-static stoa_err local_password(struct stoa_req *req, stoa_str password, stoa_str hash, stoa_str *ret)
+static stoa_err local_password(struct stoa_req *req, stoa_str password, stoa_str hash,
+                               stoa_str *ret)
 {
     struct pool *pool = req->world->resources->pool;
 

@@ -1,7 +1,7 @@
 /* port/loopback.c: the plugin's side and the host's side of a wire in one process. Each effect is
- * written down, read back, done by port_local on the host's request, and its answer written and read
- * again, into memory that ends with the handler: a pointer that should not have crossed dangles, and
- * ASan says so. SPDX-License-Identifier: Apache-2.0 */
+ * written down, read back, done by port_local on the host's request, and its answer written and
+ * read again, into memory that ends with the handler: a pointer that should not have crossed
+ * dangles, and ASan says so. SPDX-License-Identifier: Apache-2.0 */
 #include "arena_private.h"
 #include "call/tx.h"
 #include "port/codec.h"
@@ -67,7 +67,8 @@ static stoa_err loopback_enter(struct stoa_req *host, stoa_handler handler, void
     return err;
 }
 
-static void put_statement(struct stoa_buf *out, const struct stoa_stmt *stmt, struct stoa_values args)
+static void put_statement(struct stoa_buf *out, const struct stoa_stmt *stmt,
+                          struct stoa_values args)
 {
     put_str(out, stoa_str_of(stmt->name));
     put_str(out, stoa_str_of(stmt->text));
@@ -251,14 +252,16 @@ static stoa_err loopback_collect(struct stoa_req *req, const char *point,
 static stoa_err loopback_mail_send(struct stoa_req *req, const struct stoa_mail *mail)
 {
     struct stoa_req *host = req->peer;
-    const struct stoa_mail own = {carry_str(req, host, mail->to), carry_str(req, host, mail->subject),
-                                  carry_str(req, host, mail->text), carry_str(req, host, mail->html),
-                                  carry_str(req, host, mail->message_id)};
+    const struct stoa_mail own = {
+        carry_str(req, host, mail->to), carry_str(req, host, mail->subject),
+        carry_str(req, host, mail->text), carry_str(req, host, mail->html),
+        carry_str(req, host, mail->message_id)};
 
     return port_local.mail_send(host, &own);
 }
 
-static stoa_err loopback_mail_list(struct stoa_req *req, uint32_t limit, const struct stoa_json **ret)
+static stoa_err loopback_mail_list(struct stoa_req *req, uint32_t limit,
+                                   const struct stoa_json **ret)
 {
     const struct stoa_json *list;
 
@@ -267,8 +270,8 @@ static stoa_err loopback_mail_list(struct stoa_req *req, uint32_t limit, const s
     return STOA_OK;
 }
 
-static stoa_err loopback_render(struct stoa_req *req, const char *page, const struct stoa_json *data,
-                                stoa_str *ret)
+static stoa_err loopback_render(struct stoa_req *req, const char *page,
+                                const struct stoa_json *data, stoa_str *ret)
 {
     struct stoa_req *host = req->peer;
     stoa_str html;

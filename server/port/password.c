@@ -25,7 +25,8 @@ static void verify(void *arg)
     w->ok = crypto_pwhash_str_verify(w->hash_cstr, w->password.ptr, w->password.len) == 0;
 }
 
-stoa_err password_hash(struct pool *pool, stoa_str password, struct stoa_arena *arena, stoa_str *ret)
+stoa_err password_hash(struct pool *pool, stoa_str password, struct stoa_arena *arena,
+                       stoa_str *ret)
 {
     struct work w = {.password = password};
 

@@ -9,8 +9,8 @@
 /* OWASP Password Storage Cheat Sheet: Argon2id with at least 19 MiB, t = 2, p = 1. */
 enum { PASSWORD_MEMORY = 19 << 20, PASSWORD_PASSES = 2, PASSWORD_MAX = 256 };
 
-STOA_NODISCARD stoa_err password_hash(struct pool *pool, stoa_str password, struct stoa_arena *arena,
-                                      stoa_str *ret);
+STOA_NODISCARD stoa_err password_hash(struct pool *pool, stoa_str password,
+                                      struct stoa_arena *arena, stoa_str *ret);
 /* An empty hash takes as long and never matches. */
 STOA_NODISCARD stoa_err password_verify(struct pool *pool, stoa_str password, stoa_str hash);
 

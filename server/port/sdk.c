@@ -77,7 +77,8 @@ stoa_err stoa_cache_get(struct stoa_req *req, stoa_str key, stoa_str *ret)
                                                    : req->port->cache(req, &q, ret);
 }
 
-void stoa_cache_put(struct stoa_req *req, stoa_str key, stoa_str value, int64_t ttl_ms, stoa_str tags)
+void stoa_cache_put(struct stoa_req *req, stoa_str key, stoa_str value, int64_t ttl_ms,
+                    stoa_str tags)
 {
     struct port_cache q = {PORT_CACHE_PUT, key, value, tags, ttl_ms};
 
@@ -184,7 +185,8 @@ stoa_err stoa_password_verify(struct stoa_req *req, stoa_str password, stoa_str 
     return req->tx ? STOA_E_TX : req->port->password(req, password, hash, NULL);
 }
 
-void stoa_log(struct stoa_req *req, stoa_level level, const char *message, struct stoa_fields fields)
+void stoa_log(struct stoa_req *req, stoa_level level, const char *message,
+              struct stoa_fields fields)
 {
     req->port->log(req, level, message, fields);
 }

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "call/invoke.h"
 #include "call/permit.h"
+#include "fiber/fiber.h"
 #include "gate/host_routes.h"
 #include "gate/identity.h"
 #include "gate/rate.h"
@@ -179,6 +180,7 @@ void gate_dispatch(struct stoa_req *req)
     req->route_path = "";
     req->plugin_name = "host";
     req->deadline_ms = clock_monotonic_ms() + EDGE_TIMEOUT_MS;
+    fiber_set_deadline(req->deadline_ms); /* what comes before the handler is bounded, too */
     req->method = parse_method(req->method_text, &req->is_head);
     if (!host_routes_answer(req)) {
         err = admit(req);

@@ -15,7 +15,7 @@ from . import books
 from .books import expect
 from .shoppers import CUT, Purchase
 
-BROWSED = ("/api/v1/products?limit=12", "/products", "/api/v1/products/aegina-mug", "/")
+BROWSED = ("/", "/categories/table", "/products/aegina-mug", "/api/v1/products?limit=12")
 SETTLE_S = 60
 
 

@@ -17,6 +17,6 @@ static stoa_err hello_later(struct stoa_req *req, void *self)
     return hello(req, self);
 }
 
-STOA_PLUGIN(.routes = STOA_ROUTES({STOA_GET, .path = "/hello", .handler = hello, .permit = STOA_ANYONE},
-                                  {STOA_GET, .path = "/hello/later", .handler = hello_later,
-                                   .permit = STOA_ANYONE}));
+STOA_PLUGIN(.routes = STOA_ROUTES(
+                {STOA_GET, .path = "/hello", .handler = hello, .permit = STOA_ANYONE},
+                {STOA_GET, .path = "/hello/later", .handler = hello_later, .permit = STOA_ANYONE}));

@@ -37,9 +37,9 @@ static void put_real(struct stoa_buf *out, double v)
         if (strtod(text, NULL) == v)
             break;
     }
-    if (!strpbrk(text, ".e"))
-        strcat(text, ".0");
     stoa_buf_put(out, stoa_str_of(text));
+    if (!strpbrk(text, ".e"))
+        stoa_buf_put(out, STOA_STR(".0"));
 }
 
 static void put(struct stoa_buf *out, const struct stoa_json *json, uint32_t depth);

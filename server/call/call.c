@@ -74,17 +74,15 @@ static void read_answer(struct stoa_req *child, struct stoa_answer *ret)
 
 static stoa_err find_route(struct stoa_req *child, const char *plugin)
 {
-    uint32_t allowed;
-    stoa_err err;
-    const struct route *route = route_match(child->world->routes, child->method, child->path,
-                                            child->params, &err, &allowed);
+    struct route_found found =
+        route_match(child->world->routes, child->method, child->path, child->params);
 
-    if (!route)
+    if (!found.route)
         return STOA_E_PLUGIN;
-    invoke_prepare(child, route);
+    invoke_prepare(child, found.route);
     if (strcmp(child->plugin_name, plugin) != 0)
         return STOA_E_PLUGIN;
-    return permit_check(child, route) == STOA_OK ? STOA_OK : STOA_E_FORBIDDEN;
+    return permit_check(child, found.route) == STOA_OK ? STOA_OK : STOA_E_FORBIDDEN;
 }
 
 stoa_err call_local(struct stoa_req *req, const struct stoa_call *call, struct stoa_answer *ret)

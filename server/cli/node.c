@@ -214,10 +214,10 @@ stoa_err node_build(struct node *node, uint32_t loops, bool may_migrate, struct 
 
 void node_close(struct node *node)
 {
+    world_destroy(node->world);
+    resources_close(node->resources); /* databases and pool still post to the loops */
     for (uint32_t i = 0; i < node->loop_count; i++)
         loop_destroy(node->loops[i]);
-    world_destroy(node->world);
-    resources_close(node->resources);
     config_destroy(node->config);
     if (node->lock_fd >= 0)
         close(node->lock_fd);

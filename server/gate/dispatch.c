@@ -65,18 +65,16 @@ static stoa_err refuse_method(struct stoa_req *req, uint32_t allowed)
     return STOA_E_METHOD;
 }
 
+/* A method that we do not know is refused as one that the path does not know. */
 static stoa_err find_route(struct stoa_req *req, const struct route **ret)
 {
     stoa_method method = req->method ? req->method : STOA_GET;
-    uint32_t allowed = 0;
-    stoa_err err;
+    struct route_found found = route_match(req->world->routes, method, req->path, req->params);
 
-    *ret = route_match(req->world->routes, method, req->path, req->params, &err, &allowed);
-    if (*ret && !req->method) {
-        (void)route_match(req->world->routes, STOA_GET, req->path, req->params, &err, &allowed);
-        return refuse_method(req, allowed);
-    }
-    return err == STOA_E_METHOD ? refuse_method(req, allowed) : err;
+    if (found.err == STOA_E_METHOD || (found.route && !req->method))
+        return refuse_method(req, found.allowed);
+    *ret = found.route;
+    return found.err;
 }
 
 static bool is_type(stoa_str header, const char *type)

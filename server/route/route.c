@@ -170,8 +170,8 @@ static const struct route *choose(struct walk *w, const struct route *const rout
     return routes[w->method];
 }
 
-/* Literal first, then parameter, then rest; goes back when a branch leads nowhere. The depth is that
- * of the table, never the visitor's: a path longer than any route ends early. */
+/* Literal first, then parameter, then rest; goes back when a branch leads nowhere. The depth is
+ * that of the table, never the visitor's: a path longer than any route ends early. */
 static const struct route *walk(struct walk *w, const struct node *node, stoa_str rest,
                                 uint32_t params)
 {
@@ -195,18 +195,17 @@ static const struct route *walk(struct walk *w, const struct node *node, stoa_st
     return found;
 }
 
-const struct route *route_match(const struct route_table *table, stoa_method method, stoa_str path,
-                                stoa_str params[REQUEST_PARAMS_MAX], stoa_err *err,
-                                uint32_t *allowed)
+struct route_found route_match(const struct route_table *table, stoa_method method, stoa_str path,
+                               stoa_str params[REQUEST_PARAMS_MAX])
 {
     struct walk w = {.method = method, .params = params};
     stoa_str rest = stoa_str_sub(path, 1, UINT64_MAX);
-    const struct route *found = NULL;
+    struct route_found found = {0};
 
     if (path.len > 0 && path.ptr[0] == '/' && (uint32_t)method < METHODS)
-        found = walk(&w, &table->root, rest.len > 0 ? rest : (stoa_str){0}, 0);
-    *allowed = w.allowed;
-    *err = found ? STOA_OK : w.allowed ? STOA_E_METHOD : STOA_E_NOT_FOUND;
+        found.route = walk(&w, &table->root, rest.len > 0 ? rest : (stoa_str){0}, 0);
+    found.allowed = w.allowed;
+    found.err = found.route ? STOA_OK : w.allowed ? STOA_E_METHOD : STOA_E_NOT_FOUND;
     return found;
 }
 

@@ -32,15 +32,18 @@ struct route {
 struct route_table;
 /* Lives in the arena. */
 struct route_table *route_table_create(struct stoa_arena *arena);
-/* Checks and copies. STOA_E_PLUGIN with *diag: no permit declared, broken path, a limit out of range,
- * a path that another plugin has. plugin_name: for messages. */
+/* Checks and copies. STOA_E_PLUGIN with *diag: no permit declared, broken path, a limit out of
+ * range, a path that another plugin has. plugin_name: for messages. */
 STOA_NODISCARD stoa_err route_add(struct route_table *table, const struct stoa_route *route,
                                   uint32_t plugin, const char *plugin_name, struct diag *diag);
-/* A literal segment goes before a {parameter}. NULL: *err is STOA_E_NOT_FOUND, or STOA_E_METHOD and
- * *allowed has bit (1 << method) for each that the path knows. params: slices of path. */
-const struct route *route_match(const struct route_table *table, stoa_method method, stoa_str path,
-                                stoa_str params[REQUEST_PARAMS_MAX], stoa_err *err,
-                                uint32_t *allowed);
+struct route_found {
+    const struct route *route; /* NULL: err says why */
+    stoa_err err;              /* STOA_E_NOT_FOUND, or STOA_E_METHOD */
+    uint32_t allowed;          /* bit (1 << method) for each that the path knows */
+};
+/* A literal segment goes before a {parameter}. params: slices of path. */
+struct route_found route_match(const struct route_table *table, stoa_method method, stoa_str path,
+                               stoa_str params[REQUEST_PARAMS_MAX]);
 uint32_t route_count(const struct route_table *table);
 const struct route *route_at(const struct route_table *table, uint32_t index);
 const char *route_method_name(stoa_method method);

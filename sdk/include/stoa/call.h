@@ -8,9 +8,9 @@
 /* A request to another plugin's route; where that plugin runs is not the caller's business. */
 struct stoa_call {
     const char *plugin;
-    uint32_t method; /* stoa_method */
+    uint32_t method;     /* stoa_method */
     uint32_t timeout_ms; /* 0: what is left of the request's time */
-    stoa_str path;   /* "/products/blue-mug?fields=price" as the callee's route says it */
+    stoa_str path;       /* "/products/blue-mug?fields=price" as the callee's route says it */
     const struct stoa_json *body; /* NULL: none */
     struct stoa_fields headers;   /* strings; "idempotency-key", "x-cart-token", … */
 };

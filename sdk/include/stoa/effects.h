@@ -9,7 +9,8 @@
  * Values up to 1 MiB. A dropped tag is gone at once in this process. ---- */
 /* STOA_E_NOT_FOUND when it is not there. The bytes live as long as the request. */
 STOA_NODISCARD STOA_API stoa_err stoa_cache_get(struct stoa_req *req, stoa_str key, stoa_str *ret);
-/* ttl_ms: 1 to 86,400,000. tags: separated by spaces, at most 16, shared by all plugins ("product:prd_…"). */
+/* ttl_ms: 1 to 86,400,000. tags: separated by spaces, at most 16, shared by all plugins
+ * ("product:prd_…"). */
 STOA_API void stoa_cache_put(struct stoa_req *req, stoa_str key, stoa_str value, int64_t ttl_ms,
                              stoa_str tags);
 /* Drops what carries the tag, on every loop; an open transaction does it when it commits. */
@@ -17,15 +18,18 @@ STOA_API void stoa_cache_drop(struct stoa_req *req, stoa_str tag);
 
 /* ---- Mail ---- */
 struct stoa_mail {
-    stoa_str to;      /* one address */
-    stoa_str subject; /* no control characters */
-    stoa_str text;    /* UTF-8 */
-    stoa_str html;    /* may be empty */
-    stoa_str message_id; /* "ord_…@shop": the same mail always has the same; a repeat is not sent twice where that can be known */
+    stoa_str to;         /* one address */
+    stoa_str subject;    /* no control characters */
+    stoa_str text;       /* UTF-8 */
+    stoa_str html;       /* may be empty */
+    stoa_str message_id; /* "ord_…@shop": the same mail always has the same; a repeat is not sent
+                            twice where that can be known */
 };
-/* STOA_E_INVALID for an address or header that is none; STOA_E_STORE when it could not be handed over. */
+/* STOA_E_INVALID for an address or header that is none; STOA_E_STORE when it could not be handed
+ * over. */
 STOA_NODISCARD STOA_API stoa_err stoa_mail_send(struct stoa_req *req, const struct stoa_mail *mail);
-/* In development: the mails kept, newest first, at most limit: [{id,to,subject,text,html,time}]. STOA_E_NOT_FOUND otherwise. */
+/* In development: the mails kept, newest first, at most limit: [{id,to,subject,text,html,time}].
+ * STOA_E_NOT_FOUND otherwise. */
 STOA_NODISCARD STOA_API stoa_err stoa_mail_list(struct stoa_req *req, uint32_t limit,
                                                 const struct stoa_json **ret);
 

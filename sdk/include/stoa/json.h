@@ -25,12 +25,14 @@ struct stoa_json_error {
     char reason[120];
 };
 
-/* Reads text whole: at most 32 levels deep, 20,000 nodes, 1 MiB, keys of 256 bytes, no duplicate keys, UTF-8 only.
- * STOA_E_BAD_REQUEST otherwise, with *error filled unless NULL. The tree copies what it keeps. */
+/* Reads text whole: at most 32 levels deep, 20,000 nodes, 1 MiB, keys of 256 bytes, no duplicate
+ * keys, UTF-8 only. STOA_E_BAD_REQUEST otherwise, with *error filled unless NULL. The tree copies
+ * what it keeps. */
 STOA_NODISCARD STOA_API stoa_err stoa_json_parse(struct stoa_arena *arena, stoa_str text,
                                                  struct stoa_json_error *error,
                                                  const struct stoa_json **ret);
-/* Appends compact JSON. '<', '>', '&', U+2028 and U+2029 are escaped, so that it may stand in HTML. */
+/* Appends compact JSON. '<', '>', '&', U+2028 and U+2029 are escaped, so that it may stand in HTML.
+ */
 STOA_API void stoa_json_format(const struct stoa_json *json, struct stoa_buf *out);
 
 /* Reading. path: "a.b.0.c" goes down objects by name and arrays by index; "" is the node itself. */
@@ -49,7 +51,8 @@ STOA_NODISCARD STOA_API stoa_err stoa_json_money(const struct stoa_json *json, c
 STOA_API uint32_t stoa_json_count(const struct stoa_json *json);
 STOA_API const struct stoa_json *stoa_json_at(const struct stoa_json *json, uint32_t index);
 STOA_API stoa_str stoa_json_name_at(const struct stoa_json *json, uint32_t index);
-/* Walks an array or object in order, O(1) a step: for (e = stoa_json_first(j); e; e = stoa_json_next(e)) */
+/* Walks an array or object in order, O(1) a step: for (e = stoa_json_first(j); e; e =
+ * stoa_json_next(e)) */
 STOA_API const struct stoa_json *stoa_json_first(const struct stoa_json *json);
 STOA_API const struct stoa_json *stoa_json_next(const struct stoa_json *element);
 STOA_API stoa_str stoa_json_name(const struct stoa_json *member);

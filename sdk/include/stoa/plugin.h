@@ -35,22 +35,25 @@ STOA_API const struct stoa_json *stoa_setting_json(const struct stoa_settings *s
 
 /* ---- Routes ---- */
 typedef enum stoa_permit { /* nothing declared = refused at load */
-    STOA_ANYONE = 1,
-    STOA_CUSTOMER, /* logged in; "own things only" is checked in the statement */
-    STOA_STAFF,    /* with .permission */
-    STOA_INTERNAL, /* other plugins and the host only */
-    STOA_TOKEN,    /* guests with a token of this cart or order, checked in the statement; customers; staff */
+                           STOA_ANYONE = 1,
+                           STOA_CUSTOMER, /* logged in; "own things only" is checked in the
+                                             statement */
+                           STOA_STAFF,    /* with .permission */
+                           STOA_INTERNAL, /* other plugins and the host only */
+                           STOA_TOKEN, /* guests with a token of this cart or order, checked in the
+                                          statement; customers; staff */
 } stoa_permit;
 struct stoa_route {
     uint32_t method; /* stoa_method */
     uint32_t reserved;
-    const char *path; /* "/api/v1/carts/{id}"; {name} is one segment, {name*} at the end is the rest */
+    const char
+        *path; /* "/api/v1/carts/{id}"; {name} is one segment, {name*} at the end is the rest */
     stoa_handler handler;
-    uint32_t permit; /* stoa_permit */
-    uint32_t body_max; /* bytes; 0 = 65,536; at most 1 MiB */
+    uint32_t permit;        /* stoa_permit */
+    uint32_t body_max;      /* bytes; 0 = 65,536; at most 1 MiB */
     const char *permission; /* for STOA_STAFF: "orders:write" */
-    uint32_t timeout_ms; /* 0 = 10,000; at most 60,000 */
-    uint32_t flags; /* STOA_ROUTE_… */
+    uint32_t timeout_ms;    /* 0 = 10,000; at most 60,000 */
+    uint32_t flags;         /* STOA_ROUTE_… */
 };
 enum {
     STOA_ROUTE_KEY_REQUIRED = 1, /* 400 without an Idempotency-Key */
@@ -72,7 +75,7 @@ struct stoa_hear {
 struct stoa_job {
     const char *name; /* "recover" */
     stoa_handler handler;
-    uint32_t every_ms; /* 100 or more; once per database, on one loop of who holds the lease */
+    uint32_t every_ms;   /* 100 or more; once per database, on one loop of who holds the lease */
     uint32_t timeout_ms; /* 0 = 30,000 */
 };
 
@@ -89,14 +92,17 @@ struct stoa_plugin_v1 {
     struct stoa_span jobs;     /* struct stoa_job */
     /* No I/O. NULL: the instance is NULL. *ret is `self` of every handler on this loop. */
     stoa_err (*create)(const struct stoa_settings *set, struct stoa_instance *in, void **ret);
-    /* Last step that may fail before the plugin serves; once per loop, on a fiber. NULL: nothing. */
+    /* Last step that may fail before the plugin serves; once per loop, on a fiber. NULL: nothing.
+     */
     stoa_err (*warm)(struct stoa_req *req, void *self);
-    void (*cool)(void *self);    /* stop starting things. NULL: nothing */
-    void (*destroy)(void *self); /* after the last request. Arena memory needs none. NULL: nothing */
+    void (*cool)(void *self); /* stop starting things. NULL: nothing */
+    void (*destroy)(
+        void *self); /* after the last request. Arena memory needs none. NULL: nothing */
     /* `stoa seed`: puts demonstration data where there is none yet. NULL: nothing. */
     stoa_err (*seed)(struct stoa_req *req, void *self);
     /* `stoa audit`: pushes findings {code, detail, …} that break an invariant into the reply's
-     * array under "findings", and totals for the host's cross-plugin sums under "totals". NULL: nothing. */
+     * array under "findings", and totals for the host's cross-plugin sums under "totals". NULL:
+     * nothing. */
     stoa_err (*audit)(struct stoa_req *req, void *self);
 };
 static_assert(offsetof(struct stoa_plugin_v1, settings) == 8, "SDK ABI");
@@ -117,7 +123,8 @@ static_assert(sizeof(struct stoa_plugin_v1) == 136, "SDK ABI");
                                                __VA_ARGS__}
 
 /* The manifest: an ELF note, read without running or mapping the plugin. The only place that says
- * name and version. capabilities: separated by spaces ("sql mail events:order.paid call:product"). */
+ * name and version. capabilities: separated by spaces ("sql mail events:order.paid call:product").
+ */
 struct stoa_manifest_note {
     uint32_t name_size, desc_size, type; /* type 1; gABI note header */
     char owner[8];                       /* "Stoa" */
@@ -130,7 +137,8 @@ struct stoa_manifest_note {
     __attribute__((section(".note.stoa"), used,                                                    \
                    aligned(4))) static const struct stoa_manifest_note stoa_manifest = {           \
         .name_size = 5,                                                                            \
-        .desc_size = sizeof(struct stoa_manifest_note) - offsetof(struct stoa_manifest_note, abi_major), \
+        .desc_size =                                                                               \
+            sizeof(struct stoa_manifest_note) - offsetof(struct stoa_manifest_note, abi_major),    \
         .type = 1,                                                                                 \
         .owner = "Stoa",                                                                           \
         .abi_major = STOA_ABI_MAJOR,                                                               \

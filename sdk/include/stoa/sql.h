@@ -49,16 +49,17 @@ struct stoa_tx;
 STOA_NODISCARD STOA_API stoa_err stoa_tx_begin(struct stoa_req *req, struct stoa_tx **ret);
 /* As stoa_sql. After an error only rollback is possible; the transaction has no effect then. */
 STOA_NODISCARD STOA_API stoa_err stoa_tx_sql(struct stoa_tx *tx, const struct stoa_stmt *stmt,
-                                             struct stoa_values args,
-                                             const struct stoa_rows **ret);
+                                             struct stoa_values args, const struct stoa_rows **ret);
 /* Says what this request creates, for the journal: where a repeated request resumes. */
 STOA_NODISCARD STOA_API stoa_err stoa_tx_creates(struct stoa_tx *tx, stoa_str id);
-/* Fills in the reply and keeps it in the journal with this transaction, for repeats of the request. */
+/* Fills in the reply and keeps it in the journal with this transaction, for repeats of the request.
+ */
 STOA_NODISCARD STOA_API stoa_err stoa_tx_reply(struct stoa_tx *tx, int32_t status,
                                                const struct stoa_json *json);
 /* Ends tx. On an error nothing of it has happened, except STOA_E_STORE: then it is unknown. */
 STOA_NODISCARD STOA_API stoa_err stoa_tx_commit(struct stoa_tx *tx);
-/* Ends tx; nothing of it has happened. NULL is fine. A handler that returns with an open tx is rolled back. */
+/* Ends tx; nothing of it has happened. NULL is fine. A handler that returns with an open tx is
+ * rolled back. */
 STOA_API void stoa_tx_rollback(struct stoa_tx *tx);
 
 /* An event, in the transaction that makes it true; subscribers get it at least once, with effect

@@ -37,9 +37,11 @@ STOA_API bool stoa_str_eq_nocase(stoa_str a, stoa_str b); /* ASCII only */
 STOA_API int64_t stoa_str_find(stoa_str s, char c, uint64_t from);
 /* Without ASCII white space at both ends. */
 STOA_API stoa_str stoa_str_trim(stoa_str s);
-/* Cuts *rest at the first sep and returns what stood before it; *rest is empty with ptr NULL at the end. */
+/* Cuts *rest at the first sep and returns what stood before it; *rest is empty with ptr NULL at the
+ * end. */
 STOA_API stoa_str stoa_str_cut(stoa_str *rest, char sep);
-/* A whole decimal number in [min, max], nothing around it. STOA_E_RANGE otherwise; *ret untouched. */
+/* A whole decimal number in [min, max], nothing around it. STOA_E_RANGE otherwise; *ret untouched.
+ */
 STOA_NODISCARD STOA_API stoa_err stoa_str_int(stoa_str s, int64_t min, int64_t max, int64_t *ret);
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 STOA_API bool stoa_str_is_utf8(stoa_str s);
@@ -56,7 +58,8 @@ STOA_API stoa_str stoa_str_join(struct stoa_arena *arena, const stoa_str *parts,
                   sizeof((const stoa_str[]){__VA_ARGS__}) / sizeof(stoa_str))
 /* v in decimal, in the arena. */
 STOA_API stoa_str stoa_str_from_int(struct stoa_arena *arena, int64_t v);
-/* Percent-decodes (form = true: '+' is a space). STOA_E_BAD_REQUEST on a broken escape, a NUL or bad UTF-8. */
+/* Percent-decodes (form = true: '+' is a space). STOA_E_BAD_REQUEST on a broken escape, a NUL or
+ * bad UTF-8. */
 STOA_NODISCARD STOA_API stoa_err stoa_url_decode(struct stoa_arena *arena, stoa_str s, bool form,
                                                  stoa_str *ret);
 /* Percent-encodes all but RFC 3986's unreserved characters. */

@@ -26,12 +26,30 @@ typedef struct stoa_value {
 } stoa_value;
 static_assert(sizeof(stoa_value) == 24, "SDK ABI");
 
-static inline stoa_value stoa_null(void) { return (stoa_value){.kind = STOA_V_NULL}; }
-static inline stoa_value stoa_b(bool v) { return (stoa_value){.kind = STOA_V_BOOL, .i = v}; }
-static inline stoa_value stoa_i(int64_t v) { return (stoa_value){.kind = STOA_V_INT, .i = v}; }
-static inline stoa_value stoa_s(stoa_str v) { return (stoa_value){.kind = STOA_V_STR, .s = v}; }
-static inline stoa_value stoa_z(const char *v) { return stoa_s(stoa_str_of(v)); }
-static inline stoa_value stoa_m(stoa_money v) { return (stoa_value){.kind = STOA_V_MONEY, .m = v}; }
+static inline stoa_value stoa_null(void)
+{
+    return (stoa_value){.kind = STOA_V_NULL};
+}
+static inline stoa_value stoa_b(bool v)
+{
+    return (stoa_value){.kind = STOA_V_BOOL, .i = v};
+}
+static inline stoa_value stoa_i(int64_t v)
+{
+    return (stoa_value){.kind = STOA_V_INT, .i = v};
+}
+static inline stoa_value stoa_s(stoa_str v)
+{
+    return (stoa_value){.kind = STOA_V_STR, .s = v};
+}
+static inline stoa_value stoa_z(const char *v)
+{
+    return stoa_s(stoa_str_of(v));
+}
+static inline stoa_value stoa_m(stoa_money v)
+{
+    return (stoa_value){.kind = STOA_V_MONEY, .m = v};
+}
 static inline stoa_value stoa_j(const struct stoa_json *v)
 {
     return (stoa_value){.kind = STOA_V_JSON, .j = v};
@@ -62,10 +80,9 @@ struct stoa_fields { /* borrowed for the call */
     uint32_t reserved;
 };
 #define STOA_FIELDS(...)                                                                           \
-    ((struct stoa_fields){(const struct stoa_field[]){__VA_ARGS__},                                \
-                          sizeof((const struct stoa_field[]){__VA_ARGS__}) /                       \
-                              sizeof(struct stoa_field),                                           \
-                          0})
+    ((struct stoa_fields){                                                                         \
+        (const struct stoa_field[]){__VA_ARGS__},                                                  \
+        sizeof((const struct stoa_field[]){__VA_ARGS__}) / sizeof(struct stoa_field), 0})
 #define STOA_NO_FIELDS ((struct stoa_fields){NULL, 0, 0})
 
 /* The fields as one JSON object. */

@@ -15,15 +15,16 @@ static stoa_str params[REQUEST_PARAMS_MAX];
 
 static stoa_err add(stoa_method method, const char *path)
 {
-    return route_add(table, &(struct stoa_route){method, 0, path, handler, .permit = STOA_ANYONE}, 0,
-                     "test", &diag);
+    return route_add(table, &(struct stoa_route){method, 0, path, handler, .permit = STOA_ANYONE},
+                     0, "test", &diag);
 }
 
 static const char *match(stoa_method method, const char *path, stoa_err *err)
 {
-    uint32_t allowed;
-    const struct route *r = route_match(table, method, stoa_str_of(path), params, err, &allowed);
-    return r ? r->path : NULL;
+    struct route_found found = route_match(table, method, stoa_str_of(path), params);
+
+    *err = found.err;
+    return found.route ? found.route->path : NULL;
 }
 
 static void start(void)

@@ -7,6 +7,7 @@ SPDX-License-Identifier: Apache-2.0
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import threading
@@ -24,7 +25,7 @@ return stoa.config {{
   port = "{port}",
   resources = {{ sql = {sql}, cache = stoa.memory {{ max = "16MiB" }} }},
   plugins = {{ user = {{}}, product = {{ {product} }}, order = {{ {order} }}, payment = {{ provider = "sandbox" }},
-              shipping = {{}}, notification = {{}}, storefront = {{ theme = "aurora" }} }},
+              shipping = {{}}, notification = {{}}, storefront = {{ theme = "aurora" }}, {plugins} }},
   nodes = {{ all = {{ listen = {{ "127.0.0.1:0" }}, run = "*" }} }},
   limits = {{ event_backoff = "50ms", {limits} }},
   rate = {{ {rate} }},
@@ -40,6 +41,14 @@ def build_folder() -> pathlib.Path:
 
 def binary() -> str:
     return str(build_folder() / "stoa")
+
+
+def collect_plugins(folder: pathlib.Path) -> pathlib.Path:
+    """Every plugin that was built, the examples too, as plain files in one folder."""
+    folder.mkdir()
+    for so in [*build_folder().glob("plugins/*/*.so"), *build_folder().glob("examples/*/*.so")]:
+        shutil.copy(so, folder / so.name)
+    return folder
 
 
 def database_kind() -> str:
@@ -71,7 +80,7 @@ class Shop:
         self.database = make_database() if kind == "postgresql" else None
         resource = f'stoa.postgresql {{ url = "{self.database}" }}' if self.database else "stoa.sqlite {}"
         values = {"port": os.environ.get("STOA_TEST_PORT", "local"), "product": "", "order": "",
-                  "limits": "", "rate": "requests = 0", "more": "", **config}
+                  "limits": "", "plugins": "", "rate": "requests = 0", "more": "", **config}
         self.config = folder / "config.lua"
         self.config.write_text(CONFIG.format(root=ROOT, sql=resource, **values))
 

@@ -99,6 +99,17 @@ static bool take_compare(struct scan *scan)
     return false;
 }
 
+/* The character n places on, or NUL at the end. */
+static char peek(const struct scan *scan, uint32_t n)
+{
+    return scan->end - scan->at > n ? scan->at[n] : 0;
+}
+
+static bool starts_number(const struct scan *scan)
+{
+    return is_digit(peek(scan, 0)) || (peek(scan, 0) == '-' && is_digit(peek(scan, 1)));
+}
+
 void scan_next(struct scan *scan)
 {
     while (scan->at < scan->end && text_is_space(*scan->at))
@@ -112,10 +123,9 @@ void scan_next(struct scan *scan)
         take_name(scan);
     else if (*scan->at == '"' || *scan->at == '\'')
         take_string(scan);
-    else if (is_digit(*scan->at) ||
-             (*scan->at == '-' && scan->at + 1 < scan->end && is_digit(scan->at[1])))
+    else if (starts_number(scan))
         take_number(scan);
-    else if (scan->at + 1 < scan->end && scan->at[0] == '.' && scan->at[1] == '.')
+    else if (peek(scan, 0) == '.' && peek(scan, 1) == '.')
         take(scan, WORD_DOTDOT, 2);
     else if (!take_compare(scan))
         take(scan, WORD_MARK, 1);

@@ -135,6 +135,21 @@ static bool equal_special(struct value special, struct value v)
     return special.kind == VALUE_EMPTY ? is_empty(v) : is_blank(v);
 }
 
+static bool same_text(struct value a, struct value b)
+{
+    return a.as.text == b.as.text ? a.len == b.len : stoa_str_eq(value_str(a), value_str(b));
+}
+
+/* Of one kind, and neither text nor a number. */
+static bool same_thing(struct value a, struct value b)
+{
+    if (a.kind == VALUE_BOOL)
+        return a.as.yes == b.as.yes;
+    if (value_is_money(a) && value_is_money(b))
+        return money_equal(a, b);
+    return a.kind == VALUE_NIL || (a.as.items == b.as.items && a.len == b.len);
+}
+
 bool value_equal(struct value a, struct value b)
 {
     if (a.kind == VALUE_EMPTY || a.kind == VALUE_BLANK)
@@ -142,18 +157,12 @@ bool value_equal(struct value a, struct value b)
     if (b.kind == VALUE_EMPTY || b.kind == VALUE_BLANK)
         return equal_special(b, a);
     if (value_is_str(a) && value_is_str(b))
-        return a.as.text == b.as.text ? a.len == b.len : stoa_str_eq(value_str(a), value_str(b));
+        return same_text(a, b);
     if (a.kind == VALUE_INT && b.kind == VALUE_INT)
         return a.as.whole == b.as.whole;
     if (is_number(a) && is_number(b))
         return real_of(a) == real_of(b);
-    if (value_is_money(a) && value_is_money(b))
-        return money_equal(a, b);
-    if (a.kind != b.kind)
-        return false;
-    if (a.kind == VALUE_BOOL)
-        return a.as.yes == b.as.yes;
-    return a.kind == VALUE_NIL || (a.as.items == b.as.items && a.len == b.len);
+    return a.kind == b.kind && same_thing(a, b);
 }
 
 static bool money_order(struct value a, struct value b, int *ret)
@@ -192,7 +201,7 @@ bool value_contains(struct value a, struct value b)
     struct value element;
 
     if (value_is_str(a))
-        return value_is_str(b) && text_find(value_str(a), value_str(b), 0) >= 0;
+        return value_is_str(b) && (b.len == 0 || text_find(value_str(a), value_str(b), 0) >= 0);
     if (value_is_object(a))
         return value_is_str(b) && value_member(a, value_str(b)).kind != VALUE_NIL;
     if (!value_is_array(a))

@@ -110,9 +110,20 @@ Test(context, no_payload_leaves_text_or_a_quoted_attribute)
     }
 }
 
-/* What a browser would make of an attribute's value: entities decoded, white space dropped. */
+static bool starts_with_one_of(const char *s, const char *const *starts)
+{
+    for (; *starts; starts++)
+        if (strncasecmp(s, *starts, strlen(*starts)) == 0)
+            return true;
+    return false;
+}
+
+/* What a browser would make of an attribute's value: entities decoded, white space dropped. An
+ * entity before the path that escaping did not make might be a letter or a colon. */
 static bool runs_code(stoa_str value)
 {
+    static const char *const schemes[] = {"http:", "https:", "mailto:", "tel:", NULL};
+    static const char *const escapes[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;", NULL};
     char clean[1024];
     uint64_t n = 0;
 
@@ -122,11 +133,10 @@ static bool runs_code(stoa_str value)
     clean[n] = 0;
     for (const char *at = clean; *at && !strchr("/?#", *at); at++) {
         if (*at == ':')
-            return strncasecmp(clean, "http:", 5) != 0 && strncasecmp(clean, "https:", 6) != 0 &&
-                   strncasecmp(clean, "mailto:", 7) != 0 && strncasecmp(clean, "tel:", 4) != 0;
-        if (*at == '&' && strncmp(at, "&amp;", 5) != 0 && strncmp(at, "&lt;", 4) != 0 &&
-            strncmp(at, "&gt;", 4) != 0 && strncmp(at, "&quot;", 6) != 0 &&
-            strncmp(at, "&#39;", 5) != 0)
+            return !starts_with_one_of(clean, schemes);
+        if (starts_with_one_of(at, escapes))
+            at = strchr(at, ';');
+        else if (*at == '&')
             return true;
     }
     return false;

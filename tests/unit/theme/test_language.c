@@ -82,6 +82,7 @@ Test(language, compares)
         {"'hello' contains 'ell'", true},
         {"'hello' contains 'x'", false},
         {"nil contains 'x'", false},
+        {"'hello' contains ''", true},
         {"object contains 'k'", true},
         {"true and false", false},
         {"true or false", true},

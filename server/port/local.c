@@ -161,7 +161,7 @@ static stoa_err local_asset(struct stoa_req *req, stoa_str name, stoa_str *path)
     STOA_TRY(theme_asset(req->world->resources->theme, name, &asset));
     if (!path)
         return reply_asset(req, &asset);
-    *path = stoa_concat(req->arena, STOA_STR("/assets/"), name);
+    *path = stoa_str_copy(req->arena, asset.path);
     return STOA_OK;
 }
 

@@ -64,7 +64,7 @@ stoa_err theme_asset(const struct theme *theme, stoa_str name, struct theme_asse
 
     if (!asset)
         return STOA_E_NOT_FOUND;
-    *ret = (struct theme_asset){asset->bytes, asset->gzip, asset->type, hashed};
+    *ret = (struct theme_asset){asset->bytes, asset->gzip, asset->path, asset->type, hashed};
     return STOA_OK;
 }
 

@@ -42,6 +42,7 @@ STOA_NODISCARD stoa_err theme_render(const struct theme *theme, const struct the
  * theme. */
 struct theme_asset {
     stoa_str bytes, gzip;
+    stoa_str path; /* "/assets/base.3f9a1c2e.css": as pages link it */
     const char *type;
     bool hashed;
 };

@@ -69,6 +69,18 @@ static void settle(struct stoa_req *req, stoa_err err)
     request_problem(req, STOA_E_INTERNAL, NULL, STOA_NO_FIELDS);
 }
 
+/* A twin with the same key may have written just what this one stumbled over ("ordered already"):
+ * then this client is told what the twin is told, not that it came too late. */
+static stoa_err ask_twin(struct stoa_req *req, stoa_err err, bool *answered)
+{
+    stoa_err twin;
+
+    if (err == STOA_OK || !req->journal || req->journal->state != JOURNAL_FRESH)
+        return err;
+    twin = journal_read(req, answered);
+    return twin == STOA_E_IN_FLIGHT || twin == STOA_E_KEY_REUSED || *answered ? twin : err;
+}
+
 void invoke_route(struct stoa_req *req)
 {
     const struct route *route = req->route;
@@ -85,7 +97,7 @@ void invoke_route(struct stoa_req *req)
     }
     err = journal_read(req, &answered);
     if (err == STOA_OK && !answered)
-        err = invoke_handler(req, route->handler);
+        err = ask_twin(req, invoke_handler(req, route->handler), &answered);
     if (!answered)
         settle(req, err);
     if (err != STOA_OK && stoa_err_status(err) >= 500)

@@ -8,6 +8,7 @@ from .jobs import Job
 from .lane import Lane, spread
 from .shoppers import Purchase
 
+NEEDS_SQL = True
 RECOVERED_S = 10.0
 REACHED_S = 25.0
 BATCH = 5  # checkouts at once; the k-th of them to pass the point is the one that kills

@@ -1,9 +1,9 @@
 """Shoppers who do not give up: they repeat a checkout under the same key until it is answered.
 SPDX-License-Identifier: Apache-2.0"""
 import http.client
+import secrets
 import threading
 import time
-import uuid
 
 from support.client import Client, Guest
 
@@ -16,13 +16,16 @@ RIGHT_ERRORS = {  # status and code of problems that a checkout may answer while
     409: {"IN_FLIGHT"}, 429: None, 503: None, 504: None, 500: {"INTERNAL"},
 }
 
+CUT = (OSError, http.client.HTTPException)
+
 
 class Purchase:
     """One cart, one key. prepare() while the shop is up, then start() and join()."""
 
     def __init__(self, lane, token: str = "tok_ok", act: str = ""):
         self.lane = lane
-        self.key = uuid.uuid4().hex
+        # Letters only: its e-mail address must not look like a card number.
+        self.key = secrets.token_hex(16).translate(str.maketrans("0123456789", "ghijklmnop"))
         self.token = token
         self.act = act  # what the buyer does with a second step: "confirm", "cancel"
         self.status = 0  # of the final answer
@@ -108,4 +111,46 @@ class Purchase:
         return self.status != 0
 
 
-CUT = (OSError, http.client.HTTPException)
+class Crowd:
+    """Shoppers who buy one thing after the other until stop(); each checkout is seen through."""
+
+    def __init__(self, lane, count: int):
+        self.lane = lane
+        self.stopped = threading.Event()
+        self.errors: list[str] = []
+        self.purchases: list[Purchase] = []
+        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(count)]
+        for thread in self.threads:
+            thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self.stopped.is_set():
+                purchase = self._enter()
+                if purchase:
+                    self._buy(purchase)
+        except Exception as error:  # shown by stop()
+            self.errors.append(repr(error))
+
+    def _enter(self) -> Purchase | None:
+        """A cart that is ready; None when the shop went away or could not serve just now."""
+        def fill():
+            try:
+                return Purchase(self.lane).prepare()
+            except AssertionError as error:
+                expect('"status":5' in str(error), str(error))
+                self.lane.pause(PAUSE_S)
+                return None
+        return self.lane.attempt(fill)
+
+    def _buy(self, purchase: Purchase) -> None:
+        self.lane.keys.append(purchase.key)
+        self.purchases.append(purchase)
+        purchase.start().join()
+
+    def stop(self) -> None:
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join(PATIENCE_S + 20)
+            expect(not thread.is_alive(), "a shopper hangs")
+        expect(not self.errors, f"{len(self.errors)} shoppers failed: {self.errors[:1]}")

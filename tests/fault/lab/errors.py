@@ -1,0 +1,81 @@
+"""CALLS: the n-th database call of a checkout fails, for every n. SPDX-License-Identifier: Apache-2.0"""
+import re
+import socket
+
+from . import books
+from .books import expect
+from .jobs import Job
+from .lane import Lane
+from .shoppers import Purchase
+
+NEEDS_SQL = True
+# Place and how many jobs share its sweep. A commit that fails "after" was made, and nobody knows.
+PLACES = {"sql.exec": 4, "sql.begin": 1, "sql.commit.before": 1, "sql.commit.after": 1}
+COUNTED = {"sql.exec": "stoa_sql_statements_total"}
+PAST = 3  # calls past the last one that an undisturbed checkout was seen to make
+SHORT_LEASE = "lease_ms = 1500, payment_timeout_ms = 1000"
+
+
+def statements_so_far(lane: Lane) -> int:
+    """From the control socket, which `stoa status` asks too."""
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(lane.shop.data / "control.sock"))
+        peer.sendall(b"metrics\n")
+        text = b""
+        while part := peer.recv(65536):
+            text += part
+    return int(re.search(rb"^stoa_sql_statements_total\S* (\d+)", text, re.M).group(1))
+
+
+def calls_of_a_checkout(lane: Lane) -> int:
+    """Database calls from the start of a process until a checkout has settled."""
+    purchase = lane.purchases(1)[0]
+    lane.kill()
+    lane.start()
+    purchase.start().join()
+    lane.settle()
+    return statements_so_far(lane) + PAST
+
+
+def fail_one(lane: Lane, purchase: Purchase, fault: str) -> bool:
+    """Whether the shop could start. The failing call may be one of its first: then it says so."""
+    lane.kill()
+    try:
+        lane.start(fault)
+    except AssertionError:
+        code = lane.shop.process.poll()
+        expect(code is not None and code > 0, f"{fault}: the start ended with {code}")
+        lane.start()
+        purchase.start().join()
+        return False
+    purchase.start().join()
+    return True
+
+
+def sweep_job(job: Job, place: str, first: int, stride: int) -> dict:
+    figures = {"tried": 0, "first_try": 0, "typed": 0, "undone": 0, "no_start": 0}
+    with Lane(job, order=SHORT_LEASE) as lane:
+        last = calls_of_a_checkout(lane)
+        for n in range(first, last + 1 if place == "sql.exec" else 16, stride):
+            purchase = lane.purchases(1)[0]
+            figures["no_start"] += not fail_one(lane, purchase, f"{place}=error:STORE@{n}!")
+            lane.settle()
+            figures["tried"] += 1
+            figures["first_try"] += purchase.answers == [201]
+            figures["typed"] += len([a for a in purchase.answers if a != 201]) > 0
+            figures["undone"] += purchase.status != 201
+        return lane.finish() | figures
+
+
+def make_jobs(short: bool) -> list[tuple]:
+    made = []
+    for place, share in PLACES.items():
+        skip = 2 if short and place == "sql.exec" else 1
+        made += [(f"{place} {i}", sweep_job, (place, 1 + i * skip, share * skip)) for i in range(share)]
+    return made
+
+
+def judge(total: dict) -> str:
+    return (f"{total['tried']} calls failed one by one: {total['first_try']} checkouts were paid all the "
+            f"same, {total['typed']} were told a typed error first and repeated, {total['undone']} of "
+            f"them were undone by recovery meanwhile; {total['no_start']} were needed for the start")

@@ -137,11 +137,33 @@ const struct stoa_json *get_json(struct decoder *in)
     return v;
 }
 
+/* A name that has to be there. */
+const char *get_name(struct decoder *in)
+{
+    const char *name = get_cstr(in);
+
+    in->broken = in->broken || !name;
+    return name ? name : "";
+}
+
+static stoa_money get_money(struct decoder *in)
+{
+    stoa_money money = {.minor = get_i64(in)};
+    stoa_str cur = get_str(in);
+
+    if (cur.len != 0 && cur.len != 3)
+        in->broken = true;
+    for (uint64_t i = 0; i < cur.len && !in->broken; i++)
+        if (cur.ptr[i] < 'A' || cur.ptr[i] > 'Z')
+            in->broken = true;
+    if (!in->broken && cur.len > 0)
+        memcpy(money.cur, cur.ptr, cur.len);
+    return money;
+}
+
 stoa_value get_value(struct decoder *in)
 {
     uint32_t kind = get_u32(in);
-    stoa_money money = {0};
-    stoa_str cur;
 
     switch (kind) {
     case STOA_V_STR:
@@ -149,10 +171,7 @@ stoa_value get_value(struct decoder *in)
     case STOA_V_JSON:
         return stoa_j(get_json(in));
     case STOA_V_MONEY:
-        money.minor = get_i64(in);
-        cur = get_str(in);
-        memcpy(money.cur, cur.len == 3 ? cur.ptr : "EUR", 3);
-        return stoa_m(money);
+        return stoa_m(get_money(in));
     case STOA_V_NULL:
     case STOA_V_BOOL:
     case STOA_V_INT:
@@ -189,9 +208,8 @@ struct stoa_fields get_fields(struct decoder *in)
     struct stoa_field *list = stoa_new_array(in->arena, struct stoa_field, count + 1);
 
     for (uint32_t i = 0; i < count; i++) {
-        list[i].name = get_cstr(in);
+        list[i].name = get_name(in);
         list[i].value = get_value(in);
-        in->broken = in->broken || !list[i].name;
     }
     return (struct stoa_fields){list, in->broken ? 0 : count, 0};
 }
@@ -210,7 +228,7 @@ const struct stoa_rows *get_rows(struct decoder *in)
     }
     names = stoa_new_array(in->arena, const char *, columns + 1);
     for (uint32_t c = 0; c < columns; c++)
-        names[c] = get_cstr(in);
+        names[c] = get_name(in);
     rows = rows_create(in->arena, columns, names, count, affected);
     for (uint32_t r = 0; r < count; r++)
         for (uint32_t c = 0; c < columns; c++) {

@@ -31,6 +31,7 @@ uint32_t get_u32(struct decoder *in);
 int64_t get_i64(struct decoder *in);
 stoa_str get_str(struct decoder *in);     /* copied, with a NUL behind */
 const char *get_cstr(struct decoder *in); /* NULL stays NULL */
+const char *get_name(struct decoder *in); /* NULL is broken; never NULL */
 const struct stoa_json *get_json(struct decoder *in);
 stoa_value get_value(struct decoder *in);
 struct stoa_values get_values(struct decoder *in);

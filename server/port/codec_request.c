@@ -62,7 +62,7 @@ static void get_params(struct decoder *in, struct stoa_req *req)
     if (count > REQUEST_PARAMS_MAX)
         in->broken = true;
     for (uint32_t i = 0; !in->broken && i < count; i++) {
-        names[i] = get_cstr(in);
+        names[i] = get_name(in);
         req->params[i] = get_str(in);
         req->param_count = i + 1;
     }
@@ -143,18 +143,27 @@ void put_request(struct stoa_buf *out, struct stoa_req *req)
     put_u32(out, req->loop);
 }
 
+static bool is_trace(const struct trace *t)
+{
+    return t->trace_id[sizeof t->trace_id - 1] == '\0' &&
+           t->span_id[sizeof t->span_id - 1] == '\0' &&
+           t->parent_id[sizeof t->parent_id - 1] == '\0';
+}
+
 static void get_names(struct decoder *in, struct stoa_req *req)
 {
     stoa_str trace = get_str(in), id = get_str(in);
 
-    if (trace.len != sizeof req->trace || id.len >= sizeof req->id)
-        in->broken = true;
-    else {
+    if (trace.len == sizeof req->trace && id.len < sizeof req->id) {
         memcpy(&req->trace, trace.ptr, trace.len);
-        memcpy(req->id, id.ptr, id.len);
+        memcpy(req->id, id.len > 0 ? id.ptr : "", id.len);
     }
-    req->route_path = get_cstr(in);
-    req->plugin_name = get_cstr(in);
+    if (id.len >= sizeof req->id || trace.len != sizeof req->trace || !is_trace(&req->trace)) {
+        in->broken = true;
+        req->trace = (struct trace){0};
+    }
+    req->route_path = get_name(in);
+    req->plugin_name = get_name(in);
 }
 
 struct stoa_req *get_request(struct decoder *in)
@@ -197,6 +206,8 @@ void get_reply(struct decoder *in, struct request_reply *ret)
     struct request_header *headers;
 
     *ret = (struct request_reply){.status = (int32_t)get_u32(in)};
+    if (ret->status != 0 && (ret->status < 200 || ret->status > 599))
+        in->broken = true;
     ret->is_problem = get_u32(in) != 0;
     ret->type = get_cstr(in);
     ret->body = get_str(in);

@@ -42,21 +42,30 @@ static void log_exchange(const struct http_exchange *x)
         metric_add(METRIC_responses_5xx_total, 1);
 }
 
+/* The handler has returned: a client that reads slowly takes nobody's place. */
+static void stop_counting(struct http_exchange *x)
+{
+    if (!x->is_counted)
+        return;
+    x->is_counted = false;
+    x->loop->in_flight--;
+    x->address->in_flight--;
+    metric_add(METRIC_requests_in_flight, -1);
+}
+
 static void exchange_end(struct http_exchange *x)
 {
     struct http_loop *loop = x->loop;
     struct world *world = x->req.world;
 
+    stop_counting(x);
     if (x->is_answered)
         log_exchange(x);
     request_finish(&x->req);
-    x->address->in_flight--;
     http_address_release(&loop->addresses, x->address);
     *x->link = x->next;
     if (x->next)
         x->next->link = x->link;
-    loop->in_flight--;
-    metric_add(METRIC_requests_in_flight, -1);
     stoa_arena_destroy(x->req.arena);
     world_unpin(world); /* last: route and plugin names were the world's */
     http_drain_check(loop);
@@ -95,6 +104,7 @@ void http_bridge_on_end(h2o_logger_t *self, h2o_req_t *req)
         log_refusal(c, req);
         return;
     }
+    stoa_assert(!x->task.queued); /* while a request waits, libh2o neither reads nor closes */
     x->h2o = NULL;
     x->connection = NULL;
     if (!x->fiber)
@@ -167,6 +177,7 @@ static void on_handler_done(void *arg)
     struct http_exchange *x = arg;
 
     x->fiber = NULL;
+    stop_counting(x);
     if (x->h2o)
         answer(x);
     else
@@ -201,6 +212,23 @@ static void start_handler(struct http_exchange *x)
     } else if (x->fiber) {
         watch(x); /* it waits; otherwise it has been answered */
     }
+}
+
+static void on_next_turn(struct loop_task *task)
+{
+    start_handler((struct http_exchange *)((char *)task - offsetof(struct http_exchange, task)));
+}
+
+/* libh2o would answer all that one connection has pipelined before it looks at another. */
+static bool is_greedy(struct http_connection *c)
+{
+    uint64_t turn = loop_turns(c->loop->loop);
+
+    if (c->turn != turn) {
+        c->turn = turn;
+        c->turn_requests = 0;
+    }
+    return ++c->turn_requests > HTTP_TURN_MAX;
 }
 
 /* ---- A new exchange ---- */
@@ -303,6 +331,9 @@ static bool set_client(struct http_exchange *x)
         x->address->holders++;
     }
     x->req.is_https |= c->sock->ssl != NULL;
+    x->is_counted = true;
+    x->loop->in_flight++;
+    metric_add(METRIC_requests_in_flight, 1);
     return x->address->in_flight++ < most;
 }
 
@@ -345,8 +376,6 @@ static struct http_exchange *exchange_create(struct http_connection *c, h2o_req_
         x->next->link = &x->next;
     c->loop->exchanges = x;
     c->exchange = x;
-    c->loop->in_flight++;
-    metric_add(METRIC_requests_in_flight, 1);
     return x;
 }
 
@@ -356,7 +385,7 @@ static void turn_away(struct http_exchange *x, int32_t status, stoa_err err, con
     struct http_connection *c = x->connection;
 
     c->exchange = NULL;
-    http_refuse(x->h2o, status, err, detail, false);
+    http_refuse(x->h2o, status, err, detail, is_greedy(c));
     exchange_end(x);
 }
 
@@ -370,6 +399,9 @@ static void begin(struct http_connection *c, h2o_req_t *h2o, struct world *world
         turn_away(x, 429, STOA_E_RATE, "too many requests at once from this address");
     } else if (!copy_path(&x->req, h2o)) {
         turn_away(x, 400, STOA_E_BAD_REQUEST, "the path is broken");
+    } else if (is_greedy(c)) {
+        x->task.run = on_next_turn;
+        loop_defer(c->loop->loop, &x->task);
     } else {
         start_handler(x);
     }
@@ -434,7 +466,7 @@ static void take(struct http_connection *c, h2o_req_t *req)
     }
     if (loop->in_flight >= loop->http->limits.in_flight) {
         metric_add(METRIC_requests_shed_total, 1);
-        http_refuse(req, 503, STOA_E_BUSY, "too many requests are being worked on", false);
+        http_refuse(req, 503, STOA_E_BUSY, "too many requests are being worked on", is_greedy(c));
         return;
     }
     world = world_pin();

@@ -243,8 +243,7 @@ static void reset(int fd)
     metric_add(METRIC_connections_refused_total, 1);
 }
 
-static void connection_open(struct http_loop *loop, int fd, const struct sockaddr *peer,
-                            socklen_t peer_len)
+static void connection_open(struct http_loop *loop, int fd, const struct sockaddr *peer)
 {
     struct http_connection *c = connection_take(loop);
 
@@ -265,7 +264,6 @@ static void connection_open(struct http_loop *loop, int fd, const struct sockadd
     loop->connections = c;
     c->sock =
         h2o_evloop_socket_create(loop_h2o(loop->loop), fd, H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION);
-    h2o_socket_setpeername(c->sock, (struct sockaddr *)peer, peer_len);
     c->sock->on_close.cb = on_close;
     c->sock->on_close.data = c;
     h2o_accept(&loop->accept_ctx, c->sock);
@@ -300,7 +298,7 @@ static bool accept_one(struct http_loop *loop, int listen_fd)
     }
     fd = accept4(listen_fd, (struct sockaddr *)&peer, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        connection_open(loop, fd, (struct sockaddr *)&peer, peer_len);
+        connection_open(loop, fd, (struct sockaddr *)&peer);
         return true;
     }
     if (errno == EMFILE || errno == ENFILE) {

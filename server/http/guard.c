@@ -67,9 +67,7 @@ static bool is_word(const char *at, uint64_t len, const char *lower, uint64_t lo
     return true;
 }
 
-/* The first byte that a value cannot hold: a control character other than the tab. Eight bytes a
- * step; bytes from 0x80 on pass. */
-static const char *skip_value(const char *at, const char *end)
+const char *guard_skip_value(const char *at, const char *end)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
 
@@ -182,7 +180,7 @@ static enum guard_verdict read_field(struct reader *r)
         return GUARD_FIELD_NAME;
     for (value = colon + 1; value != r->end && (*value == ' ' || *value == '\t'); value++)
         continue;
-    r->at = end = skip_value(value, r->end);
+    r->at = end = guard_skip_value(value, r->end);
     if ((verdict = line_end(r, GUARD_FIELD_VALUE)) != GUARD_OK)
         return verdict;
     while (end != value && (end[-1] == ' ' || end[-1] == '\t'))

@@ -1,6 +1,7 @@
 /* http/headers.c: see headers.h. SPDX-License-Identifier: Apache-2.0 */
 #include "http/headers.h"
 
+#include "http/guard.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,12 +44,9 @@ bool http_headers_init(const char *form_action, struct http_fixed_headers *ret)
 
 bool http_header_value_is_fit(stoa_str value)
 {
-    for (uint64_t i = 0; i < value.len; i++) {
-        uint8_t c = (uint8_t)value.ptr[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
+    const char *end = value.ptr + value.len;
+
+    return value.len == 0 || guard_skip_value(value.ptr, end) == end;
 }
 
 static bool is_ours(stoa_str name)

@@ -23,6 +23,7 @@ enum {
     HTTP_RESUME_MS = 50,  /* how often a paused listener looks whether there is room again */
     HTTP_QUIET_MS = 1000, /* a draining connection on which nothing happened for so long ends */
     HTTP_DRAIN_TICK_MS = 100,
+    HTTP_TURN_MAX = 32,    /* pipelined requests of one connection in one turn of the loop */
     HTTP_LINGER_MS = 2000, /* reading on after a last reply, so that it is not lost to a reset */
     HTTP_LINGER_BYTES = 1 << 20,
 };
@@ -50,6 +51,8 @@ struct http_connection {
     char text[HTTP_IP_TEXT]; /* of ip */
     uint64_t accounted;      /* of sock->bytes_written: what went into replies that were counted */
     int64_t quiet_since_ms;
+    uint64_t turn; /* of the loop, in which turn_requests were begun */
+    uint32_t turn_requests;
     int64_t stall_since_ms; /* 0: not writing when last seen */
     uint64_t stall_acked;
     int linger_fd;         /* a second descriptor of the socket, or -1 */
@@ -65,9 +68,11 @@ struct http_exchange {
     h2o_req_t *h2o; /* NULL once it was answered without waiting for the handler */
     struct http_connection *connection;
     struct http_loop *loop;
-    struct fiber *fiber; /* while it runs */
+    struct fiber *fiber;   /* while it runs */
+    struct loop_task task; /* when it must wait for the next turn */
     struct http_address *address;
     struct http_exchange *next, **link;
+    bool is_counted; /* as being worked on */
     bool is_watched; /* for the client's leaving */
     bool is_answered;
     int64_t answered_us;
@@ -96,7 +101,7 @@ struct http_loop {
     struct http_connection *connections, *free_connections;
     struct http_exchange *exchanges;
     uint32_t open;      /* connections, those that linger included */
-    uint32_t in_flight; /* exchanges */
+    uint32_t in_flight; /* exchanges whose handler has not returned */
     uint64_t serial;    /* of requests */
     char id_prefix[17];
     bool is_h2o_turn; /* on_req() is on the stack */

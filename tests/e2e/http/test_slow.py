@@ -1,4 +1,6 @@
 """R20: clients that are slow on purpose, scaled down. SPDX-License-Identifier: Apache-2.0"""
+import json
+import signal
 import socket
 import threading
 import time
@@ -99,13 +101,57 @@ def test_a_reader_that_sleeps_for_a_moment_gets_everything(serve):
 
 
 def test_a_handler_that_ignores_its_deadline_is_answered_for(serve):
-    """The gate sets deadlines; what does not even heed those is given up by the sweeper, after
-    60 s here: only that a masked handler holds nobody else is tested."""
     server = serve()
     with server.connect() as c:
-        c.send(b"GET /stubborn?ms=300 HTTP/1.1\r\n" + HOST + b"\r\n")
-        assert server.get("/hello").status == 200
-        assert c.reply().status == 200
+        start = time.monotonic()
+        reply = c.get("/overdue?ms=5000")
+        assert 2 < time.monotonic() - start < 4
+        assert reply.status == 503 and b'"code":"TIMEOUT"' in reply.body
+        assert c.get("/hello").status == 200, "the connection goes on"
+        assert server.metric("requests_in_flight") == 2, "the handler does, too"
+        wire.eventually(lambda: server.metric("requests_in_flight") == 1)
+        assert c.get("/hello").status == 200
+    assert server.metric("test_pins") == 1 and server.metric("test_fibers") == 1
+
+
+def test_slow_readers_take_nobodys_place(serve):
+    server = serve(in_flight=5)
+    readers = [server.connect(receive=4096) for _ in range(10)]
+    for c in readers:
+        c.send(b"GET /big?bytes=6000000 HTTP/1.1\r\n" + HOST + b"\r\n")
+        assert c.head()[0] == 200
+    assert server.get("/hello").status == 200
+    for c in readers:
+        c.close()
+
+
+def longest_run(values):
+    longest = run = 0
+    before = None
+    for value in values:
+        run = run + 1 if value == before else 1
+        before, longest = value, max(longest, run)
+    return longest
+
+
+def test_clients_that_pipeline_take_turns(serve):
+    """Both have everything sent before the server looks."""
+    server = serve()
+    with server.connect() as a, server.connect() as b:
+        assert a.get("/hello").status == b.get("/hello").status == 200
+        server.process.send_signal(signal.SIGSTOP)
+        a.send(b"GET /echo?a HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
+        b.send(b"GET /redirect HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
+        server.process.send_signal(signal.SIGCONT)
+        for _ in range(1000):
+            assert a.reply().status == 200
+            assert b.reply().status == 303
+    server.term()
+    server.process.wait(10)
+    with open(server.log) as log:
+        paths = [json.loads(line)["path"] for line in log]
+    assert len(paths) == 2002
+    assert longest_run(paths) < 100
 
 
 def test_a_body_that_never_comes_ends_the_connection(serve):

@@ -97,6 +97,13 @@ static void stubborn(struct stoa_req *req)
     reply(req, 200, "text/plain", stoa_str_of(stoa_err_name(err)));
 }
 
+/* Goes on past its own deadline. */
+static void overdue(struct stoa_req *req)
+{
+    req->deadline_ms = loop_now(loop_current()) + 100;
+    stubborn(req);
+}
+
 static void big(struct stoa_req *req)
 {
     int64_t size = number_after(req->query, "bytes=", 1 << 20);
@@ -185,10 +192,11 @@ void gate_dispatch(struct stoa_req *req)
         const char *path;
         void (*handler)(struct stoa_req *req);
     } paths[] = {
-        {"/hello", hello},     {"/echo", echo},         {"/wait", wait},   {"/stubborn", stubborn},
-        {"/big", big},         {"/status", status},     {"/split", split}, {"/framing", framing},
-        {"/cookies", cookies}, {"/metrics", metrics},   {"/readyz", fine}, {"/livez", fine},
-        {"/nothing", nothing}, {"/redirect", redirect},
+        {"/hello", hello},       {"/echo", echo},       {"/wait", wait},
+        {"/stubborn", stubborn}, {"/big", big},         {"/status", status},
+        {"/split", split},       {"/framing", framing}, {"/cookies", cookies},
+        {"/metrics", metrics},   {"/readyz", fine},     {"/livez", fine},
+        {"/nothing", nothing},   {"/overdue", overdue}, {"/redirect", redirect},
     };
 
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)

@@ -88,6 +88,20 @@ Test(headers, hold_no_control_character)
     cr_expect(is_fit("x-a", (stoa_str){NULL, 0}));
 }
 
+Test(headers, hold_none_wherever_it_stands)
+{
+    char bytes[20];
+
+    for (uint32_t len = 1; len <= sizeof(bytes); len++)
+        for (uint32_t at = 0; at < len; at++) {
+            memset(bytes, ' ', sizeof(bytes));
+            bytes[at] = at % 2 ? '\n' : 0x7f;
+            cr_expect(not(http_header_value_is_fit((stoa_str){bytes, len})), "%u of %u", at, len);
+            bytes[at] = at % 2 ? '\t' : (char)0x80;
+            cr_expect(http_header_value_is_fit((stoa_str){bytes, len}), "%u of %u", at, len);
+        }
+}
+
 Test(headers, have_lower_case_names)
 {
     cr_expect(is_fit("x-cart-token", STOA_STR("a")));

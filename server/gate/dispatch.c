@@ -134,7 +134,7 @@ static stoa_err check_visitor(struct stoa_req *req, const struct route *route)
 
 static stoa_err admit(struct stoa_req *req)
 {
-    const struct route *route;
+    const struct route *route = NULL;
 
     STOA_TRY(check_rate(req));
     STOA_TRY(find_route(req, &route));

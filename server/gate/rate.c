@@ -7,7 +7,7 @@
 enum { SLOTS = 16384, MILLI = 1000 };
 
 struct bucket {
-    uint64_t key;   /* hash of the address; 0 = free */
+    uint64_t key;   /* hash of the address, odd; 0 = free */
     int64_t at_ms;  /* when tokens was true */
     int64_t tokens; /* thousandths */
 };
@@ -23,7 +23,7 @@ void rate_init(uint32_t per_second, uint32_t burst, uint32_t loops)
 
 static struct bucket *find(uint64_t key)
 {
-    struct bucket *a = &buckets[key % SLOTS], *b = &buckets[(key >> 32) % SLOTS];
+    struct bucket *a = &buckets[(key >> 1) % SLOTS], *b = &buckets[(key >> 32) % SLOTS];
 
     if (a->key == key)
         return a;

@@ -37,7 +37,7 @@ static stoa_err read_fd(int fd, const char *path, struct diag *diag, struct file
     ret->ptr = malloc(ret->len + 1);
     while (got < ret->len) {
         ssize_t n = read(fd, ret->ptr + got, ret->len - got);
-        if (n <= 0 && errno != EINTR)
+        if (n == 0 || (n < 0 && errno != EINTR))
             break;
         got += n > 0 ? (size_t)n : 0;
     }

@@ -13,6 +13,7 @@ struct check {
     struct diag *diag;
     bool relaxed;
     stoa_str dynamic, dynamic_strings, symbols, symbol_strings;
+    uint64_t symbols_address, strings_address; /* where the sections say they are */
 };
 
 bool preflight_is_relaxed(void)
@@ -64,20 +65,58 @@ static bool is_allowed_library(const struct check *c, const char *name)
             strncmp(name, "libclang_rt", 11) == 0 || strncmp(name, "libgcov", 7) == 0);
 }
 
+static bool runs_code(int64_t tag)
+{
+    return tag == DT_INIT || tag == DT_FINI || tag == DT_INIT_ARRAY || tag == DT_FINI_ARRAY ||
+           tag == DT_PREINIT_ARRAY;
+}
+
+static stoa_err check_library(struct check *c, const Elf64_Dyn *d)
+{
+    const char *name = elf_string(c->dynamic_strings, d->d_un.d_val);
+
+    if (d->d_tag == DT_NEEDED && is_allowed_library(c, name))
+        return STOA_OK;
+    return refuse(c, "link it statically with hidden symbols, or do the work through the SDK",
+                  "it needs a library that plugins may not bring: ", name);
+}
+
+/* The loader follows these addresses, this file the sections: they must be the same. */
+static stoa_err check_table(struct check *c, const Elf64_Dyn *d)
+{
+    uint64_t wanted = d->d_tag == DT_SYMTAB ? c->symbols_address : c->strings_address;
+
+    if (d->d_un.d_ptr == wanted)
+        return STOA_OK;
+    return refuse(c, "copy or build it again", "its sections and its segments disagree", "");
+}
+
 static stoa_err check_dynamic_entry(struct check *c, const Elf64_Dyn *d)
 {
-    if (d->d_tag == DT_TEXTREL || (d->d_tag == DT_FLAGS && (d->d_un.d_val & DF_TEXTREL)))
+    switch (d->d_tag) {
+    case DT_TEXTREL:
         return refuse(c, "compile it with -fPIC", "its code needs relocation (TEXTREL)", "");
-    if (d->d_tag == DT_FLAGS && (d->d_un.d_val & DF_STATIC_TLS))
-        return refuse(c, "do not use -ftls-model=initial-exec", "it needs static TLS", "");
-    if (d->d_tag == DT_NEEDED) {
-        const char *name = elf_string(c->dynamic_strings, d->d_un.d_val);
-        if (!is_allowed_library(c, name))
-            return refuse(c,
-                          "link it statically with hidden symbols, or do the work through the SDK",
-                          "it needs a library that plugins may not bring: ", name);
+    case DT_FLAGS:
+        if (d->d_un.d_val & DF_TEXTREL)
+            return refuse(c, "compile it with -fPIC", "its code needs relocation (TEXTREL)", "");
+        if (d->d_un.d_val & DF_STATIC_TLS)
+            return refuse(c, "do not use -ftls-model=initial-exec", "it needs static TLS", "");
+        return STOA_OK;
+    case DT_NEEDED:
+    case DT_AUXILIARY:
+    case DT_FILTER:
+    case DT_AUDIT:
+    case DT_DEPAUDIT:
+        return check_library(c, d);
+    case DT_SYMTAB:
+    case DT_STRTAB:
+        return check_table(c, d);
+    default:
+        if (runs_code(d->d_tag) && !c->relaxed)
+            return refuse(c, "link it with -nostartfiles and without constructors",
+                          "it runs code when it is loaded", "");
+        return STOA_OK;
     }
-    return STOA_OK;
 }
 
 static stoa_err check_dynamic(struct check *c)
@@ -232,6 +271,43 @@ static stoa_str linked_strings(const struct elf_view *elf, int32_t index)
     return link < elf->section_count ? elf_section_bytes(elf, link) : (stoa_str){0};
 }
 
+/* What the loader reads is found through the segments, what is judged here through the sections. */
+static bool is_loaders_dynamic(const struct elf_view *elf, const Elf64_Shdr *section)
+{
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < elf->segment_count; i++) {
+        const Elf64_Phdr *p = &elf->segments[i];
+        if (p->p_type != PT_DYNAMIC)
+            continue;
+        found++;
+        if (p->p_offset != section->sh_offset || p->p_vaddr != section->sh_addr ||
+            p->p_filesz != section->sh_size)
+            return false;
+    }
+    return found == 1;
+}
+
+static stoa_err find_tables(struct check *c)
+{
+    const struct elf_view *elf = c->elf;
+    int32_t dynamic = elf_section_of_type(elf, SHT_DYNAMIC);
+    int32_t symbols = elf_section_of_type(elf, SHT_DYNSYM);
+
+    if (dynamic < 0 || symbols < 0)
+        return refuse(c, FLAGS_HINT, "it has no dynamic section", "");
+    if (!is_loaders_dynamic(elf, &elf->sections[dynamic]))
+        return refuse(c, "copy or build it again", "its sections and its segments disagree", "");
+    c->dynamic = elf_section_bytes(elf, (uint32_t)dynamic);
+    c->dynamic_strings = linked_strings(elf, dynamic);
+    c->symbols = elf_section_bytes(elf, (uint32_t)symbols);
+    c->symbol_strings = linked_strings(elf, symbols);
+    c->symbols_address = elf->sections[symbols].sh_addr;
+    if (elf->sections[symbols].sh_link < elf->section_count)
+        c->strings_address = elf->sections[elf->sections[symbols].sh_link].sh_addr;
+    return STOA_OK;
+}
+
 stoa_err preflight_check(const char *file, stoa_str bytes, struct diag *diag, struct preflight *ret)
 {
     struct elf_view elf;
@@ -241,15 +317,7 @@ stoa_err preflight_check(const char *file, stoa_str bytes, struct diag *diag, st
 
     if (!elf_view_open(bytes, &elf, &reason))
         return refuse(&c, "copy or build it again", reason, "");
-    int32_t dynamic = elf_section_of_type(&elf, SHT_DYNAMIC);
-    int32_t symbols = elf_section_of_type(&elf, SHT_DYNSYM);
-    if (dynamic < 0 || symbols < 0)
-        return refuse(&c, FLAGS_HINT, "it has no dynamic section", "");
-    c.dynamic = elf_section_bytes(&elf, (uint32_t)dynamic);
-    c.dynamic_strings = linked_strings(&elf, dynamic);
-    c.symbols = elf_section_bytes(&elf, (uint32_t)symbols);
-    c.symbol_strings = linked_strings(&elf, symbols);
-
+    STOA_TRY(find_tables(&c));
     STOA_TRY(check_manifest(&c, &found.manifest));
     STOA_TRY(check_segments(&c));
     STOA_TRY(check_dynamic(&c));

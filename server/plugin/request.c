@@ -66,17 +66,25 @@ stoa_str stoa_req_header(const struct stoa_req *req, const char *name)
     return (stoa_str){0};
 }
 
+/* "8080" of "[::1]:8080"; "80" when there is none. */
+static stoa_str port_of(stoa_str host)
+{
+    uint64_t start = host.len;
+
+    while (start > 0 && host.ptr[start - 1] >= '0' && host.ptr[start - 1] <= '9')
+        start--;
+    if (start == 0 || start == host.len || host.ptr[start - 1] != ':' || host.len - start > 5)
+        return STOA_STR("80");
+    return stoa_str_sub(host, start, UINT64_MAX);
+}
+
 /* Over https "__Host-name" (RFC 6265bis §4.1.3.2); over http "name-<port>", since cookies ignore
  * ports. */
 stoa_str request_cookie_name(struct stoa_req *req, const char *name)
 {
-    stoa_str host = req->host;
-    int64_t colon = stoa_str_find(host, ':', 0);
-
     if (req->is_https)
         return stoa_concat(req->arena, STOA_STR("__Host-"), stoa_str_of(name));
-    return stoa_concat(req->arena, stoa_str_of(name), STOA_STR("-"),
-                       colon < 0 ? STOA_STR("80") : stoa_str_sub(host, (uint64_t)colon + 1, 8));
+    return stoa_concat(req->arena, stoa_str_of(name), STOA_STR("-"), port_of(req->host));
 }
 
 stoa_str stoa_req_cookie(struct stoa_req *req, const char *name)

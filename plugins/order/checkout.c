@@ -143,7 +143,11 @@ static stoa_err place(struct stoa_req *req, const struct order_row *row, stoa_st
         stoa_tx_rollback(tx);
         return err;
     }
-    STOA_TRY(stoa_tx_commit(tx));
+    err = stoa_tx_commit(tx);
+    if (err != STOA_OK) {
+        STOA_IGNORE(order_yield(req, row->id, owner)); /* it may have been made all the same */
+        return err;
+    }
     return stoa_fault(req, "checkout.place.after");
 }
 
@@ -161,12 +165,14 @@ static stoa_err drive(struct saga_run *run)
     stoa_err err = saga_run(run);
 
     if (err == STOA_OK)
-        return err;
+        return run->answered ? STOA_OK : STOA_E_BUSY;
     stoa_log(run->req, STOA_WARN, "an order is left to recovery",
              STOA_FIELDS(stoa_f("order_id", stoa_s(run->order->id)),
                          stoa_f("error", stoa_z(stoa_err_name(err)))));
     if (run->answered)
         return STOA_OK;
+    /* The buyer who repeats the request goes on at once, before the order is overdue. */
+    STOA_IGNORE(order_yield(run->req, run->order->id, run->owner));
     return stoa_err_status(err) >= 500 ? err : STOA_E_BUSY;
 }
 

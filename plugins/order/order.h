@@ -99,6 +99,8 @@ struct order_save {
 /* Compare and set: only while owner holds the lease at row's step. STOA_E_CONFLICT otherwise. */
 STOA_NODISCARD stoa_err order_save(const struct order_save *how, const struct order_row *row,
                                    const struct saga_state *next);
+/* Gives the lease back, if owner has it: who comes next need not wait until it ends. */
+STOA_NODISCARD stoa_err order_yield(struct stoa_req *req, stoa_str id, stoa_str owner);
 /* Ids of orders whose step is overdue and that nobody drives, oldest first. */
 STOA_NODISCARD stoa_err order_due(struct stoa_req *req, int64_t limit,
                                   const struct stoa_rows **ret);

@@ -45,6 +45,9 @@ static const struct stoa_stmt stmt_save = {
     "deadline_ms = $9, lease_until = $10, token = $11, changed_ms = $12 "
     "WHERE order_id = $1 AND lease_owner = $2 AND step = $3",
     NULL, 0, 0};
+static const struct stoa_stmt stmt_yield = {
+    "order.yield", "UPDATE order_saga SET lease_until = 0 WHERE order_id = $1 AND lease_owner = $2",
+    NULL, 0, 0};
 static const struct stoa_stmt stmt_due = {
     "order.due",
     "SELECT order_id FROM order_saga WHERE step NOT IN ('done', 'cancelled') "
@@ -190,6 +193,11 @@ stoa_err order_save(const struct order_save *how, const struct order_row *row,
     STOA_TRY(how->tx ? stoa_tx_sql(how->tx, &stmt_save, args, &rows)
                      : stoa_sql(how->req, &stmt_save, args, &rows));
     return stoa_rows_affected(rows) == 1 ? STOA_OK : STOA_E_CONFLICT;
+}
+
+stoa_err order_yield(struct stoa_req *req, stoa_str id, stoa_str owner)
+{
+    return stoa_sql(req, &stmt_yield, STOA_ARGS(stoa_s(id), stoa_s(owner)), NULL);
 }
 
 stoa_err order_due(struct stoa_req *req, int64_t limit, const struct stoa_rows **ret)

@@ -6,6 +6,7 @@
 enum {
     BACKOFF_FIRST_MS = 1000,
     BACKOFF_MAX_MS = 30000,
+    BUYER_BACK_MS = 5000,   /* he was told to repeat his request: recovery lets him */
     ACTION_POLL_MS = 15000, /* a lost message from the provider costs the buyer this long */
 };
 
@@ -108,7 +109,7 @@ static struct saga_state after_reserve(const struct saga_state *state, enum saga
          * so a release that is late never meets an order that goes on. */
         return give_up(state, SAGA_RELEASE, SAGA_FOR_SOLD_OUT);
     default:
-        return retry_later(state, now_ms);
+        return wait_at(state, SAGA_RESERVE, now_ms + BUYER_BACK_MS);
     }
 }
 

@@ -281,12 +281,14 @@ static const char *event_of(enum saga_step before, enum saga_step after)
     return after == SAGA_CANCELLED ? "order.cancelled" : NULL;
 }
 
-/* The client is answered when the money is ours, when it never will be, or when it has to wait. */
+/* The client is answered when the money is ours, when it never will be, or when it has to wait for
+ * that. Before the payment it is not: only with the buyer's next try can the order go on. */
 static bool is_answer(const struct saga_run *run, const struct saga_state *next)
 {
     if (!run->answers || run->answered)
         return false;
-    return next->step == SAGA_COMMIT || next->step == SAGA_CANCELLED || next->is_waiting;
+    return next->step == SAGA_COMMIT || next->step == SAGA_CANCELLED ||
+           (next->is_waiting && next->step != SAGA_RESERVE);
 }
 
 static stoa_err save_in(struct saga_run *run, struct order_save *how, const struct saga_state *next,

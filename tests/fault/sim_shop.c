@@ -44,7 +44,7 @@ static void answer_client(struct sim *sim, struct driver *driver, const struct s
         o->reply = 201;
     else if (next->step == SAGA_CANCELLED)
         o->reply = 402;
-    else if (next->is_waiting)
+    else if (next->is_waiting && next->step != SAGA_RESERVE)
         o->reply = 202;
     if (o->reply != 0)
         sim_note(sim, "client is told", driver->order, (uint64_t)o->reply);

@@ -38,7 +38,8 @@ static const struct stoa_stmt STORE = {
     NULL, 0, 0};
 static const struct stoa_stmt FREE = {
     "journal.free",
-    "UPDATE stoa_journal SET lease_until = 0 WHERE scope = $1 AND key = $2 AND state = 'started'",
+    "UPDATE stoa_journal SET lease_until = 0 WHERE scope = $1 AND key = $2 AND state = 'started'"
+    " AND lease_until = $3",
     NULL, 0, 0};
 static const struct stoa_stmt RECOVER = {
     "journal.recover",
@@ -191,12 +192,12 @@ stoa_err journal_write(struct stoa_tx *tx)
         return STOA_OK;
     if (j->is_inbox)
         return write_inbox(tx, j);
-    STOA_TRY(tx_exec_host(
-        tx, &WRITE,
-        STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_s(j->request_hash),
-                  tx->creates.len ? stoa_s(tx->creates) : stoa_null(), stoa_z(owner_name),
-                  stoa_i(now + stoa_time_left(tx->req) + JOURNAL_LEASE_MARGIN_MS), stoa_i(now)),
-        &rows));
+    j->lease_until = now + stoa_time_left(tx->req) + JOURNAL_LEASE_MARGIN_MS;
+    STOA_TRY(tx_exec_host(tx, &WRITE,
+                          STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_s(j->request_hash),
+                                    tx->creates.len ? stoa_s(tx->creates) : stoa_null(),
+                                    stoa_z(owner_name), stoa_i(j->lease_until), stoa_i(now)),
+                          &rows));
     return stoa_rows_affected(rows) == 1 ? STOA_OK : STOA_E_IN_FLIGHT;
 }
 
@@ -218,12 +219,13 @@ void journal_finish(struct stoa_req *req)
     struct journal *j = req->journal;
     stoa_err err;
 
-    if (!j || j->is_inbox || j->state != JOURNAL_WRITTEN)
+    if (!j || j->is_inbox || (j->state != JOURNAL_WRITTEN && j->state != JOURNAL_DOUBTFUL))
         return;
     request_root(req)->statements++;
-    if (req->reply.status >= 500) {
+    if (req->reply.status >= 500 || j->state == JOURNAL_DOUBTFUL) {
         err = sql_exec(req->instance->sql, "host", &FREE,
-                       STOA_ARGS(stoa_s(j->scope), stoa_s(j->key)), req->arena, NULL);
+                       STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_i(j->lease_until)),
+                       req->arena, NULL);
     } else {
         request_format_reply(req);
         err = sql_exec(req->instance->sql, "host", &STORE,

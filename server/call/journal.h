@@ -16,6 +16,7 @@ enum journal_state {
     JOURNAL_RESUMED,   /* an earlier try died: resource_id is what it had begun */
     JOURNAL_WRITTEN,   /* our row stands, with a committed transaction */
     JOURNAL_STORED,    /* … and the reply with it */
+    JOURNAL_DOUBTFUL,  /* it may stand: the commit failed with an error that may have come after it */
     JOURNAL_DUPLICATE, /* the event was handled before */
 };
 
@@ -24,6 +25,7 @@ struct journal {
     enum journal_state state;
     bool is_inbox;
     stoa_str resource_id;
+    int64_t lease_until; /* what our row says */
 };
 
 /* Whom this process is in the journal's rows; before the first request. */
@@ -40,7 +42,8 @@ void journal_inbox(struct stoa_req *req, const char *subscriber, stoa_str event_
 /* The row, inside the transaction. STOA_E_IN_FLIGHT when somebody was faster. */
 STOA_NODISCARD stoa_err journal_write(struct stoa_tx *tx);
 STOA_NODISCARD stoa_err journal_store(struct stoa_tx *tx, int32_t status, stoa_str body);
-/* After the handler: a row that stands without a reply gets it now, or is freed for another try. */
+/* After the handler: a row that stands without a reply gets it now, or is freed for another try; one
+ * that may stand is freed. */
 void journal_finish(struct stoa_req *req);
 /* Deletes rows older than JOURNAL_KEEP_MS, at most 1,000. */
 STOA_NODISCARD stoa_err journal_expire(struct sql *sql);

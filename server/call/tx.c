@@ -117,12 +117,27 @@ void tx_drop_tag(struct stoa_tx *tx, stoa_str tag)
         tx->is_broken = true; /* committing without the drop would serve stale prices */
 }
 
+static void drop_copies(struct stoa_tx *tx)
+{
+    for (uint32_t i = 0; i < tx->drops; i++)
+        cache_drop(tx->req->world->resources->cache, tx->drop_tags[i]);
+}
+
+/* The error of a commit may have come after it was made. */
+static void after_doubt(struct stoa_tx *tx)
+{
+    struct journal *j = tx->req->journal;
+
+    drop_copies(tx);
+    if (j && tx->is_journal_written && !j->is_inbox && j->state <= JOURNAL_RESUMED)
+        j->state = JOURNAL_DOUBTFUL;
+}
+
 static void after_commit(struct stoa_tx *tx)
 {
     struct stoa_req *req = tx->req;
 
-    for (uint32_t i = 0; i < tx->drops; i++)
-        cache_drop(req->world->resources->cache, tx->drop_tags[i]);
+    drop_copies(tx);
     if (req->journal && tx->is_journal_written && !req->journal->is_inbox)
         req->journal->state = tx->reply_status ? JOURNAL_STORED : JOURNAL_WRITTEN;
     if (tx->reply_status && tx->reply_json)
@@ -147,6 +162,8 @@ stoa_err tx_commit(struct stoa_tx *tx)
     err = sql_commit(tx->sql);
     if (err == STOA_OK)
         after_commit(tx);
+    else
+        after_doubt(tx);
     return err;
 }
 

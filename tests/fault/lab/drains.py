@@ -24,6 +24,7 @@ class Visitor:
     def __init__(self, lane: Lane, purchases: list[Purchase]):
         self.lane, self.purchases = lane, purchases
         self.answered, self.bought, self.cut = 0, [], []
+        self.on_kept = False
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -35,10 +36,11 @@ class Visitor:
         except ConnectionRefusedError:
             pass  # the end of a drain as it should be
         except CUT as error:
-            self.cut.append(repr(error))
+            self.cut.append(f"{error!r} {self.on_kept} {self.answered}")
         client.close()
 
     def _ask(self, client: Client) -> None:
+        self.on_kept = client.connection is not None
         if not self.purchases:
             answer = client.get(BROWSED[self.answered % len(BROWSED)])
         else:

@@ -24,7 +24,7 @@ Test(config, fills_in_every_default)
     cr_expect_eq(config_int(f.config, "resources.cache.max"), 64 << 20);
     cr_expect_eq(config_int(f.config, "limits.body"), 1 << 20);
     cr_expect_eq(config_int(f.config, "limits.request_time"), 10000);
-    cr_expect_eq(config_int(f.config, "rate.login_window"), 15 * 60 * 1000);
+    cr_expect_eq(config_int(f.config, "sql.pool_timeout"), 10 * 1000);
     cr_expect_eq(config_int(f.config, "sql.connections"), 40);
     cr_expect(config_bool(f.config, "development"), "the url is a loopback address");
     fixture_end(&f);

@@ -18,7 +18,7 @@ struct relay {
     uint32_t loop_index;
     struct loop *loop;
     struct fiber_wait nap;
-    bool napping;
+    bool napping, is_over;
     _Atomic bool poked;          /* something was committed since the last step began */
     _Atomic bool posted;         /* message is on its way */
     _Atomic int64_t lease_until; /* monotonic ms */
@@ -31,11 +31,15 @@ static uint32_t relay_count, backoff_base_ms = 1000;
 static char owner_name[64];
 static _Atomic bool stopping;
 
+/* Only on PostgreSQL, by its clock: the nodes' own may differ by more than a lease. One that ends
+ * later than any lease can was taken before that clock was set back. */
 static const struct stoa_stmt LEASE = {
     "lease.take",
-    "INSERT INTO stoa_lease (name, owner, until) VALUES ('worker', $1, $2)"
+    "INSERT INTO stoa_lease (name, owner, until) VALUES ('worker', $1,"
+    " (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $2::bigint)"
     " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until"
-    " WHERE stoa_lease.owner = excluded.owner OR stoa_lease.until < $3",
+    " WHERE stoa_lease.owner = excluded.owner OR stoa_lease.until < excluded.until - $2::bigint"
+    " OR stoa_lease.until > excluded.until + $2::bigint",
     NULL, 0, 0};
 static const struct stoa_stmt WAITING = {
     "outbox.waiting", "SELECT id FROM stoa_outbox ORDER BY id LIMIT 200", NULL, STOA_SQL_READ, 0};
@@ -111,21 +115,33 @@ static struct relay *relay_of(const struct sql *sql)
 
 /* ---- The lease. On SQLite the lock on the data folder has settled it already. ---- */
 
-static bool take_lease(struct relay *r, struct stoa_arena *arena)
+static void take_lease(struct relay *r)
 {
+    struct stoa_arena *arena = stoa_arena_create();
     const struct stoa_rows *rows = NULL;
-    int64_t now = clock_monotonic_ms(), utc = clock_utc_ms();
+    int64_t now = clock_monotonic_ms();
+    bool is_new = !events_lease_held(r->sql);
 
-    if (!sql_is_postgresql(r->sql))
-        return true;
-    if (atomic_load(&r->lease_until) - now > LEASE_MS / 2)
-        return true;
-    if (sql_exec(r->sql, "host", &LEASE,
-                 STOA_ARGS(stoa_z(owner_name), stoa_i(utc + LEASE_MS), stoa_i(utc)), arena,
+    if (sql_exec(r->sql, "host", &LEASE, STOA_ARGS(stoa_z(owner_name), stoa_i(LEASE_MS)), arena,
                  &rows) == STOA_OK &&
-        stoa_rows_affected(rows) == 1)
+        stoa_rows_affected(rows) == 1) {
         atomic_store(&r->lease_until, now + LEASE_MS);
-    return atomic_load(&r->lease_until) > clock_monotonic_ms();
+        if (is_new)
+            events_wake(r->sql);
+    }
+    stoa_arena_destroy(arena);
+}
+
+/* On a fiber of its own: a delivery may take longer than a lease, and must not lose it to another
+ * node that would deliver the same event at the same time. */
+static void lease_run(void *arg)
+{
+    struct relay *r = arg;
+
+    fiber_set_deadline(INT64_MAX);
+    do
+        take_lease(r);
+    while (fiber_sleep(LEASE_MS / 3) == STOA_OK && !r->is_over);
 }
 
 bool events_lease_held(const struct sql *sql)
@@ -338,7 +354,7 @@ static uint32_t relay_step(struct relay *r)
     struct world *world = world_pin();
     uint32_t done = 0;
 
-    if (world && take_lease(r, arena)) {
+    if (world && events_lease_held(r->sql)) {
         done = fan_out(r, arena, world) + deliver_due(r, arena, world);
         housekeeping(r, arena);
     }
@@ -366,17 +382,27 @@ static void relay_run(void *arg)
     while (!atomic_load(&stopping))
         if (relay_step(r) == 0)
             nap(r);
+    r->is_over = true;
+}
+
+static void attach(struct relay *r)
+{
+    bool is_started;
+
+    r->loop = loop_current();
+    is_started = fiber_spawn(relay_run, NULL, r, NULL) == STOA_OK;
+    if (is_started && sql_is_postgresql(r->sql))
+        is_started = fiber_spawn(lease_run, NULL, r, NULL) == STOA_OK;
+    if (!is_started)
+        log_error("events", "the relay could not start",
+                  stoa_f("database", stoa_z(sql_name(r->sql))));
 }
 
 void events_attach(void)
 {
     for (uint32_t i = 0; i < relay_count; i++)
-        if (relays[i].loop_index == loop_index(loop_current())) {
-            relays[i].loop = loop_current();
-            if (fiber_spawn(relay_run, NULL, &relays[i], NULL) != STOA_OK)
-                log_error("events", "the relay could not start",
-                          stoa_f("database", stoa_z(sql_name(relays[i].sql))));
-        }
+        if (relays[i].loop_index == loop_index(loop_current()))
+            attach(&relays[i]);
 }
 
 void events_wake(struct sql *sql)

@@ -141,9 +141,17 @@ stoa_err audit_stock(struct stoa_req *req, void *self)
 {
     const struct product *p = self;
     struct stoa_arena *arena = stoa_req_arena(req);
-    struct stoa_json *report = stoa_json_object(arena), *findings = stoa_json_array(arena);
+    struct stoa_json *report = stoa_json_object(arena), *findings = stoa_json_array(arena), *held;
+    int64_t overdue;
 
     STOA_TRY(p->store->audit(req, findings, report));
+    STOA_TRY(p->store->overdue(req, stoa_now(req) - OVERDUE_MS, &overdue));
+    if (overdue > 0) {
+        held = stoa_json_push(findings, stoa_json_object(arena));
+        stoa_json_set_str(held, "code", STOA_STR("stock.held"));
+        stoa_json_set_str(held, "detail", STOA_STR("orders hold stock long after their end"));
+        stoa_json_set_int(held, "count", overdue);
+    }
     stoa_json_set(report, "findings", findings);
     return stoa_reply_json(req, 200, report);
 }

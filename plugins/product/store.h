@@ -87,7 +87,7 @@ struct catalogue_store {
     stoa_err (*import_first)(struct stoa_req *req, const struct stoa_json *categories,
                              const struct stoa_json *products);
 
-    /* Pushes broken invariants into findings and fills totals and orders. */
+    /* Pushes broken invariants into findings and sets report's totals. */
     stoa_err (*audit)(struct stoa_req *req, struct stoa_json *findings, struct stoa_json *report);
 };
 

@@ -24,13 +24,6 @@ static const struct stoa_stmt stock_totals = {
     "coalesce(sum(reserved), 0) as reserved_units, coalesce(sum(sold), 0) as sold_units "
     "from product_stock",
     NULL, STOA_SQL_READ | STOA_SQL_SLOW, 0};
-static const struct stoa_stmt holds = {
-    "product.audit_holds",
-    "select r.order_id, r.state, coalesce(sum(l.quantity), 0) as units from product_reservation r "
-    "left join product_reservation_line l on l.order_id = r.order_id "
-    "group by r.order_id, r.state order by r.order_id limit 100000",
-    NULL, STOA_SQL_READ | STOA_SQL_SLOW | STOA_SQL_MANY, 0};
-
 static void set_int(struct stoa_json *into, const struct stoa_rows *rows, uint32_t row,
                     const char *column)
 {
@@ -75,20 +68,6 @@ static stoa_err add_totals(struct stoa_req *req, struct stoa_json *report)
 
 stoa_err sql_audit(struct stoa_req *req, struct stoa_json *findings, struct stoa_json *report)
 {
-    struct stoa_arena *arena = stoa_req_arena(req);
-    struct stoa_json *orders = stoa_json_array(arena);
-    const struct stoa_rows *rows;
-
     STOA_TRY(find_broken(req, findings));
-    STOA_TRY(add_totals(req, report));
-    STOA_TRY(stoa_sql(req, &holds, STOA_NO_ARGS, &rows));
-    for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
-        struct stoa_json *o = stoa_json_push(orders, stoa_json_object(arena));
-
-        stoa_json_set_str(o, "order_id", stoa_rows_str(rows, i, "order_id"));
-        stoa_json_set_str(o, "state", stoa_rows_str(rows, i, "state"));
-        set_int(o, rows, i, "units");
-    }
-    stoa_json_set(report, "reservations", orders);
-    return STOA_OK;
+    return add_totals(req, report);
 }

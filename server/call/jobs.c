@@ -1,6 +1,7 @@
 /* call/jobs.c: a fiber a job; it never runs twice at once. SPDX-License-Identifier: Apache-2.0 */
 #include "call/jobs.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "call/audit.h"
@@ -12,7 +13,12 @@
 #include "loop/loop.h"
 #include <stdlib.h>
 
-enum { FIRST_RUN_MS = 50, EXPIRE_EVERY_MS = 10 * 60 * 1000, AUDIT_EVERY_MS = 60 * 1000 };
+enum {
+    FIRST_RUN_MS = 50,
+    EXPIRE_EVERY_MS = 10 * 60 * 1000,
+    AUDIT_EVERY_MS = 60 * 1000,
+    AUDIT_SHARE = 20
+};
 
 static void run_once(struct world *world, const struct job *job)
 {
@@ -96,10 +102,17 @@ static void audit_run(void *arg)
 {
     struct resources *resources = arg;
 
+    int64_t pause = AUDIT_EVERY_MS, began;
+
     fiber_set_deadline(INT64_MAX);
-    while (fiber_sleep(AUDIT_EVERY_MS) == STOA_OK && !events_stopping())
+    while (fiber_sleep(pause) == STOA_OK && !events_stopping()) {
+        began = clock_monotonic_ms();
         if (events_lease_held(resources->sql[0]))
             audit_once();
+        /* The more there is to look at the rarer: it may take a twentieth of the time, no more. */
+        pause = (clock_monotonic_ms() - began) * AUDIT_SHARE;
+        pause = pause > AUDIT_EVERY_MS ? pause : AUDIT_EVERY_MS;
+    }
 }
 
 static void spawn(void (*run)(void *), void *arg, const char *name)

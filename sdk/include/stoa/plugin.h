@@ -59,6 +59,8 @@ enum {
     STOA_ROUTE_KEY_REQUIRED = 1, /* 400 without an Idempotency-Key */
     STOA_ROUTE_FORM = 2,         /* takes application/x-www-form-urlencoded; others take JSON */
     STOA_ROUTE_DEVELOPMENT = 4,  /* 404 in production */
+    STOA_ROUTE_SECRET = 8, /* its bodies hold secrets: nothing of them, nor a hash, is kept for
+                              repeats; an Idempotency-Key has no effect */
 };
 static_assert(sizeof(struct stoa_route) == 48, "SDK ABI");
 
@@ -101,8 +103,9 @@ struct stoa_plugin_v1 {
     /* `stoa seed`: puts demonstration data where there is none yet. NULL: nothing. */
     stoa_err (*seed)(struct stoa_req *req, void *self);
     /* `stoa audit`: pushes findings {code, detail, …} that break an invariant into the reply's
-     * array under "findings", and totals for the host's cross-plugin sums under "totals". NULL:
-     * nothing. */
+     * array under "findings", and totals for the host's cross-plugin sums under "totals". A long one
+     * is made in parts: a reply with a string "next" is asked for again with {"after": next}; what
+     * the parts find is put together, their totals are added up. NULL: nothing. */
     stoa_err (*audit)(struct stoa_req *req, void *self);
 };
 static_assert(offsetof(struct stoa_plugin_v1, settings) == 8, "SDK ABI");

@@ -13,6 +13,7 @@ from .lane import Lane, spread
 from .shoppers import Crowd
 
 NEEDS_SQL = True
+ALONE = False
 READY_S = 3.0
 HANG_S = 12.0  # a request's own deadline is 10 s
 SHOPPERS = 4

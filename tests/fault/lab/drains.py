@@ -13,6 +13,7 @@ from .lane import BROWSED, Lane, spread
 from .shoppers import CUT, Purchase
 
 NEEDS_SQL = True
+ALONE = False
 EXIT_S = 12.0
 BUYERS, READERS = 4, 4
 CARTS = 40  # of each buyer; more than can be bought before the end

@@ -9,6 +9,7 @@ from .lane import Lane
 from .shoppers import Purchase
 
 NEEDS_SQL = True
+ALONE = False
 # Place and how many jobs share its sweep. A commit that fails "after" was made, and nobody knows.
 PLACES = {"sql.exec": 4, "sql.begin": 1, "sql.commit.before": 1, "sql.commit.after": 1}
 OTHERS_MAX = 14  # transactions of a checkout, and some more

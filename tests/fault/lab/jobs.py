@@ -1,5 +1,6 @@
 """Jobs side by side in processes of their own; a line for each experiment when its last job ends.
 SPDX-License-Identifier: Apache-2.0"""
+import collections
 import concurrent.futures
 import dataclasses
 import sys
@@ -22,6 +23,7 @@ class Job:
     short: bool = False
     scratch: str = ""
     cluster: str = ""
+    alone: bool = False  # measures how long answers take
 
 
 @dataclasses.dataclass
@@ -74,24 +76,25 @@ class Progress:
 
 
 def run_all(jobs: list[Job], workers: int, say: Callable[[list[Outcome]], None]) -> list[Outcome]:
-    """Runs jobs; say(outcomes) as soon as all jobs of one experiment and database are done."""
-    groups: dict[tuple, list[Outcome]] = {}
-    left: dict[tuple, int] = {}
-    for job in jobs:
-        left[job.experiment, job.sql] = left.get((job.experiment, job.sql), 0) + 1
+    """Runs jobs, those that measure time last and alone; say(outcomes) as soon as all jobs of one
+    experiment and database are done."""
+    left = collections.Counter((job.experiment, job.sql) for job in jobs)
+    groups: dict[tuple, list[Outcome]] = {group: [] for group in left}
     progress = Progress(len(jobs))
-    everything = []
-    with concurrent.futures.ProcessPoolExecutor(workers) as pool:
-        for future in concurrent.futures.as_completed([pool.submit(perform, job) for job in jobs]):
-            outcome = future.result()
-            group = outcome.job.experiment, outcome.job.sql
-            groups.setdefault(group, []).append(outcome)
-            everything.append(outcome)
-            left[group] -= 1
-            progress.done += 1
-            progress.clear()
-            if left[group] == 0:
-                say(groups[group])
-            progress.draw()
+
+    def note(outcome: Outcome) -> None:
+        group = outcome.job.experiment, outcome.job.sql
+        groups[group].append(outcome)
+        progress.done += 1
+        progress.clear()
+        if len(groups[group]) == left[group]:
+            say(groups[group])
+        progress.draw()
+
+    for alone in (False, True):
+        part = [job for job in jobs if job.alone == alone]
+        with concurrent.futures.ProcessPoolExecutor(1 if alone else workers) as pool:
+            for future in concurrent.futures.as_completed([pool.submit(perform, j) for j in part]):
+                note(future.result())
     progress.clear()
-    return everything
+    return [outcome for group in groups.values() for outcome in group]

@@ -11,8 +11,12 @@ from .lane import Lane
 from .shoppers import Purchase
 
 NEEDS_SQL = True
+ALONE = False
 COPIES = 50
 DAY_S = 24 * 3600
+DELETED_EVERY_S = 600  # old rows of the journal
+AROUND_S, STEP_S = 10, 2
+NOTICED_S = 0.6  # the shop looks at its clock at least twice a second
 LIBRARY = "/usr/lib/*/faketime/libfaketimeMT.so.1"
 
 
@@ -47,12 +51,34 @@ def expect_same(lane: Lane, purchase: Purchase, body: bytes, when: str) -> None:
            f"{when}, another body: {other.status} {other.text[:200]}")
 
 
-def later(lane: Lane, offset: str) -> dict:
-    """The environment of a shop whose clock is offset ahead; its monotonic clock is right."""
-    library = glob.glob(LIBRARY)
-    expect(bool(library), "libfaketime is not installed (package faketime)")
+class Clock:
+    """The shop's clock, all of it, from a file that libfaketime reads again each time."""
+
+    def __init__(self, lane: Lane):
+        library = glob.glob(LIBRARY)
+        expect(bool(library), "libfaketime is not installed (package faketime)")
+        self.file = lane.folder / "clock"
+        self.env = {"LD_PRELOAD": library[0], "FAKETIME_TIMESTAMP_FILE": str(self.file),
+                    "FAKETIME_NO_CACHE": "1"}
+
+    def set(self, ahead_s: int) -> None:
+        part = self.file.with_suffix(".part")
+        part.write_text(f"+{ahead_s}\n")
+        part.rename(self.file)
+
+
+def pass_a_day(lane: Lane) -> None:
+    """Up to a minute before the end. On the way the shop deletes old rows, in steps so small that its
+    leases do not run out."""
+    clock = Clock(lane)
     lane.kill()
-    return {"LD_PRELOAD": library[0], "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    begin = DAY_S - 60 - DELETED_EVERY_S - 2 * AROUND_S
+    clock.set(begin)
+    lane.start(env=clock.env)
+    for ahead in range(-AROUND_S, AROUND_S + 1, STEP_S):
+        clock.set(begin + DELETED_EVERY_S + ahead)
+        lane.pause(NOTICED_S)
+    clock.set(DAY_S - 60)
 
 
 def key_job(job: Job, storms: int) -> dict:
@@ -66,7 +92,7 @@ def key_job(job: Job, storms: int) -> dict:
             for name, count in counts.items():
                 figures[name] += count
         lane.settle()
-        lane.start(env=later(lane, f"+{DAY_S - 60}"))
+        pass_a_day(lane)
         for purchase, body in bought:
             expect_same(lane, purchase, body, "after 24 h - 1 min")
         kept = books.ask(lane.shop, "SELECT COUNT(*) AS n FROM stoa_journal WHERE state = 'done'"

@@ -9,6 +9,7 @@ from .lane import Lane, spread
 from .shoppers import Purchase
 
 NEEDS_SQL = True
+ALONE = False
 RECOVERED_S = 10.0
 REACHED_S = 25.0
 BATCH = 5  # checkouts at once; the k-th of them to pass the point is the one that kills

@@ -9,6 +9,7 @@ from .lane import Lane, spread
 from .shoppers import Purchase
 
 NEEDS_SQL = True
+ALONE = False
 TRIES = 5
 MAIL_S = 5.0
 # Rows as a broken plugin might have emitted them: no JSON, JSON of another shape; of the latter the

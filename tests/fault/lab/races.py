@@ -11,6 +11,7 @@ from .lane import Lane
 from .shoppers import SKU, Purchase
 
 NEEDS_SQL = True
+ALONE = True
 SHOPPERS, PIECES, REFUSED_S = 100, 10, 1.0
 
 

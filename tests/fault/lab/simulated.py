@@ -8,6 +8,7 @@ from .books import expect
 from .jobs import Job
 
 NEEDS_SQL = False
+ALONE = False
 BROKEN = ("new-key", "no-fence", "no-void", "no-cas")
 
 

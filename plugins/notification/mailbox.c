@@ -3,15 +3,23 @@
 #include "notification.h"
 
 enum { SHOWN_MAX = 200 };
+#define STYLESHEET "aurora.css" /* another theme that has none leaves the page plain */
 
-static void put_head(struct stoa_buf *out, stoa_str title)
+static void put_head(struct stoa_req *req, struct stoa_buf *out, stoa_str title)
 {
+    stoa_str style = stoa_asset_path(req, STOA_STR(STYLESHEET));
+
     stoa_buf_put(out, STOA_STR("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
                                "<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
                                "content=\"width=device-width, initial-scale=1\">\n<title>"));
     render_escape(out, title);
-    stoa_buf_put(out, STOA_STR("</title>\n<link rel=\"stylesheet\" href=\"/assets/base.css\">\n"
-                               "</head>\n<body>\n<main>\n<h1>"));
+    stoa_buf_put(out, STOA_STR("</title>\n"));
+    if (style.len > 0) {
+        stoa_buf_put(out, STOA_STR("<link rel=\"stylesheet\" href=\""));
+        render_escape(out, style);
+        stoa_buf_put(out, STOA_STR("\">\n"));
+    }
+    stoa_buf_put(out, STOA_STR("</head>\n<body>\n<main>\n<h1>"));
     render_escape(out, title);
     stoa_buf_put(out, STOA_STR("</h1>\n"));
 }
@@ -41,7 +49,7 @@ static void put_mail_row(struct stoa_req *req, struct stoa_buf *out, const struc
 
 static void put_list(struct stoa_req *req, struct stoa_buf *out, const struct stoa_json *mails)
 {
-    put_head(out, STOA_STR("Mailbox"));
+    put_head(req, out, STOA_STR("Mailbox"));
     if (stoa_json_count(mails) == 0) {
         stoa_buf_put(out, STOA_STR("<p>No mail has been sent yet.</p>\n"));
         return;
@@ -81,7 +89,7 @@ static void put_text(struct stoa_req *req, struct stoa_buf *out, stoa_str text)
 
 static void put_mail(struct stoa_req *req, struct stoa_buf *out, const struct stoa_json *mail)
 {
-    put_head(out, stoa_json_str(mail, "subject"));
+    put_head(req, out, stoa_json_str(mail, "subject"));
     stoa_buf_put(out, STOA_STR("<p>To: "));
     render_escape(out, stoa_json_str(mail, "to"));
     stoa_buf_put(out, STOA_STR("</p>\n<pre>"));

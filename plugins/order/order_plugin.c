@@ -3,7 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "order.h"
 
-STOA_MANIFEST("order", "1.0.0", "sql call:product call:payment call:shipping call:notification events:order.*");
+STOA_MANIFEST("order", "1.0.0",
+              "sql call:product call:payment call:shipping call:notification events:order.*");
 
 static stoa_err order_create(const struct stoa_settings *set, struct stoa_instance *in, void **ret)
 {

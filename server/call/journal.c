@@ -5,17 +5,25 @@
 #include "base/log.h"
 #include "plugin/reply.h"
 #include "plugin/world.h"
+#include "route/route.h"
 #include <sodium.h>
 #include <stoa/id.h>
 
 static char owner_name[64] = "stoa";
+
+enum {
+    LEASE_LONGEST_MS = ROUTE_TIMEOUT_MAX_MS + JOURNAL_LEASE_MARGIN_MS,
+    EXPIRE_BATCH = 1000,
+    EXPIRE_BATCHES = 500, /* a run; ten times what a busy shop writes between two */
+};
 
 static const struct stoa_stmt READ = {
     "journal.read",
     "SELECT request_hash, state, resource_id, status, body, lease_until FROM stoa_journal"
     " WHERE scope = $1 AND key = $2",
     NULL, STOA_SQL_READ, 0};
-/* One statement decides who is first; a dead lease may be taken over by the same request only. */
+/* One statement decides who is first; a dead lease may be taken over by the same request only. One
+ * that ends later than any can ($8) is from before the clock was set back. */
 static const struct stoa_stmt WRITE = {
     "journal.write",
     "INSERT INTO stoa_journal (scope, key, request_hash, state, resource_id, owner, lease_until,"
@@ -23,7 +31,8 @@ static const struct stoa_stmt WRITE = {
     " ON CONFLICT (scope, key) DO UPDATE SET owner = excluded.owner,"
     " lease_until = excluded.lease_until,"
     " resource_id = COALESCE(excluded.resource_id, stoa_journal.resource_id)"
-    " WHERE stoa_journal.state = 'started' AND stoa_journal.lease_until < $7"
+    " WHERE stoa_journal.state = 'started'"
+    " AND (stoa_journal.lease_until < $7 OR stoa_journal.lease_until > $8)"
     " AND stoa_journal.request_hash = excluded.request_hash",
     NULL, 0, 0};
 /* Between two transactions of one request the row is its own. */
@@ -77,6 +86,14 @@ static stoa_str hash_request(struct stoa_req *req)
     return (stoa_str){hex, 64};
 }
 
+/* Without a session or a token the key itself is all that tells two strangers behind one address
+ * apart: the stored reply may hold a token, so the key must be one that nobody else thinks of. */
+static bool is_guessable(const struct stoa_req *req, stoa_str key)
+{
+    return req->is_edge && req->identity.user_id.len == 0 &&
+           stoa_req_header(req, "x-cart-token").len == 0 && key.len < JOURNAL_KEY_MIN;
+}
+
 /* Who may repeat this key: the customer, or whoever holds the cart's token, or the address. */
 static stoa_str scope_of(struct stoa_req *req)
 {
@@ -114,6 +131,13 @@ static stoa_err replay(struct stoa_req *req, const struct stoa_rows *rows)
     return stoa_reply_header(req, "idempotency-replayed", STOA_STR("true"));
 }
 
+static bool is_alive(int64_t lease_until)
+{
+    int64_t now = clock_utc_ms();
+
+    return lease_until >= now && lease_until <= now + LEASE_LONGEST_MS;
+}
+
 static stoa_err judge(struct stoa_req *req, const struct stoa_rows *rows, bool *answered)
 {
     if (!stoa_str_eq(stoa_rows_str(rows, 0, "request_hash"), req->journal->request_hash))
@@ -123,7 +147,7 @@ static stoa_err judge(struct stoa_req *req, const struct stoa_rows *rows, bool *
         *answered = true;
         return replay(req, rows);
     }
-    if (stoa_rows_int(rows, 0, "lease_until") >= clock_utc_ms()) {
+    if (is_alive(stoa_rows_int(rows, 0, "lease_until"))) {
         stoa_fail(req, STOA_E_IN_FLIGHT, "the first request with this key is not finished",
                   STOA_NO_FIELDS);
         (void)stoa_reply_header(req, "retry-after", STOA_STR("1"));
@@ -141,11 +165,17 @@ stoa_err journal_read(struct stoa_req *req, bool *answered)
     struct journal *j;
 
     *answered = false;
-    if (key.len == 0 || req->method == STOA_GET || !req->instance->sql)
+    if (key.len == 0 || req->method == STOA_GET || !req->instance->sql ||
+        (req->route->flags & STOA_ROUTE_SECRET))
         return STOA_OK;
     if (!is_key(key))
         return stoa_fail(req, STOA_E_INVALID,
                          "an Idempotency-Key has 1 to 255 visible ASCII characters",
+                         STOA_NO_FIELDS);
+    if (is_guessable(req, key))
+        return stoa_fail(req, STOA_E_INVALID,
+                         "without a session or a cart's token an Idempotency-Key has 16 characters"
+                         " or more",
                          STOA_NO_FIELDS);
     j = stoa_new(req->arena, struct journal);
     j->key = key;
@@ -196,7 +226,8 @@ stoa_err journal_write(struct stoa_tx *tx)
     STOA_TRY(tx_exec_host(tx, &WRITE,
                           STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_s(j->request_hash),
                                     tx->creates.len ? stoa_s(tx->creates) : stoa_null(),
-                                    stoa_z(owner_name), stoa_i(j->lease_until), stoa_i(now)),
+                                    stoa_z(owner_name), stoa_i(j->lease_until), stoa_i(now),
+                                    stoa_i(now + LEASE_LONGEST_MS)),
                           &rows));
     return stoa_rows_affected(rows) == 1 ? STOA_OK : STOA_E_IN_FLIGHT;
 }
@@ -270,5 +301,17 @@ stoa_err journal_recover(struct sql *sql)
 
 stoa_err journal_expire(struct sql *sql)
 {
-    return exec_own(sql, &EXPIRE, STOA_ARGS(stoa_i(clock_utc_ms() - JOURNAL_KEEP_MS)));
+    struct stoa_values args = STOA_ARGS(stoa_i(clock_utc_ms() - JOURNAL_KEEP_MS));
+    struct stoa_arena *arena = stoa_arena_create();
+    const struct stoa_rows *rows = NULL;
+    stoa_err err;
+
+    for (uint32_t i = 0; i < EXPIRE_BATCHES; i++) {
+        err = sql_exec(sql, "host", &EXPIRE, args, arena, &rows);
+        if (err != STOA_OK || stoa_rows_affected(rows) < EXPIRE_BATCH)
+            break;
+        stoa_arena_reset(arena);
+    }
+    stoa_arena_destroy(arena);
+    return err;
 }

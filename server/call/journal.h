@@ -7,6 +7,7 @@
 
 enum {
     JOURNAL_KEY_MAX = 255,
+    JOURNAL_KEY_MIN = 16, /* for who has neither a session nor a cart's token */
     JOURNAL_LEASE_MARGIN_MS = 5000,     /* past the request's deadline its row is free to resume */
     JOURNAL_KEEP_MS = 48 * 3600 * 1000, /* keys are honoured for 24 h at least */
 };
@@ -45,7 +46,7 @@ STOA_NODISCARD stoa_err journal_store(struct stoa_tx *tx, int32_t status, stoa_s
 /* After the handler: a row that stands without a reply gets it now, or is freed for another try; one
  * that may stand is freed. */
 void journal_finish(struct stoa_req *req);
-/* Deletes rows older than JOURNAL_KEEP_MS, at most 1,000. */
+/* Deletes rows older than JOURNAL_KEEP_MS, in batches; at most 500,000. */
 STOA_NODISCARD stoa_err journal_expire(struct sql *sql);
 
 #endif

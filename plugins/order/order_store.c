@@ -4,6 +4,8 @@
 
 #include "number.h"
 
+enum { LONGEST_MS = 120000 }; /* twice the longest lease_ms; waits are shorter (saga.c) */
+
 #define ORDER_COLUMNS                                                                              \
     "o.id, o.number, o.cart_id, o.token_hash, o.customer_id, o.email, o.currency, o.subtotal, "    \
     "o.adjusted, o.shipping, o.tax, o.total, o.lines, o.adjustments, o.shipping_option, "          \
@@ -34,10 +36,13 @@ static const struct stoa_stmt stmt_insert_saga = {
     "token, deadline_ms, expires_ms, lease_owner, lease_until, changed_ms) "
     "VALUES ($1, $2, $3, '', 0, 0, '', $4, $5, $6, $7, $8, $9, $10)",
     NULL, 0, 0};
+/* $5, and $3 below: later than any lease or deadline can be. Such a one was written before the
+ * clock was set back, and nobody waits for the clock to come there again. */
 static const struct stoa_stmt stmt_take = {
     "order.take",
     "UPDATE order_saga SET lease_owner = $2, lease_until = $3, changed_ms = $4 "
-    "WHERE order_id = $1 AND lease_until <= $4 AND step NOT IN ('done', 'cancelled')",
+    "WHERE order_id = $1 AND (lease_until <= $4 OR lease_until > $5) "
+    "AND step NOT IN ('done', 'cancelled')",
     NULL, 0, 0};
 static const struct stoa_stmt stmt_save = {
     "order.save",
@@ -51,7 +56,8 @@ static const struct stoa_stmt stmt_yield = {
 static const struct stoa_stmt stmt_due = {
     "order.due",
     "SELECT order_id FROM order_saga WHERE step NOT IN ('done', 'cancelled') "
-    "AND deadline_ms <= $1 AND lease_until <= $1 ORDER BY deadline_ms LIMIT $2",
+    "AND (deadline_ms <= $1 OR deadline_ms > $3) AND (lease_until <= $1 OR lease_until > $3) "
+    "ORDER BY deadline_ms LIMIT $2",
     NULL, STOA_SQL_READ, 0};
 
 static stoa_err read_json(struct stoa_req *req, const struct stoa_rows *rows, const char *column,
@@ -169,9 +175,10 @@ stoa_err order_take(struct stoa_req *req, stoa_str id, stoa_str owner, stoa_ms l
 {
     const struct stoa_rows *rows;
 
-    STOA_TRY(stoa_sql(
-        req, &stmt_take,
-        STOA_ARGS(stoa_s(id), stoa_s(owner), stoa_i(lease_until), stoa_i(stoa_now(req))), &rows));
+    STOA_TRY(stoa_sql(req, &stmt_take,
+                      STOA_ARGS(stoa_s(id), stoa_s(owner), stoa_i(lease_until),
+                                stoa_i(stoa_now(req)), stoa_i(stoa_now(req) + LONGEST_MS)),
+                      &rows));
     STOA_TRY(order_load(req, id, ret));
     if (stoa_rows_affected(rows) == 1)
         return STOA_OK;
@@ -202,7 +209,9 @@ stoa_err order_yield(struct stoa_req *req, stoa_str id, stoa_str owner)
 
 stoa_err order_due(struct stoa_req *req, int64_t limit, const struct stoa_rows **ret)
 {
-    return stoa_sql(req, &stmt_due, STOA_ARGS(stoa_i(stoa_now(req)), stoa_i(limit)), ret);
+    return stoa_sql(
+        req, &stmt_due,
+        STOA_ARGS(stoa_i(stoa_now(req)), stoa_i(limit), stoa_i(stoa_now(req) + LONGEST_MS)), ret);
 }
 
 static void set_money(struct stoa_json *json, const char *name, const struct order_row *row,

@@ -112,8 +112,6 @@ static enum saga_outcome payment_outcome(struct saga_run *run, const struct stoa
                  {"voided", SAGA_ABSENT}};
     stoa_str state = stoa_json_str(answer->json, "state");
 
-    if (answer->status == 422) /* refused before anybody was asked for money */
-        return SAGA_REFUSED;
     for (uint64_t i = 0; answer->status == 200 && i < sizeof(known) / sizeof(known[0]); i++)
         if (stoa_str_is(state, known[i].state)) {
             run->next_action = stoa_json_get(answer->json, "next_action");
@@ -141,7 +139,9 @@ static enum saga_outcome do_open(struct saga_run *run)
     stoa_json_set_str(body, "token", run->pay_token);
     if (ask(run, "payment", STOA_STR("/internal/payment/open"), body, &answer) != STOA_OK)
         return SAGA_UNKNOWN;
-    return payment_outcome(run, &answer);
+    /* Refused before anybody was asked for money. Of a status it would say nothing about money that
+     * was: an operator may have changed the provider meanwhile. */
+    return answer.status == 422 ? SAGA_REFUSED : payment_outcome(run, &answer);
 }
 
 static enum saga_outcome do_status(struct saga_run *run)

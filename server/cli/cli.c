@@ -10,7 +10,8 @@ const struct command commands[] = {
     {"run", "serve the shop until a signal (TERM drains)",
      "stoa run\nstoa run --port 8081 --data /srv/shop", command_run},
     {"check", "read the configuration and say what is wrong",
-     "stoa check -c config.lua\nstoa check --effective   (also: stoa -T)\nstoa check --reference",
+     "stoa check -c config.lua\nstoa check --effective   (also: stoa -T)\nstoa check --reference\n"
+     "stoa check --routes --json",
      command_check},
     {"migrate", "bring the databases' tables up to date", "stoa migrate\nstoa migrate --json",
      command_migrate},
@@ -31,6 +32,7 @@ enum {
     OPT_QUIET,
     OPT_REFERENCE,
     OPT_EFFECTIVE,
+    OPT_ROUTES,
     OPT_DEVELOPMENT,
     OPT_VERSION
 };
@@ -56,6 +58,7 @@ static const struct {
      NULL,
      "check: print all settings, secrets masked"},
     {{"reference", no_argument, NULL, OPT_REFERENCE}, NULL, "check: print the table of all keys"},
+    {{"routes", no_argument, NULL, OPT_ROUTES}, NULL, "check: print who may ask for which path"},
     {{"json", no_argument, NULL, OPT_JSON}, NULL, "print JSON"},
     {{"quiet", no_argument, NULL, OPT_QUIET}, NULL, "no progress"},
     {{"help", no_argument, NULL, 'h'}, NULL, "this text"},
@@ -151,6 +154,9 @@ static bool set_option(struct cli *cli, int option, const char *value)
         return true;
     case OPT_REFERENCE:
         cli->is_reference = true;
+        return true;
+    case OPT_ROUTES:
+        cli->is_routes = true;
         return true;
     case 'T':
     case OPT_EFFECTIVE:

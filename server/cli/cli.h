@@ -18,6 +18,7 @@ struct cli {
     bool is_json;        /* --json */
     bool is_quiet;       /* --quiet */
     bool is_reference;   /* check --reference: the table of all keys */
+    bool is_routes;      /* check --routes: who may ask for which path */
     bool is_effective;   /* check --effective, -T: defaults filled in, secrets masked */
     bool is_development; /* --development: mailbox and error details, whatever the configuration
                             says */
@@ -36,6 +37,7 @@ int cli_main(int argc, char **argv);
 
 int command_run(const struct cli *cli);
 int command_check(const struct cli *cli);
+int check_routes(const struct cli *cli); /* check --routes; needs migrated databases */
 int command_seed(const struct cli *cli);
 int command_migrate(const struct cli *cli);
 int command_status(const struct cli *cli);

@@ -41,6 +41,8 @@ int command_check(const struct cli *cli)
 
     if (cli->is_reference)
         return print_reference();
+    if (cli->is_routes)
+        return check_routes(cli);
     if (node_configure(&node, cli, &diag) != STOA_OK)
         return cli_config_error(&diag);
     if (cli->is_effective)

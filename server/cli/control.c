@@ -23,23 +23,37 @@ struct control {
     struct sockaddr_un address;
 };
 
-static struct sockaddr_un address_in(const char *data)
+/* False when the path is too long for a socket: a cut one would be another shop's. */
+static bool address_in(const char *data, struct sockaddr_un *ret)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int len;
 
-    snprintf(address.sun_path, sizeof address.sun_path, "%s/control.sock", data);
-    return address;
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    len = snprintf(ret->sun_path, sizeof ret->sun_path, "%s/control.sock", data);
+    return len > 0 && (size_t)len < sizeof ret->sun_path;
+}
+
+static stoa_err refuse_long(const char *data, struct diag *diag)
+{
+    diag_set(diag, data, 0, 0, "the data folder's path is too long for its control socket");
+    diag_hint(diag, "choose one of at most %d bytes with --data DIR",
+              (int)(sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/control.sock"));
+    return STOA_E_CONFIG;
 }
 
 stoa_err control_create(struct node *node, struct http *http, struct diag *diag,
                         struct control **ret)
 {
-    struct control *c = calloc(1, sizeof *c);
+    struct sockaddr_un address;
+    struct control *c;
     mode_t before;
     int failed;
 
-    *c = (struct control){.node = node, .http = http, .started_ms = clock_monotonic_ms()};
-    c->address = address_in(node->resources->data);
+    if (!address_in(node->resources->data, &address))
+        return refuse_long(node->resources->data, diag);
+    c = calloc(1, sizeof *c);
+    *c = (struct control){
+        .node = node, .http = http, .started_ms = clock_monotonic_ms(), .address = address};
     unlink(c->address.sun_path); /* a killed process left it; the lock says that it is gone */
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     before = umask(0077);
@@ -51,7 +65,7 @@ stoa_err control_create(struct node *node, struct http *http, struct diag *diag,
     }
     diag_set(diag, c->address.sun_path, 0, 0, "the control socket cannot be opened: %s",
              strerror(errno));
-    diag_hint(diag, "the path may be too long (107 bytes); choose a shorter --data DIR");
+    diag_hint(diag, "choose another folder with --data DIR, or correct its owner");
     free(c);
     return STOA_E_CONFIG;
 }
@@ -138,12 +152,13 @@ void control_remove(struct control *control)
 
 int control_ask(const char *data, const char *question)
 {
-    struct sockaddr_un address = address_in(data);
+    struct sockaddr_un address;
+    bool fits = address_in(data, &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     char part[65536];
     ssize_t len;
 
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+    if (!fits || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
         close(fd);
         return cli_failed(address.sun_path, "no shop is running on this data folder",
                           "start it with `stoa run`, or name its folder with --data DIR");

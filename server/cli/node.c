@@ -14,25 +14,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static stoa_err refuse_folder(const char *path, int error, struct diag *diag)
+{
+    diag_set(diag, path, 0, 0, "the data folder cannot be used: %s", strerror(error));
+    diag_hint(diag, "choose another with --data DIR, or correct its owner");
+    return STOA_E_CONFIG;
+}
+
 static stoa_err make_folder(const char *path, struct diag *diag)
 {
     char part[4096];
     size_t len = strlen(path);
 
     if (len >= sizeof part)
-        return STOA_E_CONFIG;
+        return refuse_folder(path, ENAMETOOLONG, diag);
     for (size_t i = 1; i <= len; i++)
         if (path[i] == '/' || path[i] == '\0') {
             memcpy(part, path, i);
             part[i] = '\0';
             if (mkdir(part, 0750) != 0 && errno != EEXIST)
-                break;
+                return refuse_folder(part, errno, diag);
         }
-    if (access(path, W_OK | X_OK) == 0)
-        return STOA_OK;
-    diag_set(diag, path, 0, 0, "the data folder cannot be used: %s", strerror(errno));
-    diag_hint(diag, "choose another with --data DIR, or correct its owner");
-    return STOA_E_CONFIG;
+    return access(path, W_OK | X_OK) == 0 ? STOA_OK : refuse_folder(path, errno, diag);
 }
 
 /* Next to the binary, where the build and the package put them. */

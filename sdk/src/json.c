@@ -119,8 +119,9 @@ stoa_err stoa_json_money(const struct stoa_json *json, const char *path, stoa_mo
     stoa_str cur = stoa_json_str(stoa_json_member(found, STOA_STR("currency")), "");
     char code[4] = "";
 
-    if (stoa_json_type(amount) != STOA_JSON_INT || !stoa_currency_is_known(cur))
+    if (stoa_json_type(amount) != STOA_JSON_INT || cur.len != 3 || !stoa_currency_is_known(cur))
         return STOA_E_INVALID;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a slice with bytes has a pointer */
     memcpy(code, cur.ptr, 3);
     *ret = stoa_money_of(amount->i, code);
     return STOA_OK;

@@ -83,12 +83,17 @@ void json_append(struct stoa_json *container, struct stoa_json *value)
     json_index_append(container, value);
 }
 
+static void append_member(struct stoa_json *object, stoa_str name, struct stoa_json *value)
+{
+    value->name = name;
+    json_append(object, value);
+}
+
 bool json_add_member(struct stoa_json *object, stoa_str name, struct stoa_json *value)
 {
     if (stoa_json_member(object, name))
         return false;
-    value->name = name;
-    json_append(object, value);
+    append_member(object, name, value);
     return true;
 }
 
@@ -124,7 +129,7 @@ struct stoa_json *stoa_json_set(struct stoa_json *object, const char *name, stru
     if (stoa_json_member(object, given))
         replace(object, given, value);
     else
-        json_add_member(object, stoa_str_copy(object->arena, given), value);
+        append_member(object, stoa_str_copy(object->arena, given), value);
     return value;
 }
 

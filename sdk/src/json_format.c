@@ -6,25 +6,43 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void put_string(struct stoa_buf *out, stoa_str s)
-{
-    /* Room for the worst case, so that the escaper need not ask; in a large text that would be
-     * six times too much, so it goes piece by piece. Pieces end between characters. */
-    enum { PIECE = 4096 };
-    char *at = stoa_buf_reserve(out, 1);
+/* Escapes have room for the worst case, so that the escaper need not ask; in a large text that
+ * would be six times too much, so it goes piece by piece. */
+enum { PIECE = 4096 };
 
-    *at = '"';
-    out->len++;
-    while (s.len) {
+static void put_long_string(struct stoa_buf *out, stoa_str s, char last)
+{
+    stoa_buf_char(out, '"');
+    while (s.len) { /* pieces end between characters */
         uint64_t len = s.len;
         if (len > PIECE)
             for (len = PIECE; len > PIECE - 4 && ((unsigned char)s.ptr[len] & 0xc0) == 0x80;)
                 len--;
-        at = stoa_buf_reserve(out, len * JSON_ESCAPE_FACTOR + 1);
+        char *at = stoa_buf_reserve(out, len * JSON_ESCAPE_FACTOR);
         out->len = (uint64_t)(json_escape(at, (stoa_str){s.ptr, len}) - out->ptr);
         s = stoa_str_sub(s, len, s.len);
     }
     stoa_buf_char(out, '"');
+    if (last)
+        stoa_buf_char(out, last);
+}
+
+/* s in quotes, then last unless it is 0. Nearly all are short: then the buffer is asked once. */
+static void put_string(struct stoa_buf *out, stoa_str s, char last)
+{
+    char *at;
+
+    if (s.len > PIECE) {
+        put_long_string(out, s, last);
+        return;
+    }
+    at = stoa_buf_reserve(out, s.len * JSON_ESCAPE_FACTOR + 3);
+    *at++ = '"';
+    at = json_escape(at, s);
+    *at++ = '"';
+    if (last)
+        *at++ = last;
+    out->len = (uint64_t)(at - out->ptr);
 }
 
 /* The shortest of a few tries that reads back as the same number, and as a real one. */
@@ -53,10 +71,8 @@ static void put_elements(struct stoa_buf *out, const struct stoa_json *json, uin
     for (const struct stoa_json *e = json->first; e; e = e->next) {
         if (e != json->first)
             stoa_buf_char(out, ',');
-        if (is_object) {
-            put_string(out, e->name);
-            stoa_buf_char(out, ':');
-        }
+        if (is_object)
+            put_string(out, e->name, ':');
         put(out, e, depth + 1);
     }
     stoa_buf_char(out, is_object ? '}' : ']');
@@ -75,7 +91,7 @@ static void put(struct stoa_buf *out, const struct stoa_json *json, uint32_t dep
         put_real(out, json->r);
         break;
     case STOA_JSON_STRING:
-        put_string(out, json->s);
+        put_string(out, json->s, 0);
         break;
     case STOA_JSON_ARRAY:
     case STOA_JSON_OBJECT:

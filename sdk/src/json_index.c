@@ -2,17 +2,24 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "json_index.h"
 #include "arena_private.h"
+#include <stdatomic.h>
 #include <sys/auxv.h>
 
 /* Names come from visitors, who could otherwise choose thousands that fall into one slot: the
  * hash depends on bytes that the kernel drew for this process. */
 static uint64_t process_secret(void)
 {
-    const void *drawn = (const void *)getauxval(AT_RANDOM); /* 16 bytes, or NULL */
-    uint64_t secret = UINT64_C(0x9e3779b97f4a7c15);
+    static _Atomic uint64_t kept; /* 0: not yet; threads that are first together keep the same */
+    uint64_t secret = atomic_load_explicit(&kept, memory_order_relaxed);
+    const void *drawn; /* 16 bytes, or NULL */
 
+    if (__builtin_expect(secret != 0, 1))
+        return secret;
+    secret = UINT64_C(0x9e3779b97f4a7c15);
+    drawn = (const void *)getauxval(AT_RANDOM);
     if (drawn)
         memcpy(&secret, drawn, sizeof(secret));
+    atomic_store_explicit(&kept, secret | 1, memory_order_relaxed);
     return secret | 1;
 }
 

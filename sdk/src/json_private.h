@@ -10,7 +10,7 @@ enum {
     JSON_DEPTH_MAX = 32,       /* of what is read */
     JSON_NAME_MAX = 256,       /* bytes */
     JSON_BUILT_DEPTH_MAX = 64, /* of what is built; asserted, because a walk recurses on a fiber */
-    JSON_INDEX_FROM = 8,       /* containers with more elements have an index */
+    JSON_INDEX_FROM = 24,      /* containers with more elements have an index */
 };
 
 /* Finds elements by position and members by name; only in containers past JSON_INDEX_FROM, so

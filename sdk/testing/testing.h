@@ -23,7 +23,7 @@ struct t_shop {
 };
 
 /* Opens the shop, runs body on a fiber of its loop, closes it. One at a time. */
-void t_run(const struct t_shop *shop, void (*body)(void));
+void t_run(const struct t_shop *what, void (*body)(void));
 /* A test of the file's own t_shop. */
 #define STOA_TEST(name)                                                                            \
     static void name(void);                                                                        \

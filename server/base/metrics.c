@@ -28,7 +28,7 @@ enum histogram {
         HISTOGRAM_COUNT
 };
 
-static const int8_t place_of[] = {
+static const int16_t place_of[] = {
 #define COUNTER_AT(name) -1
 #define GAUGE_AT(name) -1
 #define HISTOGRAM_AT(name) PLACE_##name

@@ -138,6 +138,7 @@ static stoa_err admit(struct stoa_req *req)
 
     STOA_TRY(check_rate(req));
     STOA_TRY(find_route(req, &route));
+    stoa_assert(route);
     invoke_prepare(req, route);
     return check_visitor(req, route);
 }

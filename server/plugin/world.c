@@ -66,9 +66,8 @@ static stoa_err choose_sql(const struct world *w, struct stoa_instance *in, stru
     in->sql = resources_sql(w->resources, name);
     if (in->sql)
         return STOA_OK;
-    config_locate(w->config, path, diag);
-    diag_set(diag, diag->file, diag->line, diag->column, "there is no sql resource called '%.*s'",
-             (int)name.len, name.ptr);
+    config_problem(w->config, path, diag, "there is no sql resource called '%.*s'", (int)name.len,
+                   name.ptr);
     diag_hint(diag, "add it to resources = { … }");
     return STOA_E_CONFIG;
 }

@@ -22,7 +22,10 @@ static inline stoa_str stoa_str_of(const char *cstr) /* NULL gives the empty sli
 }
 static inline bool stoa_str_eq(stoa_str a, stoa_str b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    if (a.len != b.len)
+        return false;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a slice with bytes has a pointer */
+    return a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0;
 }
 static inline bool stoa_str_is(stoa_str a, const char *cstr)
 {

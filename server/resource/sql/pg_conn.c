@@ -132,7 +132,7 @@ static bool send_deallocate(struct pg_conn *conn, struct statement *surplus, str
 {
     char text[40];
 
-    snprintf(text, sizeof(text), "DEALLOCATE s%u", surplus->id);
+    snprintf(text, sizeof(text), "DEALLOCATE %s", surplus->name);
     statements_remove(&conn->statements, surplus);
     return send_text(conn, text, NULL, reply, 0);
 }
@@ -142,30 +142,26 @@ static bool send_prepare(struct pg_conn *conn, const struct sql_call *call, stru
                          struct pg_reply *reply)
 {
     struct statement *surplus = statements_surplus(&conn->statements);
-    char name[16];
 
     if (surplus && !send_deallocate(conn, surplus, reply))
         return false;
     *ret = statements_add(&conn->statements, call->hash, call->owner, call->text);
-    snprintf(name, sizeof(name), "s%u", (*ret)->id);
     reply->prepare_at = reply->commands++;
-    return PQsendPrepare(conn->pg, name, call->text, 0, NULL);
+    return PQsendPrepare(conn->pg, (*ret)->name, call->text, 0, NULL);
 }
 
 static bool send_prepared(struct pg_conn *conn, const struct sql_call *call,
                           const struct params *params, struct pg_reply *reply)
 {
     struct statement *one = statements_find(&conn->statements, call->hash, call->owner, call->text);
-    char name[16];
 
     if (!one && !send_prepare(conn, call, &one, reply))
         return false;
-    snprintf(name, sizeof(name), "s%u", one->id);
     reply->prepare_hash = one->hash;
     reply->prepare_id = one->id;
     reply->commands++;
-    return PQsendQueryPrepared(conn->pg, name, (int)call->params_count, params->values, NULL, NULL,
-                               0);
+    return PQsendQueryPrepared(conn->pg, one->name, (int)call->params_count, params->values, NULL,
+                               NULL, 0);
 }
 
 bool pg_conn_send(struct pg_conn *conn, const struct sql_call *call, bool begin,
@@ -284,10 +280,8 @@ static uint64_t result_bytes(const PGresult *result, int rows, int columns)
 }
 
 /* A boolean column says t or f; plugins read 1 and 0 from every database. */
-static void copy_cell(const PGresult *result, int row, int column, char *to)
+static void copy_cell(const PGresult *result, int row, int column, uint64_t len, char *to)
 {
-    uint64_t len = (uint64_t)PQgetlength(result, row, column);
-
     memcpy(to, PQgetvalue(result, row, column), len + 1);
     if (len == 1 && PQftype(result, column) == BOOLEAN_OID)
         *to = *to == 't' ? '1' : '0';
@@ -310,7 +304,7 @@ static struct stoa_rows *rows_of(const PGresult *result, struct stoa_arena *aren
             uint64_t len = (uint64_t)PQgetlength(result, row, column);
             bool is_null = PQgetisnull(result, row, column);
             if (!is_null)
-                copy_cell(result, row, column, to);
+                copy_cell(result, row, column, len, to);
             rows_set(made, (uint32_t)row, (uint32_t)column, (stoa_str){to, len}, is_null);
             to += len + 1;
         }

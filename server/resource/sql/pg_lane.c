@@ -135,7 +135,7 @@ static stoa_err lane_ready(struct pg_lane *lane)
 static void lane_push(struct pg_lane *lane, struct lane_op *op)
 {
     if (lane->tail)
-        lane->tail->next = op;
+        lane->tail->next = op; /* NOLINT(clang-analyzer-unix.Malloc): who frees one unlinks it */
     else
         lane->head = op;
     lane->tail = op;

@@ -6,6 +6,7 @@
 
 struct stoa_rows {
     uint32_t columns, count;
+    uint32_t expected; /* the column behind the one that was asked for last */
     int64_t affected;
     const char **names;
     stoa_str *cells; /* ptr NULL: NULL */
@@ -60,14 +61,20 @@ stoa_str rows_cell(const struct stoa_rows *rows, uint32_t row, uint32_t column)
     return rows->cells[(uint64_t)row * rows->columns + column];
 }
 
-/* Few columns and short names: comparing beats hashing. */
+/* Few columns and short names: comparing beats hashing. Columns are mostly asked for in the order
+ * the statement has them, so the next one is looked at first; rows belong to one request, and only
+ * it writes the guess. */
 static stoa_str rows_named(const struct stoa_rows *rows, uint32_t row, const char *column)
 {
-    uint32_t i = 0;
+    uint32_t i = rows->expected, left = rows->columns;
 
-    while (i < rows->columns && strcmp(rows->names[i], column) != 0)
-        i++;
-    stoa_assert(i < rows->columns && "the statement has this column");
+    for (; left > 0; left--, i++) {
+        i = i < rows->columns ? i : 0;
+        if (strcmp(rows->names[i], column) == 0)
+            break;
+    }
+    stoa_assert(left > 0 && "the statement has this column");
+    ((struct stoa_rows *)rows)->expected = i + 1;
     return rows_cell(rows, row, i);
 }
 

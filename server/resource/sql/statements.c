@@ -1,6 +1,7 @@
 /* Statements found by content. SPDX-License-Identifier: Apache-2.0 */
 #include "resource/sql/statements.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <stoa/api.h>
 #include <string.h>
@@ -99,6 +100,7 @@ struct statement *statements_add(struct statements *all, uint64_t hash, const ch
     one->owner = copy_of(owner);
     one->text = copy_of(text);
     one->id = ++all->next_id;
+    snprintf(one->name, sizeof(one->name), "s%u", one->id);
     one->chain = all->buckets[hash % STATEMENTS_BUCKETS];
     all->buckets[hash % STATEMENTS_BUCKETS] = one;
     statement_to_front(all, one);

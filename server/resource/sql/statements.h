@@ -20,8 +20,9 @@ struct statement {
     uint64_t hash;
     char *owner; /* NULL: the host's inner workings, unrestricted */
     char *text;
-    void *handle; /* the driver's */
-    uint32_t id;  /* unique on this connection */
+    void *handle;  /* the driver's */
+    uint32_t id;   /* unique on this connection */
+    char name[12]; /* "s" and the id */
 };
 struct statements {
     struct statement *buckets[STATEMENTS_BUCKETS];

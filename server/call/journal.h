@@ -7,7 +7,7 @@
 
 enum {
     JOURNAL_KEY_MAX = 255,
-    JOURNAL_KEY_MIN = 16, /* for who has neither a session nor a cart's token */
+    JOURNAL_KEY_MIN = 16,               /* for who has neither a session nor a cart's token */
     JOURNAL_LEASE_MARGIN_MS = 5000,     /* past the request's deadline its row is free to resume */
     JOURNAL_KEEP_MS = 48 * 3600 * 1000, /* keys are honoured for 24 h at least */
 };
@@ -17,7 +17,8 @@ enum journal_state {
     JOURNAL_RESUMED,   /* an earlier try died: resource_id is what it had begun */
     JOURNAL_WRITTEN,   /* our row stands, with a committed transaction */
     JOURNAL_STORED,    /* … and the reply with it */
-    JOURNAL_DOUBTFUL,  /* it may stand: the commit failed with an error that may have come after it */
+    JOURNAL_DOUBTFUL,  /* it may stand: the commit failed with an error that may have come after it
+                        */
     JOURNAL_DUPLICATE, /* the event was handled before */
 };
 
@@ -43,8 +44,8 @@ void journal_inbox(struct stoa_req *req, const char *subscriber, stoa_str event_
 /* The row, inside the transaction. STOA_E_IN_FLIGHT when somebody was faster. */
 STOA_NODISCARD stoa_err journal_write(struct stoa_tx *tx);
 STOA_NODISCARD stoa_err journal_store(struct stoa_tx *tx, int32_t status, stoa_str body);
-/* After the handler: a row that stands without a reply gets it now, or is freed for another try; one
- * that may stand is freed. */
+/* After the handler: a row that stands without a reply gets it now, or is freed for another try;
+ * one that may stand is freed. */
 void journal_finish(struct stoa_req *req);
 /* Deletes rows older than JOURNAL_KEEP_MS, in batches; at most 500,000. */
 STOA_NODISCARD stoa_err journal_expire(struct sql *sql);

@@ -103,9 +103,9 @@ struct stoa_plugin_v1 {
     /* `stoa seed`: puts demonstration data where there is none yet. NULL: nothing. */
     stoa_err (*seed)(struct stoa_req *req, void *self);
     /* `stoa audit`: pushes findings {code, detail, …} that break an invariant into the reply's
-     * array under "findings", and totals for the host's cross-plugin sums under "totals". A long one
-     * is made in parts: a reply with a string "next" is asked for again with {"after": next}; what
-     * the parts find is put together, their totals are added up. NULL: nothing. */
+     * array under "findings", and totals for the host's cross-plugin sums under "totals". A long
+     * one is made in parts: a reply with a string "next" is asked for again with {"after": next};
+     * what the parts find is put together, their totals are added up. NULL: nothing. */
     stoa_err (*audit)(struct stoa_req *req, void *self);
 };
 static_assert(offsetof(struct stoa_plugin_v1, settings) == 8, "SDK ABI");

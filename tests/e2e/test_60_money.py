@@ -1,7 +1,6 @@
 """Where money, stock and mail could go wrong: nodes, leases, clocks, providers, keys.
 SPDX-License-Identifier: Apache-2.0"""
 import json
-import sqlite3
 import subprocess
 import threading
 import time
@@ -9,6 +8,7 @@ import uuid
 
 import pytest
 from support.client import Client, Guest, buy
+from support.database import run_sql
 from support.mail import read_mails, wait_for_mail
 from support.page import Browser
 from support.shop import Shop, database_kind
@@ -17,17 +17,6 @@ SKU = "AEG-MUG"
 HOUR_MS = 3600 * 1000
 
 postgresql_only = pytest.mark.skipif(database_kind() != "postgresql", reason="one process owns SQLite")
-
-
-def run_sql(shop: Shop, text: str) -> list[tuple]:
-    """Behind the shop's back."""
-    if shop.database:
-        done = subprocess.run(["psql", "-qAt", "-F", "\x1f", shop.database, "-c", text], check=True,
-                              capture_output=True, text=True)
-        return [tuple(line.split("\x1f")) for line in done.stdout.splitlines()]
-    with sqlite3.connect(next(shop.data.glob("*.db")), timeout=20) as database:
-        return [tuple("" if cell is None else str(cell) for cell in row)
-                for row in database.execute(text).fetchall()]
 
 
 def wait_until(holds, timeout: float = 15) -> None:

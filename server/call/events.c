@@ -219,6 +219,7 @@ struct delivery {
     struct world *world;
     struct stoa_event event;
     stoa_str subscriber, data, trace;
+    bool is_settled; /* its outcome is written down */
     struct batch *batch;
 };
 struct batch {
@@ -257,7 +258,7 @@ static stoa_err handle(struct delivery *d, const struct subscription *s)
 static void put_off(struct delivery *d, stoa_err err, struct stoa_arena *arena)
 {
     bool is_dead = d->event.attempt >= EVENT_ATTEMPTS_MAX;
-    int64_t pause = (int64_t)backoff_base_ms << (d->event.attempt - 1);
+    int64_t pause = is_dead ? 0 : (int64_t)backoff_base_ms << (d->event.attempt - 1);
 
     metric_add(is_dead ? METRIC_events_dead_total : METRIC_events_retried_total, 1);
     log_put(is_dead ? STOA_ERROR : STOA_WARN, "events",
@@ -266,12 +267,12 @@ static void put_off(struct delivery *d, stoa_err err, struct stoa_arena *arena)
                         stoa_f("subscriber", stoa_s(d->subscriber)),
                         stoa_f("attempt", stoa_i(d->event.attempt)),
                         stoa_f("error", stoa_z(stoa_err_name(err)))));
-    /* Not written down: it is due again at once, with the old count. */
-    STOA_IGNORE(sql_exec(d->relay->sql, "host", &RETRY,
-                         STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id),
-                                   stoa_i(d->event.attempt), stoa_i(clock_utc_ms() + pause),
-                                   stoa_z(is_dead ? "dead" : "ready"), stoa_z(stoa_err_name(err))),
-                         arena, NULL));
+    d->is_settled =
+        sql_exec(d->relay->sql, "host", &RETRY,
+                 STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id), stoa_i(d->event.attempt),
+                           stoa_i(clock_utc_ms() + pause), stoa_z(is_dead ? "dead" : "ready"),
+                           stoa_z(stoa_err_name(err))),
+                 arena, NULL) == STOA_OK;
 }
 
 static void deliver(void *arg)
@@ -284,8 +285,9 @@ static void deliver(void *arg)
     if (err == STOA_OK) {
         metric_add(METRIC_events_relayed_total, 1);
         /* Not acknowledged: it comes again, and the inbox knows it. */
-        STOA_IGNORE(sql_exec(d->relay->sql, "host", &ACK,
-                             STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id)), arena, NULL));
+        d->is_settled =
+            sql_exec(d->relay->sql, "host", &ACK,
+                     STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id)), arena, NULL) == STOA_OK;
     } else {
         put_off(d, err, arena);
     }
@@ -312,7 +314,18 @@ static void read_delivery(const struct stoa_rows *rows, uint32_t i, struct deliv
                                    .attempt = (uint32_t)stoa_rows_int(rows, i, "attempt") + 1};
 }
 
-/* Number of deliveries tried. Waits for all of them: their memory is this step's. */
+/* What could not be written down is due again at once; counting it would make the relay spin for as
+ * long as the database takes no writes. */
+static uint32_t settled(const struct delivery *all, uint32_t count)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        n += all[i].is_settled;
+    return n;
+}
+
+/* Number of deliveries done with. Waits for all of them: their memory is this step's. */
 static uint32_t deliver_due(struct relay *r, struct stoa_arena *arena, struct world *world)
 {
     const struct stoa_rows *rows = NULL;
@@ -332,7 +345,7 @@ static uint32_t deliver_due(struct relay *r, struct stoa_arena *arena, struct wo
     if (--batch.running > 0)
         while (fiber_await(&batch.wait, -1) != STOA_OK)
             continue;
-    return stoa_rows_count(rows);
+    return settled(all, stoa_rows_count(rows));
 }
 
 /* ---- The relay's fiber ---- */

@@ -23,11 +23,13 @@ void invoke_prepare(struct stoa_req *req, const struct route *route)
     req->param_count = route->param_count;
 }
 
+/* sql: the database's last words on this thread; of another request when this one had no trouble
+ * with it. */
 static void report(struct stoa_req *req, const char *what, stoa_err err)
 {
     log_error(req->plugin_name, what, stoa_f("request", stoa_z(req->id)),
-              stoa_f("route", stoa_z(req->route_path)),
-              stoa_f("error", stoa_z(stoa_err_name(err))));
+              stoa_f("route", stoa_z(req->route_path)), stoa_f("error", stoa_z(stoa_err_name(err))),
+              stoa_f("sql", stoa_z(sql_last_error())));
 }
 
 /* The gate looks after visitors' requests when all their calls are over. */
@@ -101,7 +103,7 @@ void invoke_route(struct stoa_req *req)
     if (!answered)
         settle(req, err);
     if (err != STOA_OK && stoa_err_status(err) >= 500)
-        report(req, sql_last_error(), err);
+        report(req, "a request failed", err);
     journal_finish(req);
 }
 

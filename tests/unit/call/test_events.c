@@ -244,3 +244,15 @@ STOA_TEST(every_subscriber_of_an_event_gets_it)
     cr_assert_eq(
         t_number("SELECT COUNT(*) FROM stoa_bus WHERE state = 'dead' AND error = 'PLUGIN'"), 1);
 }
+
+STOA_TEST(a_relay_that_cannot_write_does_not_spin)
+{
+    ear.failures = UINT32_MAX;
+    t_script(
+        "CREATE TRIGGER full BEFORE UPDATE ON stoa_bus BEGIN SELECT RAISE(ABORT, 'full'); END");
+    say("a", "x");
+    cr_assert_eq(stoa_sleep(t_request("mouth"), 60), STOA_OK);
+    cr_assert_geq(ear.runs, 1);
+    cr_assert_lt(ear.runs, 4);
+    t_script("DROP TRIGGER full");
+}

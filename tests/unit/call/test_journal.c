@@ -8,6 +8,8 @@
 
 static const struct stoa_stmt INSERT = {"toy.insert", "INSERT INTO toy_thing (id) VALUES ($1)"};
 
+#define KEY "one-key-of-a-test" /* long enough for strangers */
+
 /* What the next run of the handler does. */
 static struct {
     uint32_t runs;
@@ -83,7 +85,7 @@ static const char *text(const char *path)
 
 STOA_TEST(a_fresh_key_acts_and_keeps_its_answer)
 {
-    cr_assert_eq(send("k"), 201);
+    cr_assert_eq(send(KEY), 201);
     cr_assert_eq(t_rows("toy_thing"), 1);
     cr_assert_eq(t_number("SELECT COUNT(*) FROM stoa_journal WHERE state = 'done' AND status = 201"
                           " AND resource_id IN (SELECT id FROM toy_thing)"),
@@ -92,9 +94,9 @@ STOA_TEST(a_fresh_key_acts_and_keeps_its_answer)
 
 STOA_TEST(a_repeat_gets_the_first_answer_without_acting)
 {
-    send("k");
+    send(KEY);
     stoa_str first = t_answer()->body;
-    cr_assert_eq(send("k"), 201);
+    cr_assert_eq(send(KEY), 201);
     cr_assert(stoa_str_eq(t_answer()->body, first));
     cr_assert(stoa_str_is(t_header("idempotency-replayed"), "true"));
     cr_assert_eq(toy.runs, 1);
@@ -104,19 +106,19 @@ STOA_TEST(a_repeat_gets_the_first_answer_without_acting)
 STOA_TEST(a_reply_stored_with_the_transaction_is_the_reply_and_the_replay)
 {
     toy.stores_reply = true;
-    cr_assert_eq(send("k"), 201);
+    cr_assert_eq(send(KEY), 201);
     stoa_str first = t_answer()->body;
     cr_assert(stoa_json_str(t_answer()->json, "stored").len > 0);
-    cr_assert_eq(send("k"), 201);
+    cr_assert_eq(send(KEY), 201);
     cr_assert(stoa_str_eq(t_answer()->body, first));
 }
 
 STOA_TEST(a_refusal_after_a_commit_is_kept_too)
 {
     toy.refuses = true;
-    cr_assert_eq(send("k"), 409);
+    cr_assert_eq(send(KEY), 409);
     toy.refuses = false;
-    cr_assert_eq(send("k"), 409);
+    cr_assert_eq(send(KEY), 409);
     cr_assert_str_eq(text("code"), "SOLD_OUT");
     cr_assert_str_eq(t_answer()->req->reply.type, "application/problem+json");
     cr_assert_eq(toy.runs, 1);
@@ -124,16 +126,16 @@ STOA_TEST(a_refusal_after_a_commit_is_kept_too)
 
 STOA_TEST(a_key_with_another_request_is_refused)
 {
-    send("k");
-    cr_assert_eq(send_as("k", "{\"n\":2}", NULL), 422);
+    send(KEY);
+    cr_assert_eq(send_as(KEY, "{\"n\":2}", NULL), 422);
     cr_assert_str_eq(text("code"), "KEY_REUSED");
     cr_assert_eq(toy.runs, 1);
 }
 
 STOA_TEST(another_visitor_may_have_the_same_key)
 {
-    send_as("k", "{}", "192.0.2.1");
-    cr_assert_eq(send_as("k", "{}", "192.0.2.2"), 201);
+    send_as(KEY, "{}", "192.0.2.1");
+    cr_assert_eq(send_as(KEY, "{}", "192.0.2.2"), 201);
     cr_assert_eq(toy.runs, 2);
     cr_assert_eq(t_rows("toy_thing"), 2);
 }
@@ -141,13 +143,13 @@ STOA_TEST(another_visitor_may_have_the_same_key)
 STOA_TEST(without_a_transaction_nothing_is_remembered)
 {
     toy.without_tx = true;
-    send("k");
-    send("k");
+    send(KEY);
+    send(KEY);
     cr_assert_eq(toy.runs, 2);
     cr_assert_eq(t_rows("stoa_journal"), 0);
 }
 
-STOA_TEST(a_key_has_1_to_255_visible_characters)
+STOA_TEST(a_key_has_at_most_255_visible_characters)
 {
     char key[258] = {0};
 
@@ -155,9 +157,20 @@ STOA_TEST(a_key_has_1_to_255_visible_characters)
     cr_assert_eq(send(key), 201);
     memset(key, 'k', 256);
     cr_assert_eq(send(key), 422);
-    cr_assert_eq(send("two words"), 422);
-    cr_assert_eq(send("\xc3\xa4"), 422);
+    cr_assert_eq(send("two words and some more"), 422);
+    cr_assert_eq(send("sixteen and \xc3\xa4 few"), 422);
     cr_assert_eq(toy.runs, 1);
+}
+
+STOA_TEST(a_strangers_key_must_not_be_guessable)
+{
+    struct t_visit visit = {.method = "POST", .path = "/things", .key = "short", .body = "{}"};
+
+    cr_assert_eq(t_visit(&visit), 422);
+    cr_assert(strstr(text("detail"), "16 characters"));
+    visit.headers[0] = "x-cart-token";
+    visit.headers[1] = "the-token-of-a-cart";
+    cr_assert_eq(t_visit(&visit), 201);
 }
 
 STOA_TEST(a_route_may_insist_on_a_key)
@@ -173,7 +186,7 @@ static int32_t first_status;
 
 static void send_first(void *arg)
 {
-    first_status = send("k");
+    first_status = send(KEY);
 }
 
 static void run_first_until_it_waits(void)
@@ -194,12 +207,12 @@ STOA_TEST(a_repeat_in_flight_is_told_to_come_again)
 {
     toy.waits_last = true;
     run_first_until_it_waits();
-    cr_assert_eq(send("k"), 409);
+    cr_assert_eq(send(KEY), 409);
     cr_assert_str_eq(text("code"), "IN_FLIGHT");
     cr_assert(stoa_str_is(t_header("retry-after"), "1"));
     let_first_end();
     cr_assert_eq(first_status, 201);
-    cr_assert_eq(send("k"), 201);
+    cr_assert_eq(send(KEY), 201);
     cr_assert_eq(toy.runs, 1);
 }
 
@@ -208,7 +221,7 @@ STOA_TEST(of_two_that_both_found_nothing_one_acts)
     toy.waits_first = true;
     run_first_until_it_waits();
     toy.waits_first = false;
-    cr_assert_eq(send("k"), 201);
+    cr_assert_eq(send(KEY), 201);
     stoa_str acted = t_answer()->body;
     let_first_end();
     /* Too late, or with the answer of the one that acted. */
@@ -221,26 +234,34 @@ STOA_TEST(of_two_that_both_found_nothing_one_acts)
 STOA_TEST(a_failed_request_resumes_at_what_it_had_begun)
 {
     toy.fails_last = true;
-    cr_assert_eq(send("k"), 503);
+    cr_assert_eq(send(KEY), 503);
     cr_assert_eq(t_rows("toy_thing"), 1);
     toy.fails_last = false;
-    cr_assert_eq(send("k"), 201);
+    cr_assert_eq(send(KEY), 201);
     cr_assert(stoa_id_is(stoa_json_str(t_answer()->json, "resumed"), "tng"));
     cr_assert_eq(t_rows("toy_thing"), 1);
 }
 
 static void kill_in_the_middle(void)
 {
-    send("k");
+    send(KEY);
     t_script("UPDATE stoa_journal SET state = 'started', status = NULL, body = NULL");
 }
 
 STOA_TEST(a_dead_lease_is_resumed_a_live_one_is_waited_for)
 {
     kill_in_the_middle();
-    cr_assert_eq(send("k"), 409);
+    cr_assert_eq(send(KEY), 409);
     clock_shift_for_test(10000 + JOURNAL_LEASE_MARGIN_MS + 1000);
-    cr_assert_eq(send("k"), 201);
+    cr_assert_eq(send(KEY), 201);
+    cr_assert(stoa_json_str(t_answer()->json, "resumed").len > 0);
+}
+
+STOA_TEST(a_lease_from_before_the_clock_was_set_back_is_not_waited_for)
+{
+    kill_in_the_middle();
+    clock_shift_for_test(-24LL * 3600 * 1000);
+    cr_assert_eq(send(KEY), 201);
     cr_assert(stoa_json_str(t_answer()->json, "resumed").len > 0);
 }
 
@@ -250,15 +271,15 @@ STOA_TEST(a_restarted_owner_frees_its_own_leases_only)
     t_script("INSERT INTO stoa_journal (scope, key, request_hash, state, owner, lease_until,"
              " created_at) VALUES ('s', 'other', '', 'started', 'somebody', 99, 0)");
     cr_assert_eq(journal_recover(t_sql()), STOA_OK);
-    cr_assert_eq(t_number("SELECT lease_until FROM stoa_journal WHERE key = 'k'"), 0);
+    cr_assert_eq(t_number("SELECT lease_until FROM stoa_journal WHERE key = '" KEY "'"), 0);
     cr_assert_eq(t_number("SELECT lease_until FROM stoa_journal WHERE key = 'other'"), 99);
-    cr_assert_eq(send("k"), 201);
+    cr_assert_eq(send(KEY), 201);
     cr_assert(stoa_json_str(t_answer()->json, "resumed").len > 0);
 }
 
 STOA_TEST(old_keys_are_forgotten_after_two_days)
 {
-    send("k");
+    send(KEY);
     clock_shift_for_test(JOURNAL_KEEP_MS - 60000);
     cr_assert_eq(journal_expire(t_sql()), STOA_OK);
     cr_assert_eq(t_rows("stoa_journal"), 1);
@@ -273,11 +294,11 @@ STOA_TEST(a_repeat_after_any_database_fault_makes_one_thing)
 {
     FOR_EACH_FAULT("sql.exec")
     {
-        int32_t status = send("k");
+        int32_t status = send(KEY);
         cr_assert(status == 201 || status == 503, "%d", status);
         clock_shift_for_test(60000); /* past any lease */
-        if (send("k") == 503)
-            cr_assert_eq(send("k"), 201); /* the fault was the repeat's */
+        if (send(KEY) == 503)
+            cr_assert_eq(send(KEY), 201); /* the fault was the repeat's */
         cr_assert_eq(t_answer()->status, 201);
         cr_assert_eq(t_rows("toy_thing"), 1);
         clock_shift_for_test(0);
@@ -288,9 +309,9 @@ STOA_TEST(a_repeat_after_an_unknown_commit_makes_one_thing)
 {
     FOR_EACH_FAULT("sql.commit.after")
     {
-        send("k");
+        send(KEY);
         clock_shift_for_test(60000);
-        cr_assert_eq(send("k"), 201);
+        cr_assert_eq(send(KEY), 201);
         cr_assert_eq(t_rows("toy_thing"), 1);
         clock_shift_for_test(0);
     }

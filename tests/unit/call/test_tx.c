@@ -42,8 +42,8 @@ static const struct t_shop wired = {plugins, 1, "CREATE TABLE toy_thing (id TEXT
 static int32_t run(stoa_err (*body)(struct stoa_req *req))
 {
     doing = body;
-    return t_visit(
-        &(struct t_visit){.method = "POST", .path = "/act", .body = "{}", .key = "the-key"});
+    return t_visit(&(struct t_visit){
+        .method = "POST", .path = "/act", .body = "{}", .key = "the-key-of-this-test"});
 }
 
 static stoa_err put(struct stoa_tx *tx, const char *id)

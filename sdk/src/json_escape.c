@@ -24,6 +24,24 @@ static bool is_clean16(const unsigned char *p)
     return (found[0] | found[1]) == 0;
 }
 
+/* The same for fewer than sixteen, in one step: the first and the last of them, which overlap. */
+static bool is_clean_short(const unsigned char *p, uint64_t len)
+{
+    unsigned char b[16];
+
+    if (len >= 8) {
+        memcpy(b, p, 8);
+        memcpy(b + 8, p + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(b, p, 4);
+        memcpy(b + 4, p + len - 4, 4);
+        memcpy(b + 8, b, 8);
+    } else {
+        return false;
+    }
+    return is_clean16(b);
+}
+
 static char *put(char *out, const char *text, uint64_t len)
 {
     memcpy(out, text, len);
@@ -71,6 +89,8 @@ char *json_escape(char *out, stoa_str s)
         const unsigned char *run = p;
         while (end - p >= 16 && is_clean16(p))
             p += 16;
+        if (end - p < 16 && is_clean_short(p, (uint64_t)(end - p)))
+            p = end;
         while (p < end && !classes[*p])
             p++;
         out = put(out, (const char *)run, (uint64_t)(p - run));

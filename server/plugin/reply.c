@@ -6,6 +6,8 @@
 #include "plugin/world.h"
 #include "resource/cache/cache.h"
 
+enum { REPLY_FIRST = 2000 }; /* bytes: most replies fit without growing */
+
 static struct request_reply *start(struct stoa_req *req, int32_t status, const char *type)
 {
     struct request_reply *r = &req->reply;
@@ -167,7 +169,7 @@ void request_format_reply(struct stoa_req *req)
 
     if (!r->json)
         return;
-    stoa_buf_init(&buf, req->arena, 512);
+    stoa_buf_init(&buf, req->arena, REPLY_FIRST);
     stoa_json_format(r->json, &buf);
     r->body = stoa_buf_str(&buf);
     r->json = NULL;

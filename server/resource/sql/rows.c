@@ -27,10 +27,17 @@ struct stoa_rows *rows_create(struct stoa_arena *arena, uint32_t columns, const 
                               uint32_t rows, int64_t affected)
 {
     struct stoa_rows *made = rows_alloc(arena, columns, rows);
+    uint64_t size = 0;
+    char *to;
 
     made->affected = affected;
     for (uint32_t i = 0; i < columns; i++)
-        made->names[i] = stoa_cstr(arena, stoa_str_of(names[i]));
+        size += strlen(names[i]) + 1;
+    to = stoa_arena_take(arena, size);
+    for (uint32_t i = 0; i < columns; i++) {
+        made->names[i] = to;
+        to = stpcpy(to, names[i]) + 1;
+    }
     return made;
 }
 

@@ -281,8 +281,8 @@ static const char *event_of(enum saga_step before, enum saga_step after)
     return after == SAGA_CANCELLED ? "order.cancelled" : NULL;
 }
 
-/* The client is answered when the money is ours, when it never will be, or when it has to wait for
- * that. Before the payment it is not: only with the buyer's next try can the order go on. */
+/* The client is answered when the money is ours, when it never will be, or when it has to wait. While
+ * nobody was asked for money yet it is told to come again instead: only the buyer can go on. */
 static bool is_answer(const struct saga_run *run, const struct saga_state *next)
 {
     if (!run->answers || run->answered)

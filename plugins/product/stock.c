@@ -67,6 +67,7 @@ stoa_err stock_reserve(struct stoa_req *req, void *self)
     STOA_TRY(order_read(req, &what.order_id));
     STOA_TRY(lines_read(req, &what.lines));
     what.expires_at = stoa_json_int(stoa_req_json(req), "expires_at", 0);
+    STOA_TRY(stoa_fault(req, "product.reserve.before"));
     err = p->store->reserve(req, &what, &hold, &sold_out);
     if (err == STOA_E_SOLD_OUT)
         return stoa_fail(req, err, "Not enough pieces are left",

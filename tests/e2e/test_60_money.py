@@ -49,6 +49,24 @@ def test_a_payment_whose_answer_is_lost_is_pending_and_then_paid(make_shop):
     shop.audit()
 
 
+def test_before_anybody_was_asked_for_money_the_same_request_goes_on(make_shop):
+    """docs/adr/0006: stock did not answer."""
+    shop = make_shop().start(env={"STOA_FAULT": "product.reserve.before=error:STORE@1!"})
+    guest = Guest(shop)
+    guest.add(SKU)
+    key = uuid.uuid4().hex
+    answer = guest.check_out(key=key)
+    assert answer.status == 503 and answer.headers["retry-after"], answer.text
+    assert run_sql(shop, "SELECT step FROM order_saga") == [("reserve",)]
+    again = guest.check_out(key=key)
+    assert again.status == 201, again.text
+    assert len(run_sql(shop, "SELECT id FROM order_order")) == 1
+    wait_for_mail(shop, "ada@example.com")
+    wait_until(lambda: run_sql(shop, "SELECT 1 FROM stoa_bus") == [])
+    assert shop.stop() == 0
+    shop.audit()
+
+
 def test_an_order_is_not_given_up_because_its_provider_is_another_now(make_shop):
     """What the new provider says of a key says nothing about the old one's money."""
     shop = make_shop().start()

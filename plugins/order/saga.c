@@ -7,7 +7,6 @@ enum {
     BACKOFF_FIRST_MS = 1000,
     BACKOFF_MAX_MS = 30000,
     BUYER_BACK_MS = 5000,   /* he was told to repeat his request: recovery lets him */
-    BUYER_RETURNS_MS = 10000,
     ACTION_POLL_MS = 15000, /* a lost message from the provider costs the buyer this long */
 };
 

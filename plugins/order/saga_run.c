@@ -258,12 +258,15 @@ stoa_err saga_answer(struct saga_run *run)
 
 /* ---- Steps ---- */
 
-/* All that the confirmation mail needs, so that nobody has to ask for it. An order whose lines
- * would not fit into an event goes without them: the mail then says how many there are. */
-static struct stoa_json *event_json(struct saga_run *run)
+/* All that the confirmation mail needs, so that nobody has to ask for it; the guest's token only
+ * when there is such a mail. An order whose lines would not fit into an event goes without them:
+ * the mail then says how many there are. */
+static struct stoa_json *event_json(struct saga_run *run, const char *event)
 {
     struct stoa_arena *arena = stoa_req_arena(run->req);
-    struct stoa_json *json = order_json(arena, run->order, run->order->token);
+    bool has_mail = strcmp(event, "order.paid") == 0;
+    struct stoa_json *json =
+        order_json(arena, run->order, has_mail ? run->order->token : STOA_STR(""));
     struct stoa_buf text;
 
     stoa_json_set_int(json, "line_count", stoa_json_count(run->order->lines));
@@ -281,8 +284,8 @@ static const char *event_of(enum saga_step before, enum saga_step after)
     return after == SAGA_CANCELLED ? "order.cancelled" : NULL;
 }
 
-/* The client is answered when the money is ours, when it never will be, or when it has to wait. While
- * nobody was asked for money yet it is told to come again instead: only the buyer can go on. */
+/* The client is answered when the money is ours, when it never will be, or when it has to wait for
+ * that. Before the payment it is not: only with the buyer's next try can the order go on. */
 static bool is_answer(const struct saga_run *run, const struct saga_state *next)
 {
     if (!run->answers || run->answered)
@@ -297,7 +300,7 @@ static stoa_err save_in(struct saga_run *run, struct order_save *how, const stru
     STOA_TRY(order_save(how, run->order, next));
     run->order->saga = *next;
     if (event)
-        STOA_TRY(stoa_emit(how->tx, event, run->order->id, event_json(run)));
+        STOA_TRY(stoa_emit(how->tx, event, run->order->id, event_json(run, event)));
     STOA_TRY(stoa_fault(run->req, "checkout.save.inside"));
     return is_answer(run, next) ? reply_in(run, how->tx) : STOA_OK;
 }

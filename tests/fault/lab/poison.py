@@ -11,7 +11,8 @@ from .shoppers import Purchase
 NEEDS_SQL = True
 ALONE = False
 TRIES = 5
-MAIL_S = 5.0
+MAIL_S = 2.0  # the poison is in the queue for twice as long
+SLOWLY = 'event_backoff = "300ms"'
 # Rows as a broken plugin might have emitted them: no JSON, JSON of another shape; of the latter the
 # mail's handler keeps a record of its own.
 POISON = [('{"broken', "evt_00000000000000000000000000", set()),
@@ -44,7 +45,7 @@ def mailed(lane: Lane) -> list[dict]:
 
 def poison_job(job: Job, number: int, orders: int) -> dict:
     data, event_id, more = POISON[number]
-    with Lane(job, rate=50 if job.short else 200) as lane:
+    with Lane(job, rate=50 if job.short else 200, limits=SLOWLY) as lane:
         plant(lane, data, event_id)
         seconds = buy_meanwhile(lane, orders)
         lane.settle()

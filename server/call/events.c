@@ -141,7 +141,8 @@ static void lease_run(void *arg)
     fiber_set_deadline(INT64_MAX);
     do
         take_lease(r);
-    while (fiber_sleep(LEASE_MS / 3) == STOA_OK && !r->is_over);
+    while (fiber_sleep(events_lease_held(r->sql) ? LEASE_MS / 3 : EVENT_POLL_MS) == STOA_OK &&
+           !r->is_over);
 }
 
 bool events_lease_held(const struct sql *sql)

@@ -135,6 +135,6 @@ def make_jobs(short: bool) -> list[tuple]:
 def judge(total: dict) -> str:
     expect(max(total["recoveries"]) <= RECOVERED_S,
            f"recovered only after {max(total['recoveries']):.1f} s")
-    return (f"{total['points']} points, {total['kills']} kills, {total['orders']} orders, "
+    return (f"{total.get('points', 0)} points and {total.get('swept', 0)} sweeps, {total['kills']} kills, {total['orders']} orders, "
             f"0 lost, 0 double-charged; ready {spread(total['starts'])} s, "
             f"recovered {spread(total['recoveries'])} s (median/max)")

@@ -112,11 +112,11 @@ class Lane:
         """Starts the shop to be killed at a fault point; False when that was during the start."""
         try:
             self.start(fault)
-        except AssertionError:
-            if self.shop.process.poll() == -9:
-                self.kills += 1
-                return False
-            raise
+        except (AssertionError, *CUT):
+            if self.shop.wait() != -9:
+                raise
+            self.kills += 1
+            return False
         return True
 
     def kill(self) -> None:

@@ -6,11 +6,11 @@
 #include <stoa/arena.h>
 
 enum {
-    ARENA_BLOCK = 8192 - 16, /* with malloc's own 16 bytes: two pages */
+    ARENA_BLOCK = 4096 - 16, /* with malloc's own 16 bytes: a page, and so one for who only waits */
     ARENA_ALIGN = 16,
-    ARENA_KEEP = 256,                  /* free blocks kept by each thread: 2 MiB */
+    ARENA_KEEP = 512,                  /* free blocks kept by each thread: 2 MiB */
     ARENA_HARD_FACTOR = 4,             /* past the limit times this the process ends */
-    ARENA_OWN_BLOCK = ARENA_BLOCK / 4, /* what is larger and does not fit gets its own block */
+    ARENA_OWN_BLOCK = ARENA_BLOCK / 2, /* what is larger and does not fit gets its own block */
 };
 #define ARENA_TAKE_MAX (UINT64_C(1) << 32) /* one request for memory; more is a bug; asserted */
 

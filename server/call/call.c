@@ -129,7 +129,9 @@ static stoa_err ask(struct stoa_req *req, const struct point_provider *p,
     child->json = question;
     err = invoke_handler(child, p->handler);
     read_answer(child, &answer);
-    if (err == STOA_OK && answer.status < 300 && answer.json) {
+    if (err == STOA_OK && answer.status >= 400)
+        return STOA_E_PLUGIN; /* an error told as a reply is an error all the same */
+    if (err == STOA_OK && answer.json) {
         entry = stoa_json_push(answers, stoa_json_object(req->arena));
         stoa_json_set_str(entry, "plugin", stoa_str_of(child->plugin_name));
         stoa_json_set(entry, "answer", stoa_json_copy(req->arena, answer.json));

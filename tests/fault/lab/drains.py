@@ -37,7 +37,7 @@ class Visitor:
         except ConnectionRefusedError:
             pass  # the end of a drain as it should be
         except CUT as error:
-            self.cut.append(f"{error!r} {self.on_kept} {self.answered}")
+            self.cut.append(f"{error!r} on a {'kept' if self.on_kept else 'new'} connection")
         client.close()
 
     def _ask(self, client: Client) -> None:

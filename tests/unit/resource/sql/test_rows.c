@@ -100,7 +100,7 @@ Test(statements, give_up_the_least_recently_used)
 
 Test(statements, become_slow_past_one_in_twenty)
 {
-    struct seen often = {0}, seldom = {0};
+    static struct seen often, seldom;
     bool told = false;
 
     for (int i = 0; i < 10000; i++) {

@@ -89,8 +89,8 @@ static void open_resources(void)
 {
     static const uint32_t threads[POOL_KINDS] = {2, 2, 1, 1}, queues[POOL_KINDS] = {64, 8, 8, 8};
     struct resources *r = &shop.resources;
-    struct diag diag = {0};
     char mail[80];
+    struct diag diag = {0};
 
     *r = (struct resources){.data = shop.folder};
     r->pool = pool_create(threads, queues);
@@ -99,15 +99,12 @@ static void open_resources(void)
     r->cache = cache_create(1, CACHE_BYTES);
     snprintf(mail, sizeof(mail), "%s/mail", shop.folder);
     must(mail_open_files(mail, "Shop <shop@example.com>", r->pool, &r->mail), "mail", &diag);
-    if (shop.what->theme)
-        must(theme_load(shop.what->theme, &diag, &r->theme), "theme", &diag);
 }
 
 static void close_resources(void)
 {
     sql_close(shop.resources.sql[0]);
     mail_close(shop.resources.mail);
-    theme_destroy(shop.resources.theme);
     cache_destroy(shop.resources.cache);
     pool_destroy(shop.resources.pool);
 }
@@ -160,6 +157,7 @@ static void make_instance(struct world *w, uint32_t plugin, const struct stoa_po
                                  .generation = w->generations[plugin],
                                  .port = port,
                                  .sql = shop.resources.sql[0]};
+    snprintf(in->cache_owner, sizeof(in->cache_owner), "%s@1", in->generation->name);
     if (in->generation->desc.create)
         must(in->generation->desc.create(in->generation->settings, in, &in->self), "create()",
              &diag);
@@ -179,8 +177,11 @@ static struct world *make_world(void)
                         .shop_name = STOA_STR("Test Shop"),
                         .shop_url = STOA_STR("http://127.0.0.1:8080"),
                         .currency = "EUR",
+                        .cache_owner = "gate@1",
                         .is_development = true,
                         .loops = 1};
+    if (shop.what->theme)
+        must(theme_load(shop.what->theme, &diag, &w->theme), "theme", &diag);
     for (; w->plugins < shop.what->plugin_count; w->plugins++)
         w->generations[w->plugins] =
             make_generation(&shop.what->plugins[w->plugins], w->plugins + 1);

@@ -39,6 +39,9 @@
     X(audit_findings, GAUGE, "Broken invariants found by the last audit")                          \
     X(audit_runs_total, COUNTER, "Audits done")                                                    \
     X(mails_sent_total, COUNTER, "Mails handed over")                                              \
+    X(applies_total, COUNTER, "Worlds that were put in force after the first")                     \
+    X(applies_failed_total, COUNTER, "Applies that changed nothing: a step failed")                \
+    X(worlds_alive, GAUGE, "The world in force, and those whose requests are not over")            \
     X(log_lines_lost_total, COUNTER, "Log lines dropped: the reader did not keep up")
 
 enum metric {

@@ -11,6 +11,7 @@
 #include "call/wiring.h"
 #include "fiber/fiber.h"
 #include "loop/loop.h"
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum {
@@ -59,15 +60,47 @@ static uint32_t step(const char *name)
     return every;
 }
 
+/* The fiber of one job on this loop; it outlives worlds. */
+struct runner {
+    char *name;
+    struct fiber_wait nap;
+    bool is_napping;
+    uint32_t every_ms; /* what it naps for */
+    struct runner *next, **link;
+};
+static __thread struct runner *runners;
+
+/* Cut short when another world has another interval for the job, or no such job. */
+static stoa_err nap(struct runner *r, uint32_t ms)
+{
+    stoa_err err;
+
+    r->nap = (struct fiber_wait){.fiber = fiber_self()};
+    r->is_napping = true;
+    r->every_ms = ms;
+    err = fiber_await(&r->nap, ms);
+    r->is_napping = false;
+    return err == STOA_E_TIMEOUT ? STOA_OK : err;
+}
+
+static void runner_destroy(struct runner *r)
+{
+    *r->link = r->next;
+    if (r->next)
+        r->next->link = r->link;
+    free(r->name);
+    free(r);
+}
+
 static void job_run(void *arg)
 {
-    char *name = arg;
+    struct runner *r = arg;
     uint32_t pause = FIRST_RUN_MS;
 
     fiber_set_deadline(INT64_MAX);
-    while (pause > 0 && fiber_sleep(pause) == STOA_OK && !events_stopping())
-        pause = step(name);
-    free(name);
+    while (pause > 0 && nap(r, pause) == STOA_OK && !events_stopping())
+        pause = step(r->name);
+    runner_destroy(r);
 }
 
 static void expire_run(void *arg)
@@ -115,23 +148,64 @@ static void audit_run(void *arg)
     }
 }
 
-static void spawn(void (*run)(void *), void *arg, const char *name)
+static bool spawn(void (*run)(void *), void *arg, const char *name)
 {
-    if (fiber_spawn(run, NULL, arg, NULL) != STOA_OK)
-        log_error("jobs", "a job could not start", stoa_f("job", stoa_z(name)));
+    if (fiber_spawn(run, NULL, arg, NULL) == STOA_OK)
+        return true;
+    log_error("jobs", "a job could not start", stoa_f("job", stoa_z(name)));
+    return false;
+}
+
+static struct runner *find_runner(const char *name)
+{
+    for (struct runner *r = runners; r; r = r->next)
+        if (strcmp(r->name, name) == 0)
+            return r;
+    return NULL;
+}
+
+static void start(const char *name)
+{
+    struct runner *r = calloc(1, sizeof *r);
+
+    r->name = strdup(name);
+    r->link = &runners;
+    r->next = runners;
+    if (r->next)
+        r->next->link = &r->next;
+    runners = r;
+    if (!spawn(job_run, r, name))
+        runner_destroy(r); /* the next world tries again */
+}
+
+static void wake_changed(const struct world *world)
+{
+    for (struct runner *r = runners; r; r = r->next) {
+        const struct job *job = find_job(world, r->name);
+        if (r->is_napping && (!job || job->every_ms != r->every_ms))
+            fiber_wake(&r->nap);
+    }
+}
+
+static void start_own_work(struct world *world)
+{
+    static _Atomic bool started;
+
+    if (loop_index(loop_current()) != 0 || atomic_exchange(&started, true))
+        return;
+    spawn(expire_run, world->resources, "journal.expire");
+    spawn(audit_run, world->resources, "audit");
 }
 
 void jobs_start(struct world *world)
 {
     uint32_t here = loop_index(loop_current());
 
+    wake_changed(world);
     for (uint32_t i = 0; i < world->wiring->job_count; i++) {
         const char *name = world->wiring->jobs[i].name;
-        if (stoa_str_hash(stoa_str_of(name)) % world->loops == here)
-            spawn(job_run, strdup(name), name);
+        if (stoa_str_hash(stoa_str_of(name)) % world->loops == here && !find_runner(name))
+            start(name);
     }
-    if (here != 0)
-        return;
-    spawn(expire_run, world->resources, "journal.expire");
-    spawn(audit_run, world->resources, "audit");
+    start_own_work(world);
 }

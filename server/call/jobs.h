@@ -5,7 +5,8 @@
 
 #include "plugin/world.h"
 
-/* On each loop's thread, after world_publish(): starts the jobs of this world that belong to it. */
+/* On each loop's thread, after world_publish(), for every world: starts the jobs of this world that
+ * belong to the loop and do not run yet; those it does not have any more end. */
 void jobs_start(struct world *world);
 
 #endif

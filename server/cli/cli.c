@@ -18,6 +18,17 @@ const struct command commands[] = {
     {"seed", "put demonstration products into an empty shop", "stoa seed --data var", command_seed},
     {"status", "what the running shop is doing",
      "stoa status\nstoa status --json | jq .connections", command_status},
+    {"plan", "what `stoa apply` would change", "stoa plan\nstoa plan --json --data /srv/shop",
+     command_plan},
+    {"apply", "replace the running world by what configuration and plugins say now",
+     "stoa apply\nstoa apply --confirm 60s   (goes back by itself unless `stoa confirm` follows)\n"
+     "stoa apply --json | jq .steps_us",
+     command_apply},
+    {"confirm", "keep what `stoa apply --confirm` put in force", "stoa confirm", command_confirm},
+    {"rollback", "put an earlier revision in force: the last but one, or N",
+     "stoa rollback\nstoa rollback 3", command_rollback, true},
+    {"history", "what was in force: when, by whom", "stoa history\nstoa history --json",
+     command_history},
     {"audit", "check that money, stock and mail add up", "stoa audit\nstoa audit --json",
      command_audit},
 };
@@ -33,6 +44,7 @@ enum {
     OPT_REFERENCE,
     OPT_EFFECTIVE,
     OPT_ROUTES,
+    OPT_CONFIRM,
     OPT_DEVELOPMENT,
     OPT_VERSION
 };
@@ -59,12 +71,15 @@ static const struct {
      "check: print all settings, secrets masked"},
     {{"reference", no_argument, NULL, OPT_REFERENCE}, NULL, "check: print the table of all keys"},
     {{"routes", no_argument, NULL, OPT_ROUTES}, NULL, "check: print who may ask for which path"},
+    {{"confirm", required_argument, NULL, OPT_CONFIRM},
+     "TIME",
+     "apply: go back after TIME (90s, 5min) unless confirmed"},
     {{"json", no_argument, NULL, OPT_JSON}, NULL, "print JSON"},
     {{"quiet", no_argument, NULL, OPT_QUIET}, NULL, "no progress"},
     {{"help", no_argument, NULL, 'h'}, NULL, "this text"},
     {{"version", no_argument, NULL, OPT_VERSION}, NULL, "the version"},
 };
-enum { OPTIONS = sizeof options / sizeof *options };
+enum { OPTIONS = sizeof options / sizeof *options, CONFIRM_MAX_S = 86400 };
 
 static void usage(FILE *out)
 {
@@ -105,7 +120,7 @@ static const struct command *find(const char *name)
 
 static int unknown(const char *name)
 {
-    const char *names[16];
+    const char *names[32];
     const char *near;
 
     for (uint32_t i = 0; i < command_count; i++)
@@ -128,6 +143,26 @@ static bool set_port(struct cli *cli, const char *value)
     snprintf(address, sizeof address, "127.0.0.1:%d", (int)port);
     cli->listen = address;
     return true;
+}
+
+/* "90", "90s" or "5min". */
+static bool set_confirm(struct cli *cli, const char *value)
+{
+    stoa_str text = stoa_str_of(value);
+    int64_t unit = 1;
+
+    if (text.len > 3 && stoa_str_is(stoa_str_sub(text, text.len - 3, 3), "min")) {
+        text.len -= 3;
+        unit = 60;
+    } else if (text.len > 1 && text.ptr[text.len - 1] == 's') {
+        text.len--;
+    }
+    if (stoa_str_int(text, 1, CONFIRM_MAX_S / unit, &cli->confirm_s) == STOA_OK) {
+        cli->confirm_s *= unit;
+        return true;
+    }
+    fprintf(stderr, "stoa: --confirm takes a time of at most a day, as in 90s or 5min\n");
+    return false;
 }
 
 /* False: the program ends with *ret. */
@@ -167,9 +202,18 @@ static bool set_option(struct cli *cli, int option, const char *value)
         return true;
     case OPT_PORT:
         return set_port(cli, value);
+    case OPT_CONFIRM:
+        return set_confirm(cli, value);
     default:
         return false;
     }
+}
+
+static bool takes_argument(const char *name)
+{
+    const struct command *command = name ? find(name) : NULL;
+
+    return command && command->takes_argument;
 }
 
 /* 0: go on; otherwise the exit status + 1. */
@@ -197,6 +241,8 @@ static int parse(struct cli *cli, int argc, char **argv, bool *wants_help)
     }
     if (optind < argc && (!cli->command || strcmp(cli->command, argv[optind]) == 0))
         cli->command = argv[optind++];
+    if (optind < argc && takes_argument(cli->command))
+        cli->argument = argv[optind++];
     if (optind < argc) {
         fprintf(stderr, "stoa: '%s' is one word too many; `stoa --help` shows how\n", argv[optind]);
         return EXIT_USAGE + 1;

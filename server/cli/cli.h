@@ -11,17 +11,19 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 struct cli {
     const char *program; /* argv[0] */
     const char *command;
-    const char *config;  /* -c FILE */
-    const char *data;    /* --data DIR, or NULL */
-    const char *node;    /* --node NAME, or NULL */
-    const char *listen;  /* --listen ADDRESS or --port N, or NULL */
-    bool is_json;        /* --json */
-    bool is_quiet;       /* --quiet */
-    bool is_reference;   /* check --reference: the table of all keys */
-    bool is_routes;      /* check --routes: who may ask for which path */
-    bool is_effective;   /* check --effective, -T: defaults filled in, secrets masked */
-    bool is_development; /* --development: mailbox and error details, whatever the configuration
-                            says */
+    const char *config;   /* -c FILE */
+    const char *data;     /* --data DIR, or NULL */
+    const char *node;     /* --node NAME, or NULL */
+    const char *listen;   /* --listen ADDRESS or --port N, or NULL */
+    const char *argument; /* the word after the command, where it takes one; or NULL */
+    int64_t confirm_s;    /* --confirm; 0: none */
+    bool is_json;         /* --json */
+    bool is_quiet;        /* --quiet */
+    bool is_reference;    /* check --reference: the table of all keys */
+    bool is_routes;       /* check --routes: who may ask for which path */
+    bool is_effective;    /* check --effective, -T: defaults filled in, secrets masked */
+    bool is_development;  /* --development: mailbox and error details, whatever the configuration
+                             says */
 };
 
 struct command {
@@ -29,6 +31,7 @@ struct command {
     const char *help;     /* one line */
     const char *examples; /* one a line */
     int (*run)(const struct cli *cli);
+    bool takes_argument;
 };
 extern const struct command commands[];
 extern const uint32_t command_count;
@@ -41,6 +44,11 @@ int check_routes(const struct cli *cli); /* check --routes; needs migrated datab
 int command_seed(const struct cli *cli);
 int command_migrate(const struct cli *cli);
 int command_status(const struct cli *cli);
+int command_plan(const struct cli *cli);
+int command_apply(const struct cli *cli);
+int command_confirm(const struct cli *cli);
+int command_rollback(const struct cli *cli);
+int command_history(const struct cli *cli);
 int command_audit(const struct cli *cli);
 
 /* Prints the diag on stderr; returns EXIT_CONFIG. */

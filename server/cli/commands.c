@@ -1,6 +1,5 @@
-/* cli/commands.c: the short subcommands: check, migrate, status. SPDX-License-Identifier:
+/* cli/commands.c: the short subcommands: check, migrate. SPDX-License-Identifier:
  * Apache-2.0 */
-#include "cli/control.h"
 #include "cli/node.h"
 #include <stdio.h>
 
@@ -67,23 +66,4 @@ int command_migrate(const struct cli *cli)
     printf(cli->is_json ? "{\"applied\":%u}\n" : "%u migrations applied\n", applied);
     node_close(&node);
     return EXIT_OK;
-}
-
-int command_status(const struct cli *cli)
-{
-    struct node node;
-    struct diag diag = {0};
-    char data[4096];
-    stoa_str folder;
-    int status;
-
-    if (node_configure(&node, cli, &diag) != STOA_OK)
-        return cli_config_error(&diag);
-    folder = config_str(node.config, "data");
-    snprintf(data, sizeof data, "%.*s", (int)folder.len, folder.ptr);
-    status = control_ask(data, "status");
-    if (status == EXIT_OK)
-        putchar('\n');
-    node_close(&node);
-    return status;
 }

@@ -5,18 +5,20 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { QUESTION_MAX = 64, ANSWER_TIMEOUT_S = 1 };
+enum { QUESTION_MAX = 64 };
 
 struct control {
-    struct node *node;
+    struct apply *apply;
     struct http *http;
     int fd;
     int64_t started_ms;
@@ -41,49 +43,29 @@ static stoa_err refuse_long(const char *data, struct diag *diag)
     return STOA_E_CONFIG;
 }
 
-stoa_err control_create(struct node *node, struct http *http, struct diag *diag,
-                        struct control **ret)
-{
-    struct sockaddr_un address;
-    struct control *c;
-    mode_t before;
-    int failed;
+/* ---- Answers ---- */
 
-    if (!address_in(node->resources->data, &address))
-        return refuse_long(node->resources->data, diag);
-    c = calloc(1, sizeof *c);
-    *c = (struct control){
-        .node = node, .http = http, .started_ms = clock_monotonic_ms(), .address = address};
-    unlink(c->address.sun_path); /* a killed process left it; the lock says that it is gone */
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    before = umask(0077);
-    failed = bind(c->fd, (struct sockaddr *)&c->address, sizeof c->address) || listen(c->fd, 8);
-    umask(before);
-    if (!failed) {
-        *ret = c;
-        return STOA_OK;
+static void say(int fd, stoa_str answer)
+{
+    while (answer.len > 0) {
+        ssize_t n = send(fd, answer.ptr, answer.len, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return; /* it left, or does not read: its answer is lost */
+        if (n > 0)
+            answer = stoa_str_sub(answer, (uint64_t)n, UINT64_MAX);
     }
-    diag_set(diag, c->address.sun_path, 0, 0, "the control socket cannot be opened: %s",
-             strerror(errno));
-    diag_hint(diag, "choose another folder with --data DIR, or correct its owner");
-    free(c);
-    return STOA_E_CONFIG;
 }
 
 static struct stoa_json *status_json(struct control *c, struct stoa_arena *arena)
 {
-    struct stoa_json *status = stoa_json_object(arena);
-    struct stoa_json *plugins = stoa_json_array(arena), *listen = stoa_json_array(arena);
-    const struct world *w = c->node->world;
+    struct stoa_json *status = stoa_json_object(arena), *listen = stoa_json_array(arena);
 
     stoa_json_set_str(status, "version", STOA_STR(STOA_VERSION));
     stoa_json_set_str(status, "state",
                       http_is_draining(c->http) ? STOA_STR("draining") : STOA_STR("serving"));
     stoa_json_set_int(status, "pid", getpid());
     stoa_json_set_int(status, "uptime_s", (clock_monotonic_ms() - c->started_ms) / 1000);
-    stoa_json_set_str(status, "config_hash", stoa_str_of(config_hash(c->node->config)));
-    stoa_json_set_int(status, "world", (int64_t)w->number);
-    stoa_json_set_int(status, "loops", w->loops);
+    apply_status(c->apply, status, arena);
     for (uint32_t i = 0; http_address(c->http, i); i++)
         stoa_json_push(listen, stoa_json_new_str(arena, stoa_str_of(http_address(c->http, i))));
     stoa_json_set(status, "listen", listen);
@@ -92,18 +74,10 @@ static struct stoa_json *status_json(struct control *c, struct stoa_arena *arena
     stoa_json_set_int(status, "in_flight", metric_value(METRIC_requests_in_flight));
     stoa_json_set_int(status, "events_waiting", metric_value(METRIC_outbox_pending));
     stoa_json_set_int(status, "events_dead", metric_value(METRIC_events_dead_total));
-    for (uint32_t p = 0; p < w->plugins; p++) {
-        struct stoa_json *plugin = stoa_json_push(plugins, stoa_json_object(arena));
-        stoa_json_set_str(plugin, "name", stoa_str_of(w->generations[p]->name));
-        stoa_json_set_str(plugin, "version", stoa_str_of(w->generations[p]->version));
-        stoa_json_set_str(plugin, "sha256", stoa_str_of(w->generations[p]->sha256));
-        stoa_json_set_int(plugin, "generation", (int64_t)w->generations[p]->number);
-    }
-    stoa_json_set(status, "plugins", plugins);
     return status;
 }
 
-static void answer(struct control *c, int fd, stoa_str question)
+static void answer_now(struct control *c, int fd, stoa_str question)
 {
     struct stoa_arena *arena = stoa_arena_create();
     struct stoa_buf out;
@@ -114,35 +88,144 @@ static void answer(struct control *c, int fd, stoa_str question)
     else if (stoa_str_is(question, "status"))
         stoa_json_format(status_json(c, arena), &out);
     else
-        stoa_buf_put(&out, STOA_STR("{\"error\":\"there is no such question; status, metrics\"}"));
-    /* The peer is local and its buffer holds the answer; one that does not read loses it. */
-    if (send(fd, out.ptr, out.len, MSG_NOSIGNAL) < 0)
-        out.len = 0;
+        stoa_buf_put(&out,
+                     STOA_STR("{\"error\":\"there is no such question; status, metrics, plan, "
+                              "apply, rollback, history\"}"));
+    say(fd, stoa_buf_str(&out));
     stoa_arena_destroy(arena);
+    close(fd);
 }
 
-static void on_connection(void *data, int ready)
+/* ---- What takes its time goes to the apply thread, with the connection ---- */
+
+struct asked {
+    struct apply_job job;
+    int fd;
+};
+
+static void asked_done(struct apply_job *job, stoa_str answer)
 {
-    struct control *c = data;
+    struct asked *asked = (struct asked *)job;
+
+    say(asked->fd, answer);
+    close(asked->fd);
+    free(asked);
+}
+
+/* False: it is none of these. */
+static bool read_job(stoa_str question, struct apply_job *job)
+{
+    static const struct {
+        const char *word;
+        enum apply_kind kind;
+    } words[] = {{"plan", APPLY_PLAN},
+                 {"apply", APPLY_APPLY},
+                 {"confirm", APPLY_CONFIRM},
+                 {"rollback", APPLY_ROLLBACK},
+                 {"history", APPLY_HISTORY}};
+    stoa_str rest = question, word = stoa_str_cut(&rest, ' ');
+    int64_t number = 0;
+
+    for (uint32_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (!stoa_str_is(word, words[i].word))
+            continue;
+        job->kind = words[i].kind;
+        if (rest.len > 0 && stoa_str_int(rest, 1, 999999, &number) != STOA_OK)
+            return false;
+        job->revision = (uint64_t)number;
+        job->confirm_s = job->kind == APPLY_APPLY ? (uint32_t)number : 0;
+        return true;
+    }
+    return false;
+}
+
+static void submit(struct control *c, int fd, const struct apply_job *job)
+{
+    struct asked *asked = calloc(1, sizeof *asked);
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t size = sizeof peer;
+
+    *asked = (struct asked){*job, fd};
+    asked->job.done = asked_done;
+    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    snprintf(asked->job.who, sizeof asked->job.who, "uid %u", (unsigned)peer.uid);
+    apply_submit(c->apply, &asked->job);
+}
+
+/* ---- The thread ---- */
+
+static void answer(struct control *c, int fd)
+{
     const struct timeval timeout = {.tv_sec = 0, .tv_usec = 200000};
     char question[QUESTION_MAX];
-    int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+    struct apply_job job = {0};
+    stoa_str text;
     ssize_t len;
 
-    if (fd < 0)
-        return;
     /* The client writes its line before anything else; whoever does not is cut after 0.2 s. */
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     len = recv(fd, question, sizeof question, 0);
-    if (len > 0)
-        answer(c, fd, stoa_str_trim((stoa_str){question, (uint64_t)len}));
-    close(fd);
+    text = stoa_str_trim((stoa_str){question, len > 0 ? (uint64_t)len : 0});
+    if (read_job(text, &job))
+        submit(c, fd, &job);
+    else if (len > 0)
+        answer_now(c, fd, text);
+    else
+        close(fd);
 }
 
-void control_attach(struct control *control)
+static void *thread_main(void *data)
 {
-    loop_io_want(loop_io_create(loop_current(), control->fd, on_connection, control), LOOP_READ);
+    const struct timespec pause = {0, 100000000};
+    struct control *c = data;
+
+    for (;;) {
+        int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            answer(c, fd);
+        else if (errno != EINTR && errno != ECONNABORTED)
+            nanosleep(&pause, NULL); /* out of descriptors: they come back */
+    }
+    return NULL;
+}
+
+static bool open_socket(struct control *c)
+{
+    mode_t before;
+    int failed;
+
+    unlink(c->address.sun_path); /* a killed process left it; the lock says that it is gone */
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    before = umask(0077);
+    failed = bind(c->fd, (struct sockaddr *)&c->address, sizeof c->address) || listen(c->fd, 64);
+    umask(before);
+    return !failed;
+}
+
+stoa_err control_create(struct apply *apply, struct http *http, const char *data, struct diag *diag,
+                        struct control **ret)
+{
+    struct sockaddr_un address;
+    struct control *c;
+    pthread_t thread;
+
+    if (!address_in(data, &address))
+        return refuse_long(data, diag);
+    c = calloc(1, sizeof *c);
+    *c = (struct control){
+        .apply = apply, .http = http, .started_ms = clock_monotonic_ms(), .address = address};
+    if (open_socket(c) && pthread_create(&thread, NULL, thread_main, c) == 0) {
+        pthread_detach(thread);
+        pthread_setname_np(thread, "control");
+        *ret = c;
+        return STOA_OK;
+    }
+    diag_set(diag, c->address.sun_path, 0, 0, "the control socket cannot be opened: %s",
+             strerror(errno));
+    diag_hint(diag, "choose another folder with --data DIR, or correct its owner");
+    free(c);
+    return STOA_E_CONFIG;
 }
 
 void control_remove(struct control *control)
@@ -150,12 +233,14 @@ void control_remove(struct control *control)
     unlink(control->address.sun_path);
 }
 
-int control_ask(const char *data, const char *question)
+/* ---- The client's side ---- */
+
+int control_ask(const char *data, const char *question, struct stoa_arena *arena, stoa_str *ret)
 {
     struct sockaddr_un address;
     bool fits = address_in(data, &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    char part[65536];
+    struct stoa_buf out;
     ssize_t len;
 
     if (!fits || connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
@@ -163,10 +248,13 @@ int control_ask(const char *data, const char *question)
         return cli_failed(address.sun_path, "no shop is running on this data folder",
                           "start it with `stoa run`, or name its folder with --data DIR");
     }
-    if (write(fd, question, strlen(question)) < 0)
-        perror("stoa");
-    while ((len = read(fd, part, sizeof part)) > 0)
-        fwrite(part, 1, (size_t)len, stdout);
+    stoa_buf_init(&out, arena, 65536);
+    say(fd, stoa_str_of(question));
+    while ((len = read(fd, stoa_buf_reserve(&out, 16384), 16384)) > 0)
+        out.len += (uint64_t)len;
     close(fd);
-    return EXIT_OK;
+    *ret = stoa_buf_str(&out);
+    if (ret->len > 0)
+        return EXIT_OK;
+    return cli_failed(question, "the shop ended before it answered", "see its log");
 }

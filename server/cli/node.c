@@ -2,11 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/node.h"
 
-#include "call/events.h"
+#include "apply/build.h"
 #include "call/journal.h"
-#include "call/wiring.h"
 #include "fiber/fiber.h"
-#include "port/port.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,24 +36,6 @@ static stoa_err make_folder(const char *path, struct diag *diag)
     return access(path, W_OK | X_OK) == 0 ? STOA_OK : refuse_folder(path, errno, diag);
 }
 
-/* Next to the binary, where the build and the package put them. */
-static void find_plugins(struct node *node)
-{
-    stoa_str set = config_str(node->config, "plugin_path");
-    char self[4000];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *slash;
-
-    self[len > 0 ? len : 0] = '\0';
-    slash = strrchr(self, '/');
-    if (slash)
-        *slash = '\0';
-    if (set.len > 0)
-        snprintf(node->plugin_path, sizeof node->plugin_path, "%.*s", (int)set.len, set.ptr);
-    else
-        snprintf(node->plugin_path, sizeof node->plugin_path, "%s/plugins", self);
-}
-
 /* Who this process is in leases and the journal: the same after a restart, another on another
  * machine. */
 static void name_owner(struct node *node)
@@ -70,15 +50,15 @@ static void name_owner(struct node *node)
 
 stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *diag)
 {
-    struct config_source source = {cli->config, cli->data, cli->node, cli->listen};
     char folder[4096];
     stoa_str data;
 
     *node = (struct node){.lock_fd = -1};
-    STOA_TRY(config_load(&source, diag, &node->config));
+    node->source = (struct config_source){
+        .path = cli->config, .data = cli->data, .node = cli->node, .listen = cli->listen};
+    STOA_TRY(config_load(&node->source, diag, &node->config));
     data = config_str(node->config, "data");
     snprintf(folder, sizeof folder, "%.*s", (int)data.len, data.ptr);
-    find_plugins(node);
     name_owner(node);
     return make_folder(folder, diag);
 }
@@ -113,16 +93,6 @@ static stoa_err migrate_owner(struct node *node, struct sql *sql, const char *ow
     return STOA_OK;
 }
 
-static struct sql *sql_of(struct node *node, stoa_str plugin)
-{
-    char path[64];
-    stoa_str name;
-
-    snprintf(path, sizeof path, "plugins.%.*s.sql", (int)plugin.len, plugin.ptr);
-    name = config_str(node->config, path);
-    return resources_sql(node->resources, name.len ? name : STOA_STR("sql"));
-}
-
 stoa_err node_migrate(struct node *node, struct diag *diag, uint32_t *applied)
 {
     const struct stoa_json *plugins = stoa_json_get(config_json(node->config), "plugins");
@@ -132,49 +102,12 @@ stoa_err node_migrate(struct node *node, struct diag *diag, uint32_t *applied)
         STOA_TRY(migrate_owner(node, node->resources->sql[i], "host", diag, applied));
     for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p)) {
         stoa_str name = stoa_json_name(p);
-        struct sql *sql = sql_of(node, name);
+        struct sql *sql = build_sql_of(node->config, node->resources, name);
         snprintf(owner, sizeof owner, "%.*s", (int)name.len, name.ptr);
         if (sql)
             STOA_TRY(migrate_owner(node, sql, owner, diag, applied));
     }
     return STOA_OK;
-}
-
-static stoa_err check_migrations(struct node *node, struct diag *diag)
-{
-    const struct stoa_json *plugins = stoa_json_get(config_json(node->config), "plugins");
-    stoa_str folder = config_str(node->config, "migration_path");
-    char path[4096], owner[32];
-    bool pending = false;
-
-    snprintf(path, sizeof path, "%.*s", (int)folder.len, folder.ptr);
-    for (uint32_t i = 0; i < node->resources->sql_count && !pending; i++)
-        STOA_TRY(sql_migrations_pending(node->resources->sql[i], path, "host", diag, &pending));
-    for (const struct stoa_json *p = stoa_json_first(plugins); p && !pending;
-         p = stoa_json_next(p)) {
-        struct sql *sql = sql_of(node, stoa_json_name(p));
-        snprintf(owner, sizeof owner, "%.*s", (int)stoa_json_name(p).len, stoa_json_name(p).ptr);
-        if (sql)
-            STOA_TRY(sql_migrations_pending(sql, path, owner, diag, &pending));
-    }
-    if (!pending)
-        return STOA_OK;
-    diag_hint(diag, "run `stoa migrate` with the same options first");
-    return STOA_E_CONFIG;
-}
-
-static stoa_err build_world(struct node *node, uint32_t loops, struct diag *diag)
-{
-    const struct world_options options = {
-        .config = node->config,
-        .resources = node->resources,
-        .plugin_path = node->plugin_path,
-        .port = port_find(config_str(node->config, "port")),
-        .loops = loops,
-    };
-
-    STOA_TRY(world_create(&options, diag, &node->world));
-    return wiring_build(node->world, diag);
 }
 
 /* Rows that this node's last life left behind are free at once: the lock says that it is over. */
@@ -195,7 +128,8 @@ static stoa_err prepare_databases(struct node *node, bool may_migrate, struct di
     stoa_err err = resources_open(node->config, 0, diag, &node->resources);
 
     if (err == STOA_OK)
-        err = may_migrate ? node_migrate(node, diag, &applied) : check_migrations(node, diag);
+        err = may_migrate ? node_migrate(node, diag, &applied)
+                          : build_check_migrations(node->config, node->resources, diag);
     if (err == STOA_OK && node->lock_fd >= 0)
         err = recover(node, diag);
     resources_close(node->resources);
@@ -208,7 +142,7 @@ stoa_err node_build(struct node *node, uint32_t loops, bool may_migrate, struct 
     journal_init(node->owner);
     STOA_TRY(prepare_databases(node, may_migrate, diag));
     STOA_TRY(resources_open(node->config, loops, diag, &node->resources));
-    STOA_TRY(build_world(node, loops, diag));
+    STOA_TRY(build_world(node->config, node->resources, loops, NULL, diag, &node->world));
     node->loop_count = loops;
     for (uint32_t i = 0; i < loops; i++)
         node->loops[i] = loop_create(i);

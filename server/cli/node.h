@@ -8,12 +8,12 @@
 #include "plugin/world.h"
 
 struct node {
+    struct config_source source;
     struct config *config;
     struct resources *resources;
     struct world *world;
     struct loop *loops[WORLD_LOOPS_MAX];
     uint32_t loop_count;
-    char plugin_path[4096];
     char owner[64];
     int lock_fd;
 };

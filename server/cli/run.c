@@ -1,10 +1,11 @@
 /* cli/run.c: `stoa run`: loops, the world on each of them, listeners, signals, drain.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "apply/apply.h"
+#include "apply/swap.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "call/events.h"
-#include "call/invoke.h"
 #include "call/jobs.h"
 #include "cli/control.h"
 #include "cli/node.h"
@@ -23,12 +24,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { WARM_TIMEOUT_MS = 10000, LISTEN_MAX = 16 };
+enum { LISTEN_MAX = 16 };
 
 struct serve {
     struct node node;
     struct http *http;
     struct control *control;
+    struct apply *apply;
     int signal_fd;
     struct loop_io *signal_io;
     bool is_draining;
@@ -54,7 +56,8 @@ static void flush(struct loop_hook *hook)
     log_flush();
 }
 
-/* ---- Signals: TERM and QUIT drain, a second one stops, USR1 reopens the log. ---- */
+/* ---- Signals: TERM and QUIT drain, a second one stops, HUP applies the file, USR1 reopens the
+ * log. ---- */
 
 static void drained(void *data)
 {
@@ -71,6 +74,7 @@ static void drain(struct serve *s)
     log_info("run", "draining: no new connections, open requests are finished",
              stoa_f("connections", stoa_i(http_open_connections(s->http))));
     host_routes_set_ready(false);
+    apply_close(s->apply);
     events_stop();
     http_drain(s->http, drained, s);
 }
@@ -85,6 +89,19 @@ static void reopen_log(struct serve *s)
     stoa_arena_destroy(arena);
 }
 
+static void applied(struct apply_job *job, stoa_str answer)
+{
+    free(job); /* how it went is in the log */
+}
+
+static void apply_file(struct serve *s)
+{
+    struct apply_job *job = calloc(1, sizeof *job);
+
+    *job = (struct apply_job){.kind = APPLY_APPLY, .who = "signal", .done = applied};
+    apply_submit(s->apply, job);
+}
+
 static void on_signal(void *data, int ready)
 {
     struct serve *s = data;
@@ -94,8 +111,7 @@ static void on_signal(void *data, int ready)
         if (info.ssi_signo == SIGUSR1)
             reopen_log(s);
         else if (info.ssi_signo == SIGHUP)
-            log_warn("run", "this version cannot apply a changed configuration; restart instead",
-                     stoa_f("signal", stoa_z("HUP")));
+            apply_file(s);
         else
             drain(s);
     }
@@ -118,26 +134,6 @@ static void block_signals(struct serve *s)
 
 /* ---- One loop's start ---- */
 
-static stoa_err warm_plugins(struct node *node)
-{
-    for (uint32_t p = 0; p < node->world->plugins; p++) {
-        struct stoa_req *req;
-        stoa_err err;
-        if (!node->world->generations[p]->desc.warm)
-            continue;
-        req = invoke_request_create(node->world, p, WARM_TIMEOUT_MS);
-        req->route_path = "warm";
-        err = invoke_handler(req, node->world->generations[p]->desc.warm);
-        if (err != STOA_OK)
-            log_error("run", "a plugin could not warm up",
-                      stoa_f("plugin", stoa_z(req->plugin_name)),
-                      stoa_f("error", stoa_z(stoa_err_name(err))));
-        invoke_request_destroy(req);
-        STOA_TRY(err);
-    }
-    return STOA_OK;
-}
-
 static void announce(struct serve *s)
 {
     for (uint32_t i = 0; http_address(s->http, i); i++)
@@ -152,7 +148,11 @@ static void serve_here(void *arg)
 {
     struct serve *s = arg;
 
-    if (warm_plugins(&s->node) != STOA_OK) {
+    struct diag diag = {0};
+
+    if (swap_warm_here(s->node.world, &diag) != STOA_OK) {
+        log_error("run", "a plugin could not warm up", stoa_f("plugin", stoa_z(diag.file)),
+                  stoa_f("why", stoa_z(diag.message)));
         atomic_store(&s->failed, true);
         stop_all(s);
         return;
@@ -171,6 +171,7 @@ static void serving_here(void *arg)
     if (atomic_fetch_add(&s->warm, 1) + 1 == s->node.loop_count) {
         host_routes_set_ready(true);
         announce(s);
+        apply_open(s->apply);
     }
 }
 
@@ -186,7 +187,6 @@ static void start_loop(struct loop_message *message)
     if (loop_index(loop_current()) == 0) {
         s->signal_io = loop_io_create(loop_current(), s->signal_fd, on_signal, s);
         loop_io_want(s->signal_io, LOOP_READ);
-        control_attach(s->control);
     }
     if (fiber_spawn(serve_here, serving_here, s, NULL) != STOA_OK)
         stop_all(s);
@@ -318,6 +318,17 @@ static void raise_file_limit(void)
     }
 }
 
+static stoa_err open_apply(struct serve *s, struct diag *diag)
+{
+    const struct apply_options options = {.source = s->node.source,
+                                          .world = s->node.world,
+                                          .resources = s->node.resources,
+                                          .loops = s->node.loops,
+                                          .loop_count = s->node.loop_count};
+
+    return apply_create(&options, diag, &s->apply);
+}
+
 static stoa_err build(struct serve *s, const struct cli *cli, struct diag *diag)
 {
     const struct config *config = s->node.config;
@@ -331,7 +342,8 @@ static stoa_err build(struct serve *s, const struct cli *cli, struct diag *diag)
     events_init(s->node.resources, loops, s->node.owner,
                 (uint32_t)config_int(config, "limits.event_backoff"));
     STOA_TRY(open_http(s, diag));
-    return control_create(&s->node, s->http, diag, &s->control);
+    STOA_TRY(open_apply(s, diag));
+    return control_create(s->apply, s->http, s->node.resources->data, diag, &s->control);
 }
 
 static stoa_err arm_faults(struct diag *diag)

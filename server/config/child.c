@@ -198,14 +198,14 @@ int config_child_main(int argc, char **argv)
 {
     struct sandbox box = {.arena = stoa_arena_create(),
                           .max = (uint64_t)EVALUATE_LUA_MIB * 1024 * 1024};
-    const char *path = argc == 3 ? argv[2] : NULL;
+    const char *path = argc == 4 ? argv[2] : NULL;
     stoa_str text;
     int code = 1;
 
     set_limits(box.arena);
     if (!path || evaluate_read(box.arena, path, EVALUATE_FILE_MAX, &text) != STOA_OK)
         goto out;
-    box.folder = dirname(stoa_cstr(box.arena, stoa_str_of(path)));
+    box.folder = dirname(stoa_cstr(box.arena, stoa_str_of(argv[3])));
     if (sandbox_open(&box))
         code = evaluate(&box, text);
 out:

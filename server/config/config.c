@@ -60,6 +60,16 @@ bool config_bool(const struct config *config, const char *path)
     return stoa_json_true(get(config, path), "");
 }
 
+stoa_str config_text(const struct config *config)
+{
+    return config->text;
+}
+
+const char *config_file(const struct config *config)
+{
+    return config->file;
+}
+
 const char *config_hash(const struct config *config)
 {
     return config->hash;
@@ -180,14 +190,14 @@ static stoa_err choose_node(struct config *c, struct stoa_json *json,
 
 static stoa_err read_text(struct config *c, struct diag *diag)
 {
-    stoa_err err = evaluate_read(c->arena, c->file, EVALUATE_FILE_MAX, &c->text);
+    stoa_err err = evaluate_read(c->arena, c->read, EVALUATE_FILE_MAX, &c->text);
 
     if (err == STOA_OK) {
         c->scan = scan_text(c->arena, c->text);
         return STOA_OK;
     }
     if (err == STOA_E_NOT_FOUND)
-        diag_set(diag, c->file, 0, 0, "there is no such file");
+        diag_set(diag, c->read, 0, 0, "there is no such file");
     else if (err == STOA_E_TOO_LARGE)
         diag_set(diag, c->file, 0, 0, "has more than %d KiB", EVALUATE_FILE_MAX / 1024);
     else
@@ -225,7 +235,8 @@ static stoa_err evaluate(struct config *c, const struct stoa_json **ret, struct 
 {
     struct stoa_json_error error;
     stoa_str text;
-    stoa_err err = evaluate_file(c->arena, c->file, diag, &text);
+    const struct evaluate_source source = {c->read, c->file};
+    stoa_err err = evaluate_file(c->arena, &source, diag, &text);
 
     if (err != STOA_OK) {
         add_place(c, diag);
@@ -279,7 +290,8 @@ stoa_err config_load(const struct config_source *source, struct diag *diag, stru
     stoa_err err;
 
     c->arena = arena;
-    c->file = stoa_cstr(arena, stoa_str_of(source->path));
+    c->read = stoa_cstr(arena, stoa_str_of(source->path));
+    c->file = source->origin ? stoa_cstr(arena, stoa_str_of(source->origin)) : c->read;
     err = load(c, source, diag);
     if (err != STOA_OK) {
         config_destroy(c);

@@ -14,6 +14,8 @@ struct config; /* owns an arena; every default is filled in */
  * NULL. */
 struct config_source {
     const char *path;
+    const char *origin; /* whose text path holds (a kept revision): folders, secrets and messages
+                           are that file's. NULL: path's own */
     const char *data;
     const char *node;
     const char *listen; /* --listen 127.0.0.1:8081 replaces the node's listen; may be NULL */
@@ -47,6 +49,9 @@ STOA_NODISCARD stoa_err config_check_table(const struct config *config, const ch
                                            struct diag *diag);
 /* The value behind a secret handle or a plain string; never logged. */
 stoa_str config_secret(const struct config *config, const char *path);
+/* The file's own text, and its name as it was given. */
+stoa_str config_text(const struct config *config);
+const char *config_file(const struct config *config);
 /* Effective configuration with secrets masked, for `stoa -T`. */
 void config_print(const struct config *config, struct stoa_buf *out);
 /* docs: every key with type, default, range and help, as Markdown. */

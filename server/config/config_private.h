@@ -12,7 +12,8 @@ struct config_secret_value {
 
 struct config {
     struct stoa_arena *arena;
-    const char *file;
+    const char *file; /* folders and messages are relative to it */
+    const char *read; /* where its text is */
     stoa_str text;
     const struct scan *scan;
     const struct stoa_json *json;

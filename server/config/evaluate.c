@@ -42,9 +42,10 @@ stoa_err evaluate_read(struct stoa_arena *arena, const char *path, uint64_t max,
     return STOA_OK;
 }
 
-static stoa_err spawn_child(const char *path, int out, pid_t *ret)
+static stoa_err spawn_child(const struct evaluate_source *source, int out, pid_t *ret)
 {
-    char *const argv[] = {(char *)"stoa", (char *)"__config", (char *)path, NULL};
+    char *const argv[] = {(char *)"stoa", (char *)"__config", (char *)source->path,
+                          (char *)source->origin, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t all, none;
@@ -147,8 +148,10 @@ static stoa_err cannot_start(const char *path, struct diag *diag)
     return STOA_E_CONFIG;
 }
 
-stoa_err evaluate_file(struct stoa_arena *arena, const char *path, struct diag *diag, stoa_str *ret)
+stoa_err evaluate_file(struct stoa_arena *arena, const struct evaluate_source *source,
+                       struct diag *diag, stoa_str *ret)
 {
+    const char *path = source->origin;
     struct stoa_buf out;
     int pipe_fds[2], status;
     pid_t child;
@@ -156,7 +159,7 @@ stoa_err evaluate_file(struct stoa_arena *arena, const char *path, struct diag *
 
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
         return cannot_start(path, diag);
-    stoa_err err = spawn_child(path, pipe_fds[1], &child);
+    stoa_err err = spawn_child(source, pipe_fds[1], &child);
     close(pipe_fds[1]);
     if (err != STOA_OK) {
         close(pipe_fds[0]);

@@ -22,9 +22,13 @@ extern const char *evaluate_program;
 /* When the child is killed at the latest; tests on a busy machine give it more. */
 extern int32_t evaluate_wall_ms;
 
-/* Runs the child on path. *ret lives in arena. STOA_E_CONFIG with *diag (line, message, hint)
- * otherwise. */
-STOA_NODISCARD stoa_err evaluate_file(struct stoa_arena *arena, const char *path, struct diag *diag,
+/* Runs the child on the text in path, as if it stood in origin. *ret lives in arena. STOA_E_CONFIG
+ * with *diag (line, message, hint) otherwise. */
+struct evaluate_source {
+    const char *path, *origin;
+};
+STOA_NODISCARD stoa_err evaluate_file(struct stoa_arena *arena,
+                                      const struct evaluate_source *source, struct diag *diag,
                                       stoa_str *ret);
 /* Reads a whole file of at most max bytes. STOA_E_NOT_FOUND, STOA_E_TOO_LARGE, STOA_E_FORBIDDEN …
  */

@@ -7,8 +7,6 @@
 #include "plugin/world.h"
 #include <stoa/stoa.h>
 
-static const char CACHE_OWNER[] = "gate";
-
 static stoa_str credential(struct stoa_req *req)
 {
     stoa_str sid = stoa_req_cookie(req, "sid"), auth;
@@ -46,15 +44,16 @@ static void remember(struct stoa_req *req, stoa_str key, const struct stoa_json 
         return;
     stoa_buf_init(&buf, req->arena, 256);
     stoa_json_format(json, &buf);
-    cache_put(req->world->resources->cache, stoa_str_of(CACHE_OWNER), key, stoa_buf_str(&buf),
-              IDENTITY_CACHE_MS, stoa_concat(req->arena, STOA_STR("session:"), session), epoch);
+    cache_put(req->world->resources->cache, stoa_str_of(req->world->cache_owner), key,
+              stoa_buf_str(&buf), IDENTITY_CACHE_MS,
+              stoa_concat(req->arena, STOA_STR("session:"), session), epoch);
 }
 
 static bool recall(struct stoa_req *req, stoa_str key)
 {
     const struct stoa_json *json = NULL;
     struct cache_entry *entry =
-        cache_acquire(req->world->resources->cache, stoa_str_of(CACHE_OWNER), key);
+        cache_acquire(req->world->resources->cache, stoa_str_of(req->world->cache_owner), key);
 
     if (!entry)
         return false;

@@ -75,6 +75,7 @@ struct http_exchange {
     bool is_counted; /* as being worked on */
     bool is_watched; /* for the client's leaving */
     bool is_answered;
+    bool is_let_go; /* no pin any more; see let_go_early() */
     int64_t answered_us;
 };
 

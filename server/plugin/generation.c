@@ -19,6 +19,8 @@
 
 enum { PLUGIN_FILE_MAX = 64 << 20 };
 
+static _Atomic uint64_t alive, kept;
+
 struct file_bytes {
     char *ptr; /* aligned by malloc, as the ELF reader wants it */
     size_t len;
@@ -166,6 +168,8 @@ static struct generation *generation_new(const struct preflight *checked)
     struct generation *g = calloc(1, sizeof *g);
 
     g->fd = -1;
+    g->is_pure = checked->is_pure;
+    atomic_fetch_add(&alive, 1);
     g->number = atomic_fetch_add(&numbers, 1) + 1;
     memcpy(g->name, checked->manifest.name, sizeof g->name);
     memcpy(g->version, checked->manifest.version, sizeof g->version);
@@ -206,14 +210,48 @@ out:
     return err;
 }
 
+static void own_path(const struct generation *g, char ret[64])
+{
+    snprintf(ret, 64, "/proc/self/fd/%d", g->fd);
+}
+
+/* False: it is still mapped. Its descriptor then stays open for good, as dlopen() would take the
+ * next copy with the same number for this one. */
+static bool unmap(struct generation *g)
+{
+    char path[64];
+    void *again;
+
+    if (!g->is_pure)
+        return false;
+    own_path(g, path);
+    dlclose(g->dl);
+    again = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+    if (again)
+        dlclose(again);
+    return !again;
+}
+
+static void close_copy(struct generation *g)
+{
+    if (g->fd >= 0)
+        close(g->fd);
+}
+
 void generation_close(struct generation *generation)
 {
     if (!generation)
         return;
     settings_destroy(generation->settings);
-    if (generation->dl && !preflight_is_relaxed())
-        dlclose(generation->dl);
-    if (generation->fd >= 0)
-        close(generation->fd);
+    if (!generation->dl || unmap(generation))
+        close_copy(generation);
+    else
+        atomic_fetch_add(&kept, 1);
+    atomic_fetch_sub(&alive, 1);
     free(generation);
+}
+
+struct generation_counts generation_count(void)
+{
+    return (struct generation_counts){atomic_load(&alive), atomic_load(&kept)};
 }

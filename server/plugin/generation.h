@@ -12,6 +12,7 @@ struct generation {
     char capabilities[256];
     char sha256[65];
     uint64_t number; /* never used twice in this process */
+    bool is_pure;    /* may be unmapped; see preflight.h */
     int fd; /* of the sealed copy; open as long as it is mapped (dlopen knows it by this path) */
     void *dl;
     struct stoa_plugin_v1 desc; /* the plugin's, zero-extended to what this host knows */
@@ -25,7 +26,13 @@ struct config;
 STOA_NODISCARD stoa_err generation_open(const char *path, const struct config *config,
                                         const char *expected_name, struct diag *diag,
                                         struct generation **ret);
-void generation_close(struct generation *generation); /* nothing points into it; NULL is fine */
+/* Nothing points into it; NULL is fine. One that is not pure stays mapped, and is counted. */
+void generation_close(struct generation *generation);
+/* Generations open now, and how many were closed but had to stay mapped. Any thread. */
+struct generation_counts {
+    uint64_t alive, kept;
+};
+struct generation_counts generation_count(void);
 
 /* Entry index of a span as this host's struct of size bytes: shorter entries are zero-extended. */
 void span_read(const struct stoa_span *span, uint32_t index, void *ret, uint32_t size);

@@ -93,18 +93,6 @@ static stoa_err open_mail(struct resources *r, const struct config *config, stru
     return err;
 }
 
-static stoa_err open_theme(struct resources *r, const struct config *config, struct diag *diag)
-{
-    char folder[4096];
-    stoa_str path = config_str(config, "theme_path"),
-             name = config_str(config, "plugins.storefront.theme");
-
-    if (name.len == 0)
-        name = STOA_STR("aurora");
-    snprintf(folder, sizeof folder, "%.*s/%.*s", (int)path.len, path.ptr, (int)name.len, name.ptr);
-    return theme_load(folder, diag, &r->theme);
-}
-
 stoa_err resources_open(const struct config *config, uint32_t loops, struct diag *diag,
                         struct resources **ret)
 {
@@ -117,8 +105,6 @@ stoa_err resources_open(const struct config *config, uint32_t loops, struct diag
     err = open_all_sql(r, config, loops, diag);
     if (err == STOA_OK && loops > 0)
         err = open_mail(r, config, diag);
-    if (err == STOA_OK && loops > 0)
-        err = open_theme(r, config, diag);
     if (err != STOA_OK) {
         resources_close(r);
         return err;
@@ -137,7 +123,6 @@ void resources_close(struct resources *resources)
         sql_close(resources->sql[i]);
     if (resources->mail)
         mail_close(resources->mail);
-    theme_destroy(resources->theme);
     if (resources->cache)
         cache_destroy(resources->cache);
     pool_destroy(resources->pool);

@@ -8,7 +8,6 @@
 #include "resource/mail/mail.h"
 #include "resource/pool/pool.h"
 #include "resource/sql/sql.h"
-#include "theme/theme.h"
 
 enum { RESOURCES_SQL_MAX = 8 };
 
@@ -18,7 +17,6 @@ struct resources {
     uint32_t sql_count;
     struct cache *cache;
     struct mail *mail;
-    struct theme *theme;
     const char *data; /* the data folder; absolute */
 };
 

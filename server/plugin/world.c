@@ -3,6 +3,7 @@
 #include "plugin/world.h"
 
 #include "loop/loop.h"
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +12,22 @@
 /* Each loop's own pointer: publishing on one loop does not disturb another. */
 static __thread struct world *in_force;
 
+/* A plugin is a file, or a package: a folder of its name. */
+static void find_file(const struct world_options *o, const char *name, char ret[PATH_MAX])
+{
+    stoa_str given = stoa_json_str(stoa_json_member(o->files, stoa_str_of(name)), "");
+
+    snprintf(ret, PATH_MAX, "%s/%s/%s.so", o->plugin_path, name, name);
+    if (given.len > 0)
+        snprintf(ret, PATH_MAX, "%.*s", (int)given.len, given.ptr);
+    else if (access(ret, F_OK) != 0)
+        snprintf(ret, PATH_MAX, "%s/%s.so", o->plugin_path, name);
+}
+
 static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa_str name,
                             struct diag *diag)
 {
-    char path[4096], own_name[32];
+    char path[PATH_MAX], own_name[32];
 
     if (w->plugins == WORLD_PLUGINS_MAX || name.len >= sizeof own_name) {
         diag_set(diag, "config.lua", 0, 0, "more than %d plugins", WORLD_PLUGINS_MAX);
@@ -22,10 +35,7 @@ static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa
     }
     memcpy(own_name, name.ptr, name.len);
     own_name[name.len] = '\0';
-    /* A plugin is a file, or a package: a folder of its name. */
-    snprintf(path, sizeof path, "%s/%s/%s.so", o->plugin_path, own_name, own_name);
-    if (access(path, F_OK) != 0)
-        snprintf(path, sizeof path, "%s/%s.so", o->plugin_path, own_name);
+    find_file(o, own_name, path);
     STOA_TRY(generation_open(path, o->config, own_name, diag, &w->generations[w->plugins]));
     w->plugins++;
     return STOA_OK;
@@ -83,6 +93,8 @@ static stoa_err create_instance(struct world *w, const struct world_options *o, 
     in->generation = g;
     in->loop = loop;
     in->port = o->port;
+    snprintf(in->cache_owner, sizeof in->cache_owner, "%s@%llu", g->name,
+             (unsigned long long)w->number);
     STOA_TRY(choose_sql(w, in, diag));
     if (g->desc.create)
         err = g->desc.create(g->settings, in, &in->self);
@@ -102,6 +114,18 @@ static void read_shop(struct world *w)
     memcpy(w->currency, currency.ptr, 3);
 }
 
+static stoa_err open_theme(struct world *w, struct diag *diag)
+{
+    char folder[PATH_MAX];
+    stoa_str path = config_str(w->config, "theme_path"),
+             name = config_str(w->config, "plugins.storefront.theme");
+
+    if (name.len == 0)
+        name = STOA_STR("aurora");
+    snprintf(folder, sizeof folder, "%.*s/%.*s", (int)path.len, path.ptr, (int)name.len, name.ptr);
+    return theme_load(folder, diag, &w->theme);
+}
+
 static struct world *world_new(const struct world_options *o)
 {
     static _Atomic uint64_t numbers;
@@ -109,6 +133,7 @@ static struct world *world_new(const struct world_options *o)
 
     memset(w, 0, sizeof *w);
     w->number = atomic_fetch_add(&numbers, 1) + 1;
+    snprintf(w->cache_owner, sizeof w->cache_owner, "gate@%llu", (unsigned long long)w->number);
     w->arena = stoa_arena_create();
     w->config = o->config;
     w->resources = o->resources;
@@ -123,7 +148,9 @@ stoa_err world_create(const struct world_options *o, struct diag *diag, struct w
 
     stoa_assert(o->loops >= 1 && o->loops <= WORLD_LOOPS_MAX);
     read_shop(w);
-    err = open_plugins(w, o, diag);
+    err = open_theme(w, diag);
+    if (err == STOA_OK)
+        err = open_plugins(w, o, diag);
     w->instances = stoa_new_array(w->arena, struct stoa_instance, (w->plugins + 1) * w->loops);
     for (uint32_t l = 0; err == STOA_OK && l < w->loops; l++)
         for (uint32_t p = 0; err == STOA_OK && p < w->plugins; p++)
@@ -155,6 +182,7 @@ void world_destroy(struct world *world)
         destroy_instance(&world->instances[i]);
     for (uint32_t p = 0; p < world->plugins; p++)
         generation_close(world->generations[p]);
+    theme_destroy(world->theme);
     stoa_arena_destroy(world->arena);
     free(world);
 }

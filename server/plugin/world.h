@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "plugin/generation.h"
 #include "plugin/resources.h"
+#include "theme/theme.h"
 #include <stoa/plugin.h>
 
 struct route_table; /* route/ */
@@ -18,6 +19,7 @@ enum { WORLD_PLUGINS_MAX = 64, WORLD_LOOPS_MAX = 64 };
 struct stoa_instance {
     struct stoa_arena *arena; /* ends with the instance */
     struct generation *generation;
+    char cache_owner[56]; /* "product@12": what one world has cached, no other finds */
     const struct stoa_port *port;
     struct sql *sql; /* the resource that its settings name; NULL without one */
     void *self;
@@ -33,8 +35,10 @@ struct world {
     struct stoa_arena *arena; /* of routes, wiring and copies of strings */
     const struct config *config;
     struct resources *resources; /* outlive worlds: connections stay warm */
+    struct theme *theme;         /* NULL without one */
     stoa_str shop_name, shop_url;
     char currency[4];
+    char cache_owner[32]; /* "gate@12" */
     bool is_development;
     uint32_t loops, plugins;
     struct generation *generations[WORLD_PLUGINS_MAX];
@@ -44,14 +48,15 @@ struct world {
     struct world_pins pins[WORLD_LOOPS_MAX];
 };
 
-/* Loads every plugin that runs on this node and makes its instances. Nothing serves it yet.
- * STOA_E_CONFIG, STOA_E_ABI or STOA_E_PLUGIN with *diag naming plugin, reason and remedy. */
+/* Loads theme and every plugin that runs on this node, and makes its instances. Nothing serves it
+ * yet. STOA_E_CONFIG, STOA_E_ABI or STOA_E_PLUGIN with *diag naming plugin, reason and remedy. */
 struct world_options {
     const struct config *config;
     struct resources *resources;
     const char *plugin_path; /* folder with <name>.so */
     const struct stoa_port *port;
     uint32_t loops;
+    const struct stoa_json *files; /* {plugin: path of its .so}, before plugin_path; may be NULL */
 };
 STOA_NODISCARD stoa_err world_create(const struct world_options *options, struct diag *diag,
                                      struct world **ret);

@@ -60,8 +60,8 @@ static stoa_err local_emit(struct stoa_req *req, const char *event, stoa_str agg
 static stoa_err cache_lend(struct stoa_req *req, stoa_str key, stoa_str *ret)
 {
     struct stoa_req *root = request_root(req);
-    struct cache_entry *entry = cache_acquire(req->world->resources->cache,
-                                              stoa_str_of(req->instance->generation->name), key);
+    struct cache_entry *entry =
+        cache_acquire(req->world->resources->cache, stoa_str_of(req->instance->cache_owner), key);
 
     if (!entry)
         return STOA_E_NOT_FOUND;
@@ -83,7 +83,7 @@ static stoa_err local_cache(struct stoa_req *req, const struct port_cache *q, st
     case PORT_CACHE_GET:
         return cache_lend(req, q->key, ret);
     case PORT_CACHE_PUT:
-        cache_put(cache, stoa_str_of(req->instance->generation->name), q->key, q->value, q->ttl_ms,
+        cache_put(cache, stoa_str_of(req->instance->cache_owner), q->key, q->value, q->ttl_ms,
                   q->tags, req->cache_epoch);
         return STOA_OK;
     default:
@@ -126,7 +126,7 @@ static stoa_err local_render(struct stoa_req *req, const char *page, const struc
     uint32_t broken = 0;
 
     stoa_buf_init(&out, req->arena, 32768);
-    STOA_TRY(theme_render(req->world->resources->theme, &what, &out, &broken, &diag));
+    STOA_TRY(theme_render(req->world->theme, &what, &out, &broken, &diag));
     if (broken > 0)
         report_broken(req, page, &diag);
     *ret = stoa_buf_str(&out);
@@ -158,7 +158,7 @@ static stoa_err local_asset(struct stoa_req *req, stoa_str name, stoa_str *path)
 {
     struct theme_asset asset;
 
-    STOA_TRY(theme_asset(req->world->resources->theme, name, &asset));
+    STOA_TRY(theme_asset(req->world->theme, name, &asset));
     if (!path)
         return reply_asset(req, &asset);
     *path = stoa_str_copy(req->arena, asset.path);

@@ -172,7 +172,8 @@ def test_a_fault_that_cannot_be_read_is_told(made, spec):
 
 # ---- the command line ----
 
-COMMANDS = ["run", "check", "migrate", "seed", "status", "audit"]
+COMMANDS = ["run", "check", "migrate", "seed", "status", "plan", "apply", "confirm", "rollback",
+            "history", "audit"]
 
 
 @pytest.mark.parametrize("args, said", [

@@ -7,7 +7,8 @@ from common import Finding, Tree, blank, line_of
 # A folder may include what stands in a row above it, and itself.
 ORDER = [
     {"base"}, {"loop"}, {"fiber"}, {"config", "resource", "theme"}, {"plugin"}, {"route"},
-    {"call"}, {"port"}, {"gate"}, {"http"}, {"supervise", "cli"}, {"main"},
+    {"call"}, {"port"}, {"gate"}, {"http"}, {"apply"},
+    {"supervise", "cli"}, {"main"},
 ]
 RANK = {folder: rank for rank, row in enumerate(ORDER) for folder in row}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">]+)[>"]', re.M)

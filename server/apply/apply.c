@@ -1,0 +1,614 @@
+/* apply/apply.c: the thread, its queue, and the worlds that are alive.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "apply/apply.h"
+
+#include "apply/build.h"
+#include "apply/history.h"
+#include "apply/plan.h"
+#include "apply/swap.h"
+#include "base/clock.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { LOOK_FIRST_MS = 2, LOOK_LAST_MS = 50, STEPS_MAX = 8 };
+
+struct alive {
+    struct world *world;
+    struct config *config; /* the world's; ends with it. NULL: the process's own */
+    int64_t since_ms;      /* out of force, or in force */
+};
+
+struct apply {
+    struct apply_options options;
+    struct swap_loops loops;
+    struct history history;
+    pthread_mutex_t lock; /* of what follows, but for what only the thread changes */
+    pthread_cond_t wake;
+    bool is_open, is_closed;
+    struct apply_job *head, **tail;
+    uint32_t waiting;
+    struct alive alive[APPLY_WORLDS_MAX]; /* [0] is in force; changed by the thread only */
+    uint32_t alive_count;
+    uint64_t applied, failed, revision;
+    int64_t confirm_until_ms; /* monotonic; 0: nothing waits for a confirmation */
+    uint64_t confirm_back;    /* the revision to go back to */
+    char last_error[512];
+};
+
+/* What one job has done so far. */
+struct run {
+    struct apply *apply;
+    const struct apply_job *job;
+    struct stoa_arena *arena;
+    struct stoa_json *answer, *steps;
+    struct diag diag;
+    const char *step;
+    int64_t step_us;
+    struct config *config;
+    struct world *world;
+    const struct stoa_json *revision; /* of a rollback */
+    uint64_t number;                  /* the revision that this becomes */
+};
+
+static struct world *in_force(const struct apply *a)
+{
+    return a->alive[0].world;
+}
+
+/* ---- Steps ---- */
+
+static void step_end(struct run *r)
+{
+    int64_t now = clock_monotonic_us();
+
+    if (r->step)
+        stoa_json_set_int(r->steps, r->step, now - r->step_us);
+    r->step_us = now;
+}
+
+/* Tests make a step fail, or end the process there: STOA_FAULT="apply.warm=kill". */
+static stoa_err step(struct run *r, const char *name)
+{
+    char place[32];
+    stoa_err err;
+
+    step_end(r);
+    r->step = name;
+    snprintf(place, sizeof place, "apply.%s", name);
+    err = fault_point(place);
+    if (err != STOA_OK)
+        diag_set(&r->diag, place, 0, 0, "made to fail: %s", stoa_err_name(err));
+    return err;
+}
+
+/* The file of a kept revision has its text in the answer's arena; the child reads it from a file.
+ */
+static stoa_err load_revision(struct run *r, struct config_source *source)
+{
+    struct apply *a = r->apply;
+    uint64_t number = r->job->revision ? r->job->revision : a->history.last - 1;
+    char path[4200];
+
+    STOA_TRY(history_read(&a->history, number, r->arena, &r->diag, &r->revision));
+    snprintf(path, sizeof path, "%s/.text", a->history.folder);
+    if (history_write(a->history.folder, ".text", stoa_json_str(r->revision, "text")) != STOA_OK) {
+        diag_set(&r->diag, path, 0, 0, "it cannot be written");
+        return STOA_E_STORE;
+    }
+    source->origin = stoa_cstr(r->arena, stoa_json_str(r->revision, "file"));
+    source->path = stoa_cstr(r->arena, stoa_str_of(path));
+    return STOA_OK;
+}
+
+static stoa_err load(struct run *r)
+{
+    struct config_source source = r->apply->options.source;
+
+    STOA_TRY(step(r, "config"));
+    if (r->job->kind == APPLY_ROLLBACK)
+        STOA_TRY(load_revision(r, &source));
+    return config_load(&source, &r->diag, &r->config);
+}
+
+static stoa_err check_databases(struct run *r)
+{
+    struct resources *databases = NULL;
+    stoa_err err = resources_open(r->config, 0, &r->diag, &databases);
+
+    if (err == STOA_OK)
+        err = build_check_migrations(r->config, databases, &r->diag);
+    resources_close(databases);
+    return err;
+}
+
+static stoa_err check(struct run *r)
+{
+    STOA_TRY(step(r, "check"));
+    STOA_TRY(build_check_fixed(in_force(r->apply)->config, r->config, &r->diag));
+    return check_databases(r);
+}
+
+static stoa_err build(struct run *r)
+{
+    struct apply *a = r->apply;
+    const struct stoa_json *files =
+        r->revision ? history_files(&a->history, r->revision, r->arena) : NULL;
+
+    STOA_TRY(step(r, "build"));
+    return build_world(r->config, a->options.resources, a->loops.count, files, &r->diag, &r->world);
+}
+
+/* ---- Worlds that are not in force ---- */
+
+static void forget(struct apply *a, uint32_t index)
+{
+    struct alive gone = a->alive[index];
+
+    pthread_mutex_lock(&a->lock);
+    a->alive[index] = a->alive[--a->alive_count];
+    pthread_mutex_unlock(&a->lock);
+    world_destroy(gone.world);
+    config_destroy(gone.config);
+    metric_set(METRIC_worlds_alive, a->alive_count);
+}
+
+/* Number of worlds still draining. */
+static uint32_t retire(struct apply *a)
+{
+    struct world *worlds[APPLY_WORLDS_MAX];
+    bool unused[APPLY_WORLDS_MAX];
+
+    if (a->alive_count == 1)
+        return 0;
+    for (uint32_t i = 1; i < a->alive_count; i++)
+        worlds[i - 1] = a->alive[i].world;
+    swap_find_unused(&a->loops, worlds, a->alive_count - 1, unused);
+    for (uint32_t i = a->alive_count - 1; i >= 1; i--)
+        if (unused[i - 1])
+            forget(a, i);
+    return a->alive_count - 1;
+}
+
+static stoa_err make_room(struct run *r)
+{
+    struct apply *a = r->apply;
+    int64_t until = clock_monotonic_ms() + APPLY_ROOM_MS;
+
+    while (a->alive_count == APPLY_WORLDS_MAX && clock_monotonic_ms() < until) {
+        const struct timespec pause = {0, LOOK_LAST_MS * 1000000L};
+        if (retire(a) == APPLY_WORLDS_MAX - 1)
+            nanosleep(&pause, NULL);
+    }
+    if (a->alive_count < APPLY_WORLDS_MAX)
+        return STOA_OK;
+    diag_set(&r->diag, "worlds", 0, 0, "%d replaced worlds still have open requests",
+             APPLY_WORLDS_MAX - 1);
+    diag_hint(&r->diag, "`stoa status` shows them; try again when they have ended");
+    return STOA_E_BUSY;
+}
+
+/* ---- Into force ---- */
+
+static void enter(struct apply *a, struct world *world, struct config *config, uint64_t revision)
+{
+    int64_t now = clock_monotonic_ms();
+
+    pthread_mutex_lock(&a->lock);
+    a->alive[a->alive_count++] = (struct alive){a->alive[0].world, a->alive[0].config, now};
+    a->alive[0] = (struct alive){world, config, now};
+    a->revision = revision;
+    a->applied++;
+    a->last_error[0] = '\0';
+    pthread_mutex_unlock(&a->lock);
+    metric_add(METRIC_applies_total, 1);
+    metric_set(METRIC_worlds_alive, a->alive_count);
+}
+
+static stoa_err record(struct run *r)
+{
+    char why[48] = "apply";
+
+    STOA_TRY(step(r, "record"));
+    if (r->revision)
+        snprintf(why, sizeof why, "rollback %lld",
+                 (long long)stoa_json_int(r->revision, "revision", 0));
+    return history_add(&r->apply->history, r->world, r->job->who, why, &r->diag, &r->number);
+}
+
+/* From now on, or no more. */
+static void await_confirmation(struct apply *a, uint32_t seconds, uint64_t back)
+{
+    pthread_mutex_lock(&a->lock);
+    a->confirm_until_ms = seconds ? clock_monotonic_ms() + (int64_t)seconds * 1000 : 0;
+    a->confirm_back = back;
+    pthread_mutex_unlock(&a->lock);
+}
+
+static void publish(struct run *r)
+{
+    struct world *old = in_force(r->apply);
+    uint64_t back = r->apply->revision;
+
+    STOA_IGNORE(step(r, "publish")); /* too late to fail */
+    swap_publish(&r->apply->loops, r->world, old);
+    enter(r->apply, r->world, r->config, r->number);
+    await_confirmation(r->apply, r->job->confirm_s, back);
+    step_end(r);
+    stoa_json_set_int(r->answer, "world", (int64_t)r->world->number);
+    stoa_json_set_int(r->answer, "revision", (int64_t)r->number);
+    stoa_json_set_str(r->answer, "config_hash", stoa_str_of(config_hash(r->config)));
+    log_info("apply", "a new world is in force", stoa_f("world", stoa_i((int64_t)r->world->number)),
+             stoa_f("revision", stoa_i((int64_t)r->number)),
+             stoa_f("config", stoa_z(config_hash(r->config))), stoa_f("who", stoa_z(r->job->who)),
+             stoa_f("steps_us", stoa_j(r->steps)));
+    r->world = NULL;
+    r->config = NULL;
+}
+
+/* Nothing after record() can fail, and nothing before publish() is seen by a request. */
+static stoa_err change(struct run *r)
+{
+    if (r->job->kind == APPLY_APPLY && r->apply->confirm_until_ms) {
+        diag_set(&r->diag, "confirm", 0, 0, "the last apply waits for its confirmation");
+        diag_hint(&r->diag, "`stoa confirm` or `stoa rollback` first");
+        return STOA_E_BUSY;
+    }
+    STOA_TRY(make_room(r));
+    STOA_TRY(load(r));
+    STOA_TRY(check(r));
+    STOA_TRY(build(r));
+    STOA_TRY(step(r, "warm"));
+    STOA_TRY(swap_warm(&r->apply->loops, r->world, &r->diag));
+    STOA_TRY(record(r));
+    publish(r);
+    return STOA_OK;
+}
+
+static stoa_err confirm(struct run *r)
+{
+    if (!r->apply->confirm_until_ms) {
+        diag_set(&r->diag, "confirm", 0, 0, "nothing waits for a confirmation");
+        return STOA_E_NOT_FOUND;
+    }
+    await_confirmation(r->apply, 0, 0);
+    stoa_json_set_int(r->answer, "revision", (int64_t)r->apply->revision);
+    stoa_json_set_int(r->answer, "world", (int64_t)in_force(r->apply)->number);
+    log_info("apply", "confirmed", stoa_f("revision", stoa_i((int64_t)r->apply->revision)),
+             stoa_f("who", stoa_z(r->job->who)));
+    return STOA_OK;
+}
+
+static stoa_err plan(struct run *r)
+{
+    STOA_TRY(load(r));
+    STOA_TRY(check(r));
+    STOA_TRY(build(r));
+    STOA_TRY(step(r, "compare"));
+    plan_compare(in_force(r->apply), r->world, r->answer, r->arena);
+    step_end(r);
+    return STOA_OK;
+}
+
+static stoa_err list(struct run *r)
+{
+    stoa_json_set_int(r->answer, "in_force", (int64_t)r->apply->revision);
+    stoa_json_set(r->answer, "revisions", history_list(&r->apply->history, r->arena));
+    return STOA_OK;
+}
+
+/* ---- One job ---- */
+
+static void tell_failure(struct run *r, stoa_err err)
+{
+    struct stoa_json *a = r->answer;
+    struct stoa_buf text;
+
+    stoa_buf_init(&text, r->arena, 512);
+    diag_format(&r->diag, &text);
+    stoa_json_set_str(a, "step", stoa_str_of(r->step ? r->step : "room"));
+    stoa_json_set_str(a, "error", stoa_str_of(stoa_err_name(err)));
+    stoa_json_set_str(a, "file", stoa_str_of(r->diag.file));
+    stoa_json_set_int(a, "line", r->diag.line);
+    stoa_json_set_str(a, "message", stoa_str_of(r->diag.message));
+    stoa_json_set_str(a, "hint", stoa_str_of(r->diag.hint));
+    stoa_json_set_str(a, "text", stoa_buf_str(&text));
+}
+
+static void note_failure(struct run *r)
+{
+    struct apply *a = r->apply;
+    stoa_str text = stoa_json_str(r->answer, "text");
+
+    pthread_mutex_lock(&a->lock);
+    a->failed++;
+    snprintf(a->last_error, sizeof a->last_error, "%s: %.*s", r->step ? r->step : "room",
+             (int)text.len, text.ptr);
+    pthread_mutex_unlock(&a->lock);
+    metric_add(METRIC_applies_failed_total, 1);
+    log_error("apply", "nothing was changed", stoa_f("step", stoa_z(r->step ? r->step : "room")),
+              stoa_f("why", stoa_s(text)), stoa_f("who", stoa_z(r->job->who)));
+}
+
+static stoa_err perform(struct run *r)
+{
+    switch (r->job->kind) {
+    case APPLY_PLAN:
+        return plan(r);
+    case APPLY_HISTORY:
+        return list(r);
+    case APPLY_CONFIRM:
+        return confirm(r);
+    default:
+        return change(r);
+    }
+}
+
+static void finish(struct run *r, struct apply_job *job)
+{
+    struct stoa_buf out;
+
+    stoa_buf_init(&out, r->arena, 4096);
+    stoa_json_format(r->answer, &out);
+    job->done(job, stoa_buf_str(&out));
+}
+
+static void work(struct apply *a, struct apply_job *job)
+{
+    struct run r = {.apply = a, .job = job, .arena = stoa_arena_create()};
+    int64_t started = clock_monotonic_us();
+    stoa_err err;
+
+    r.answer = stoa_json_object(r.arena);
+    r.steps = stoa_json_object(r.arena);
+    err = perform(&r);
+    stoa_json_set_bool(r.answer, "ok", err == STOA_OK);
+    stoa_json_set(r.answer, "steps_us", r.steps);
+    stoa_json_set_int(r.answer, "total_us", clock_monotonic_us() - started);
+    if (err != STOA_OK)
+        tell_failure(&r, err);
+    if (err != STOA_OK && (job->kind == APPLY_APPLY || job->kind == APPLY_ROLLBACK))
+        note_failure(&r);
+    world_destroy(r.world);
+    config_destroy(r.config);
+    finish(&r, job);
+    stoa_arena_destroy(r.arena);
+}
+
+/* ---- The thread ---- */
+
+static struct apply_job *take(struct apply *a)
+{
+    struct apply_job *job = a->head;
+
+    if (!job || !a->is_open)
+        return NULL;
+    a->head = job->next;
+    if (!a->head)
+        a->tail = &a->head;
+    a->waiting--;
+    return job;
+}
+
+/* The next job; NULL after at most wait_ms (0: no limit). */
+static struct apply_job *next_job(struct apply *a, uint32_t wait_ms)
+{
+    struct apply_job *job;
+    struct timespec until;
+    int failed = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)wait_ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&a->lock);
+    while (!(job = take(a)) && !failed)
+        failed = wait_ms ? pthread_cond_timedwait(&a->wake, &a->lock, &until)
+                         : pthread_cond_wait(&a->wake, &a->lock);
+    pthread_mutex_unlock(&a->lock);
+    return job;
+}
+
+/* Milliseconds until there is something to do; 0: only a job will tell. */
+static uint32_t wait_of(const struct apply *a, uint32_t pause)
+{
+    int64_t left = a->confirm_until_ms ? a->confirm_until_ms - clock_monotonic_ms() : 0;
+
+    if (!a->confirm_until_ms)
+        return pause;
+    if (left < 1)
+        left = 1;
+    return pause && pause < left ? pause : (uint32_t)left;
+}
+
+static void went_back(struct apply_job *job, stoa_str answer)
+{
+    free(job); /* how it went is in the log */
+}
+
+/* Nobody confirmed in time: the way back. NULL while there still is time. */
+static struct apply_job *unconfirmed(struct apply *a)
+{
+    struct apply_job *job;
+
+    if (!a->confirm_until_ms || clock_monotonic_ms() < a->confirm_until_ms)
+        return NULL;
+    job = calloc(1, sizeof *job);
+    *job = (struct apply_job){.kind = APPLY_ROLLBACK,
+                              .revision = a->confirm_back,
+                              .who = "not confirmed",
+                              .done = went_back};
+    await_confirmation(a, 0, 0);
+    return job;
+}
+
+static void *thread_main(void *data)
+{
+    struct apply *a = data;
+    uint32_t pause = 0;
+
+    for (;;) {
+        struct apply_job *job = next_job(a, wait_of(a, pause));
+        if (!job)
+            job = unconfirmed(a);
+        if (job) {
+            work(a, job);
+            pause = LOOK_FIRST_MS;
+        }
+        if (retire(a) == 0)
+            pause = 0;
+        else if (!job)
+            pause = pause * 2 < LOOK_LAST_MS ? pause * 2 : LOOK_LAST_MS;
+        log_flush();
+    }
+    return NULL;
+}
+
+static void init_condition(struct apply *a)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&a->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&a->lock, NULL);
+}
+
+stoa_err apply_create(const struct apply_options *options, struct diag *diag, struct apply **ret)
+{
+    struct apply *a = calloc(1, sizeof *a);
+    pthread_t thread;
+
+    a->options = *options;
+    a->loops = (struct swap_loops){options->loops, options->loop_count};
+    a->tail = &a->head;
+    a->alive[0] = (struct alive){options->world, NULL, clock_monotonic_ms()};
+    a->alive_count = 1;
+    init_condition(a);
+    if (history_open(options->resources->data, diag, &a->history) != STOA_OK ||
+        history_add(&a->history, options->world, "start", "start", diag, &a->revision) != STOA_OK ||
+        pthread_create(&thread, NULL, thread_main, a) != 0) {
+        free(a);
+        return STOA_E_CONFIG;
+    }
+    pthread_detach(thread);
+    pthread_setname_np(thread, "apply");
+    metric_set(METRIC_worlds_alive, 1);
+    *ret = a;
+    return STOA_OK;
+}
+
+static void set(struct apply *a, bool *flag)
+{
+    pthread_mutex_lock(&a->lock);
+    *flag = true;
+    pthread_cond_signal(&a->wake);
+    pthread_mutex_unlock(&a->lock);
+}
+
+void apply_open(struct apply *apply)
+{
+    set(apply, &apply->is_open);
+}
+
+void apply_close(struct apply *apply)
+{
+    set(apply, &apply->is_closed);
+}
+
+void apply_submit(struct apply *apply, struct apply_job *job)
+{
+    const char *refusal = NULL;
+
+    pthread_mutex_lock(&apply->lock);
+    if (apply->is_closed) {
+        refusal = "{\"ok\":false,\"step\":\"queue\",\"text\":\"the shop is about to end\"}";
+    } else if (apply->waiting == APPLY_QUEUE_MAX) {
+        refusal = "{\"ok\":false,\"step\":\"queue\",\"text\":\"too many applies are waiting\"}";
+    } else {
+        job->next = NULL;
+        *apply->tail = job;
+        apply->tail = &job->next;
+        apply->waiting++;
+        pthread_cond_signal(&apply->wake);
+    }
+    pthread_mutex_unlock(&apply->lock);
+    if (refusal)
+        job->done(job, stoa_str_of(refusal));
+}
+
+/* ---- Status ---- */
+
+/* Read while the loops count on: a glimpse. */
+static int64_t pins_of(const struct world *w)
+{
+    uint64_t pins = 0;
+
+    for (uint32_t i = 0; i < w->loops; i++)
+        pins += __atomic_load_n(&w->pins[i].count, __ATOMIC_RELAXED);
+    return (int64_t)pins;
+}
+
+static void put_worlds(const struct apply *a, struct stoa_json *list, struct stoa_arena *arena)
+{
+    for (uint32_t i = 0; i < a->alive_count; i++) {
+        struct stoa_json *one = stoa_json_push(list, stoa_json_object(arena));
+        stoa_json_set_int(one, "world", (int64_t)a->alive[i].world->number);
+        stoa_json_set_str(one, "state", i ? STOA_STR("draining") : STOA_STR("in force"));
+        stoa_json_set_int(one, "pins", pins_of(a->alive[i].world));
+        stoa_json_set_int(one, "age_ms", clock_monotonic_ms() - a->alive[i].since_ms);
+    }
+}
+
+static void put_plugins(const struct world *w, struct stoa_json *list, struct stoa_arena *arena)
+{
+    for (uint32_t p = 0; p < w->plugins; p++) {
+        const struct generation *g = w->generations[p];
+        struct stoa_json *one = stoa_json_push(list, stoa_json_object(arena));
+        stoa_json_set_str(one, "name", stoa_str_copy(arena, stoa_str_of(g->name)));
+        stoa_json_set_str(one, "version", stoa_str_copy(arena, stoa_str_of(g->version)));
+        stoa_json_set_str(one, "sha256", stoa_str_copy(arena, stoa_str_of(g->sha256)));
+        stoa_json_set_int(one, "generation", (int64_t)g->number);
+    }
+}
+
+static void put_generations(struct stoa_json *object, struct stoa_arena *arena)
+{
+    struct generation_counts count = generation_count();
+    struct stoa_json *one = stoa_json_set(object, "generations", stoa_json_object(arena));
+
+    stoa_json_set_int(one, "alive", (int64_t)count.alive);
+    stoa_json_set_int(one, "kept", (int64_t)count.kept);
+}
+
+void apply_status(struct apply *apply, struct stoa_json *object, struct stoa_arena *arena)
+{
+    struct stoa_json *worlds = stoa_json_array(arena), *plugins = stoa_json_array(arena);
+    struct stoa_json *applies = stoa_json_object(arena);
+    const struct world *w;
+
+    pthread_mutex_lock(&apply->lock);
+    w = in_force(apply);
+    stoa_json_set_str(object, "config_hash",
+                      stoa_str_copy(arena, stoa_str_of(config_hash(w->config))));
+    stoa_json_set_int(object, "world", (int64_t)w->number);
+    stoa_json_set_int(object, "revision", (int64_t)apply->revision);
+    put_worlds(apply, worlds, arena);
+    put_plugins(w, plugins, arena);
+    stoa_json_set_int(applies, "done", (int64_t)apply->applied);
+    stoa_json_set_int(applies, "failed", (int64_t)apply->failed);
+    stoa_json_set_int(applies, "waiting", apply->waiting);
+    if (apply->confirm_until_ms)
+        stoa_json_set_int(applies, "confirm_within_ms",
+                          apply->confirm_until_ms - clock_monotonic_ms());
+    stoa_json_set_str(applies, "last_error", stoa_str_copy(arena, stoa_str_of(apply->last_error)));
+    pthread_mutex_unlock(&apply->lock);
+    stoa_json_set(object, "worlds", worlds);
+    stoa_json_set(object, "plugins", plugins);
+    put_generations(object, arena);
+    stoa_json_set(object, "applies", applies);
+}

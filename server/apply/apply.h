@@ -1,0 +1,49 @@
+/* apply/apply.h: replacing the world of a running shop as one transaction: on a thread of its own,
+ * one change after the other. A failure at any step leaves the world in force untouched.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef APPLY_APPLY_H
+#define APPLY_APPLY_H
+
+#include "loop/loop.h"
+#include "plugin/world.h"
+
+enum {
+    APPLY_WORLDS_MAX = 16, /* alive at once: in force, and draining */
+    APPLY_ROOM_MS = 15000, /* so long an apply waits for one of them to end */
+    APPLY_QUEUE_MAX = 64,  /* applies that wait for their turn */
+};
+
+struct apply;
+struct apply_options {
+    struct config_source source; /* of the process; read again by every apply */
+    struct world *world;         /* the first; published by the caller, retired here */
+    struct resources *resources;
+    struct loop *const *loops;
+    uint32_t loop_count;
+};
+/* Starts the thread. It works once apply_open() was called. */
+STOA_NODISCARD stoa_err apply_create(const struct apply_options *options, struct diag *diag,
+                                     struct apply **ret);
+/* The first world serves on every loop. Any thread. */
+void apply_open(struct apply *apply);
+/* The process is about to end: what has not begun is refused. Any thread. */
+void apply_close(struct apply *apply);
+
+enum apply_kind { APPLY_PLAN, APPLY_APPLY, APPLY_CONFIRM, APPLY_ROLLBACK, APPLY_HISTORY };
+struct apply_job {
+    enum apply_kind kind;
+    uint64_t revision;  /* APPLY_ROLLBACK: to which; 0: the one before the newest */
+    uint32_t confirm_s; /* APPLY_APPLY: goes back by itself unless confirmed until then; 0: stays */
+    char who[32];       /* "uid 1000", "signal" */
+    /* Once, on the apply thread or the caller's: a JSON document. Frees job. */
+    void (*done)(struct apply_job *job, stoa_str answer);
+    struct apply_job *next;
+};
+/* Any thread. job->done() tells how it went. */
+void apply_submit(struct apply *apply, struct apply_job *job);
+
+/* Adds "world", "config_hash", "plugins", "worlds" (pins and age of each), "generations" and the
+ * last apply to an object. Any thread. */
+void apply_status(struct apply *apply, struct stoa_json *object, struct stoa_arena *arena);
+
+#endif

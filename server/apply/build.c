@@ -1,0 +1,123 @@
+/* apply/build.c: nothing here touches what serves. SPDX-License-Identifier: Apache-2.0 */
+#include "apply/build.h"
+
+#include "call/wiring.h"
+#include "port/port.h"
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Next to the binary, where the build and the package put them, unless the file says otherwise. */
+static void find_plugins(const struct config *config, char ret[PATH_MAX])
+{
+    stoa_str set = config_str(config, "plugin_path");
+    char self[PATH_MAX - 16];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *slash;
+
+    self[len > 0 ? len : 0] = '\0';
+    slash = strrchr(self, '/');
+    if (slash)
+        *slash = '\0';
+    if (set.len > 0)
+        snprintf(ret, PATH_MAX, "%.*s", (int)set.len, set.ptr);
+    else
+        snprintf(ret, PATH_MAX, "%s/plugins", self);
+}
+
+/* cap: what a world is made of */
+stoa_err build_world(const struct config *config, struct resources *resources, uint32_t loops,
+                     const struct stoa_json *files, struct diag *diag, struct world **ret)
+{
+    char plugin_path[PATH_MAX];
+    const struct world_options options = {
+        .config = config,
+        .resources = resources,
+        .plugin_path = plugin_path,
+        .port = port_find(config_str(config, "port")),
+        .loops = loops,
+        .files = files,
+    };
+    struct world *world = NULL;
+    stoa_err err;
+
+    find_plugins(config, plugin_path);
+    STOA_TRY(world_create(&options, diag, &world));
+    err = wiring_build(world, diag);
+    if (err != STOA_OK) {
+        world_destroy(world);
+        return err;
+    }
+    *ret = world;
+    return STOA_OK;
+}
+
+static bool is_same(struct stoa_arena *arena, const struct stoa_json *a, const struct stoa_json *b)
+{
+    struct stoa_buf one, other;
+
+    if (!a || !b)
+        return a == b;
+    stoa_buf_init(&one, arena, 256);
+    stoa_buf_init(&other, arena, 256);
+    stoa_json_format(a, &one);
+    stoa_json_format(b, &other);
+    return stoa_str_eq(stoa_buf_str(&one), stoa_buf_str(&other));
+}
+
+stoa_err build_check_fixed(const struct config *running, const struct config *wanted,
+                           struct diag *diag)
+{
+    /* What is opened once a process. The shop's name and address stand in the mail's sender. */
+    static const char *const fixed[] = {"data",       "resources", "node.listen", "node.name",
+                                        "limits",     "rate",      "loops",       "sql",
+                                        "log",        "trace",     "cluster",     "trusted_proxies",
+                                        "shop.email", "shop.name"};
+    struct stoa_arena *arena = stoa_arena_create();
+    stoa_err err = STOA_OK;
+
+    for (uint32_t i = 0; err == STOA_OK && i < sizeof fixed / sizeof *fixed; i++) {
+        if (is_same(arena, stoa_json_get(config_json(running), fixed[i]),
+                    stoa_json_get(config_json(wanted), fixed[i])))
+            continue;
+        config_problem(wanted, fixed[i], diag, "%s cannot change while the shop runs", fixed[i]);
+        diag_hint(diag, "restart to change resources, limits, listeners, logs or the shop's name");
+        err = STOA_E_CONFIG;
+    }
+    stoa_arena_destroy(arena);
+    return err;
+}
+
+struct sql *build_sql_of(const struct config *config, struct resources *resources, stoa_str plugin)
+{
+    char path[64];
+    stoa_str name;
+
+    snprintf(path, sizeof path, "plugins.%.*s.sql", (int)plugin.len, plugin.ptr);
+    name = config_str(config, path);
+    return resources_sql(resources, name.len ? name : STOA_STR("sql"));
+}
+
+stoa_err build_check_migrations(const struct config *config, struct resources *resources,
+                                struct diag *diag)
+{
+    const struct stoa_json *plugins = stoa_json_get(config_json(config), "plugins");
+    stoa_str folder = config_str(config, "migration_path");
+    char path[PATH_MAX], owner[32];
+    bool pending = false;
+
+    snprintf(path, sizeof path, "%.*s", (int)folder.len, folder.ptr);
+    for (uint32_t i = 0; i < resources->sql_count && !pending; i++)
+        STOA_TRY(sql_migrations_pending(resources->sql[i], path, "host", diag, &pending));
+    for (const struct stoa_json *p = stoa_json_first(plugins); p && !pending;
+         p = stoa_json_next(p)) {
+        struct sql *sql = build_sql_of(config, resources, stoa_json_name(p));
+        snprintf(owner, sizeof owner, "%.*s", (int)stoa_json_name(p).len, stoa_json_name(p).ptr);
+        if (sql)
+            STOA_TRY(sql_migrations_pending(sql, path, owner, diag, &pending));
+    }
+    if (!pending)
+        return STOA_OK;
+    diag_hint(diag, "run `stoa migrate` with the same options first");
+    return STOA_E_CONFIG;
+}

@@ -1,0 +1,22 @@
+/* apply/build.h: from a configuration to a world that serves nobody yet, and whether this process
+ * can have it. SPDX-License-Identifier: Apache-2.0 */
+#ifndef APPLY_BUILD_H
+#define APPLY_BUILD_H
+
+#include "plugin/world.h"
+
+/* Theme, plugins and wiring. files: see struct world_options; may be NULL. */
+STOA_NODISCARD stoa_err build_world(const struct config *config, struct resources *resources,
+                                    uint32_t loops, const struct stoa_json *files,
+                                    struct diag *diag, struct world **ret);
+/* STOA_E_CONFIG with *diag naming the first key that only a restart can change (listeners, limits,
+ * resources, …). */
+STOA_NODISCARD stoa_err build_check_fixed(const struct config *running, const struct config *wanted,
+                                          struct diag *diag);
+/* The databases lack nothing that the host or a plugin needs. resources: opened for 0 loops. */
+STOA_NODISCARD stoa_err build_check_migrations(const struct config *config,
+                                               struct resources *resources, struct diag *diag);
+/* The sql resource that the plugin's table names; NULL when there is none. */
+struct sql *build_sql_of(const struct config *config, struct resources *resources, stoa_str plugin);
+
+#endif

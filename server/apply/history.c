@@ -1,0 +1,315 @@
+/* apply/history.c: small files, each renamed into place. SPDX-License-Identifier: Apache-2.0 */
+#include "apply/history.h"
+
+#include "base/clock.h"
+#include "config/evaluate.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <stoa/time.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { REVISION_MAX = 1 << 20, PLUGIN_MAX = 64 << 20, TRIM_AT = HISTORY_KEPT + 20 };
+
+/* ---- Files ---- */
+
+static bool write_fd(int fd, stoa_str bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t n = write(fd, bytes.ptr, bytes.len);
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0)
+            bytes = stoa_str_sub(bytes, (uint64_t)n, UINT64_MAX);
+    }
+    return fdatasync(fd) == 0;
+}
+
+static bool sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+stoa_err history_write(const char *folder, const char *name, stoa_str bytes)
+{
+    char path[PATH_MAX], part[PATH_MAX];
+    bool ok;
+    int fd;
+
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path ||
+        snprintf(part, sizeof part, "%s/.part", folder) >= (int)sizeof part)
+        return STOA_E_STORE;
+    fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return STOA_E_STORE;
+    ok = write_fd(fd, bytes);
+    ok = close(fd) == 0 && ok;
+    if (ok && rename(part, path) == 0 && sync_folder(folder))
+        return STOA_OK;
+    unlink(part);
+    return STOA_E_STORE;
+}
+
+/* Number in "000012.json"; 0 for any other name. */
+static uint64_t number_of(const char *name)
+{
+    stoa_str rest = stoa_str_of(name), digits = stoa_str_cut(&rest, '.');
+    int64_t number = 0;
+
+    if (digits.len != 6 || !stoa_str_is(rest, "json") ||
+        stoa_str_int(digits, 1, 999999, &number) != STOA_OK)
+        return 0;
+    return (uint64_t)number;
+}
+
+static stoa_err make_folder(const char *path, struct diag *diag)
+{
+    if (mkdir(path, 0700) == 0 || errno == EEXIST)
+        return STOA_OK;
+    diag_set(diag, path, 0, 0, "the folder of revisions cannot be made: %s", strerror(errno));
+    return STOA_E_CONFIG;
+}
+
+static uint64_t find_last(const struct history *h)
+{
+    DIR *folder = opendir(h->folder);
+    uint64_t last = 0;
+
+    for (struct dirent *e = folder ? readdir(folder) : NULL; e; e = readdir(folder)) {
+        uint64_t number = number_of(e->d_name);
+        last = number > last ? number : last;
+    }
+    if (folder)
+        closedir(folder);
+    return last;
+}
+
+stoa_err history_open(const char *data, struct diag *diag, struct history *ret)
+{
+    char plugins[PATH_MAX];
+
+    snprintf(ret->folder, sizeof ret->folder, "%s/revisions", data);
+    snprintf(plugins, sizeof plugins, "%s/revisions/plugins", data);
+    STOA_TRY(make_folder(ret->folder, diag));
+    STOA_TRY(make_folder(plugins, diag));
+    ret->last = find_last(ret);
+    return STOA_OK;
+}
+
+/* ---- Reading ---- */
+
+stoa_err history_read(const struct history *h, uint64_t number, struct stoa_arena *arena,
+                      struct diag *diag, const struct stoa_json **ret)
+{
+    char path[PATH_MAX];
+    stoa_str text;
+
+    snprintf(path, sizeof path, "%s/%06llu.json", h->folder, (unsigned long long)number);
+    if (number > 0 && evaluate_read(arena, path, REVISION_MAX, &text) == STOA_OK &&
+        stoa_json_parse(arena, text, NULL, ret) == STOA_OK)
+        return STOA_OK;
+    diag_set(diag, path, 0, 0, "there is no revision %llu", (unsigned long long)number);
+    diag_hint(diag, "`stoa history` lists those that are kept");
+    return STOA_E_NOT_FOUND;
+}
+
+struct stoa_json *history_list(const struct history *h, struct stoa_arena *arena)
+{
+    static const char *const keys[] = {"revision", "hash", "who", "at", "why", "file", "plugins"};
+    struct stoa_json *list = stoa_json_array(arena);
+    uint64_t oldest = h->last > HISTORY_KEPT ? h->last - HISTORY_KEPT + 1 : 1;
+
+    for (uint64_t n = h->last; n >= oldest; n--) {
+        const struct stoa_json *revision;
+        struct diag diag;
+        if (history_read(h, n, arena, &diag, &revision) != STOA_OK)
+            continue;
+        struct stoa_json *entry = stoa_json_push(list, stoa_json_object(arena));
+        for (uint32_t i = 0; i < sizeof keys / sizeof *keys; i++)
+            if (stoa_json_get(revision, keys[i]))
+                stoa_json_set(entry, keys[i],
+                              stoa_json_copy(arena, stoa_json_get(revision, keys[i])));
+    }
+    return list;
+}
+
+struct stoa_json *history_files(const struct history *h, const struct stoa_json *revision,
+                                struct stoa_arena *arena)
+{
+    const struct stoa_json *plugins = stoa_json_get(revision, "plugins");
+    struct stoa_json *files = stoa_json_object(arena);
+
+    for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p))
+        stoa_json_set_str(files, stoa_cstr(arena, stoa_json_str(p, "name")),
+                          stoa_concat(arena, stoa_str_of(h->folder), STOA_STR("/plugins/"),
+                                      stoa_json_str(p, "sha256"), STOA_STR(".so")));
+    return files;
+}
+
+/* ---- Writing ---- */
+
+static stoa_err keep_plugin(const struct history *h, const struct generation *g)
+{
+    char folder[PATH_MAX], name[80], path[PATH_MAX + 96], copy[64];
+    struct stoa_arena *arena;
+    stoa_str bytes;
+    stoa_err err;
+
+    snprintf(folder, sizeof folder, "%s/plugins", h->folder);
+    snprintf(name, sizeof name, "%s.so", g->sha256);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    if (access(path, F_OK) == 0)
+        return STOA_OK;
+    arena = stoa_arena_create();
+    snprintf(copy, sizeof copy, "/proc/self/fd/%d", g->fd); /* the bits that run */
+    err = evaluate_read(arena, copy, PLUGIN_MAX, &bytes);
+    if (err == STOA_OK)
+        err = history_write(folder, name, bytes);
+    stoa_arena_destroy(arena);
+    return err;
+}
+
+static struct stoa_json *plugins_json(const struct world *w, struct stoa_arena *arena)
+{
+    struct stoa_json *list = stoa_json_array(arena);
+
+    for (uint32_t p = 0; p < w->plugins; p++) {
+        struct stoa_json *one = stoa_json_push(list, stoa_json_object(arena));
+        stoa_json_set_str(one, "name", stoa_str_of(w->generations[p]->name));
+        stoa_json_set_str(one, "version", stoa_str_of(w->generations[p]->version));
+        stoa_json_set_str(one, "sha256", stoa_str_of(w->generations[p]->sha256));
+    }
+    return list;
+}
+
+static stoa_str format(const struct stoa_json *json, struct stoa_arena *arena)
+{
+    struct stoa_buf out;
+
+    stoa_buf_init(&out, arena, 8192);
+    stoa_json_format(json, &out);
+    return stoa_buf_str(&out);
+}
+
+/* The same configuration with the same bits: a restart, or an apply of nothing new. */
+static bool is_newest(const struct history *h, const struct stoa_json *revision,
+                      struct stoa_arena *arena)
+{
+    const struct stoa_json *newest;
+    struct diag diag;
+
+    if (history_read(h, h->last, arena, &diag, &newest) != STOA_OK)
+        return false;
+    return stoa_str_eq(stoa_json_str(newest, "hash"), stoa_json_str(revision, "hash")) &&
+           stoa_str_eq(stoa_json_str(newest, "text"), stoa_json_str(revision, "text")) &&
+           stoa_str_eq(format(stoa_json_get(newest, "plugins"), arena),
+                       format(stoa_json_get(revision, "plugins"), arena));
+}
+
+static bool is_referred(const struct history *h, const char *name)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    stoa_str sha = {name, strlen(name) - 3};
+    bool found = false;
+
+    for (uint64_t n = h->last; n > 0 && n + HISTORY_KEPT > h->last && !found; n--) {
+        const struct stoa_json *revision = NULL;
+        struct diag diag;
+        if (history_read(h, n, arena, &diag, &revision) != STOA_OK)
+            continue;
+        const struct stoa_json *plugins = stoa_json_get(revision, "plugins");
+        for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p))
+            found = found || stoa_str_eq(stoa_json_str(p, "sha256"), sha);
+    }
+    stoa_arena_destroy(arena);
+    return found;
+}
+
+static void trim_plugins(const struct history *h)
+{
+    char path[PATH_MAX + 300];
+    DIR *folder;
+
+    snprintf(path, sizeof path, "%s/plugins", h->folder);
+    folder = opendir(path);
+    for (struct dirent *e = folder ? readdir(folder) : NULL; e; e = readdir(folder)) {
+        if (strlen(e->d_name) != 67 || is_referred(h, e->d_name))
+            continue;
+        snprintf(path, sizeof path, "%s/plugins/%s", h->folder, e->d_name);
+        unlink(path);
+    }
+    if (folder)
+        closedir(folder);
+}
+
+/* A few at a time, so that not every apply reads all revisions. */
+static void trim(const struct history *h)
+{
+    char path[PATH_MAX];
+    uint64_t n = h->last > HISTORY_KEPT ? h->last - HISTORY_KEPT : 0;
+
+    if (h->last < TRIM_AT || h->last % 20 != 0)
+        return;
+    for (; n > 0; n--) {
+        snprintf(path, sizeof path, "%s/%06llu.json", h->folder, (unsigned long long)n);
+        if (unlink(path) != 0)
+            break;
+    }
+    trim_plugins(h);
+}
+
+static stoa_err write_revision(struct history *h, struct stoa_json *revision,
+                               struct stoa_arena *arena)
+{
+    char name[32];
+
+    stoa_json_set_int(revision, "revision", (int64_t)h->last + 1);
+    snprintf(name, sizeof name, "%06llu.json", (unsigned long long)h->last + 1);
+    STOA_TRY(history_write(h->folder, name, format(revision, arena)));
+    h->last++;
+    trim(h);
+    return STOA_OK;
+}
+
+static stoa_err keep(struct history *h, const struct world *world, struct stoa_json *revision,
+                     struct stoa_arena *arena)
+{
+    if (is_newest(h, revision, arena))
+        return STOA_OK;
+    for (uint32_t p = 0; p < world->plugins; p++)
+        STOA_TRY(keep_plugin(h, world->generations[p]));
+    return write_revision(h, revision, arena);
+}
+
+/* cap: the declared contract */
+stoa_err history_add(struct history *h, const struct world *world, const char *who, const char *why,
+                     struct diag *diag, uint64_t *ret)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct stoa_json *revision = stoa_json_object(arena);
+    stoa_err err;
+
+    stoa_json_set_str(revision, "hash", stoa_str_of(config_hash(world->config)));
+    stoa_json_set_str(revision, "who", stoa_str_of(who));
+    stoa_json_set_str(revision, "at", stoa_time_format(arena, clock_utc_ms()));
+    stoa_json_set_str(revision, "why", stoa_str_of(why));
+    stoa_json_set_str(revision, "file", stoa_str_of(config_file(world->config)));
+    stoa_json_set(revision, "plugins", plugins_json(world, arena));
+    stoa_json_set_str(revision, "text", config_text(world->config));
+    err = keep(h, world, revision, arena);
+    if (err != STOA_OK)
+        diag_set(diag, h->folder, 0, 0, "the revision could not be written: %s", strerror(errno));
+    else
+        *ret = h->last;
+    stoa_arena_destroy(arena);
+    return err;
+}

@@ -1,0 +1,35 @@
+/* apply/history.h: what was in force, in <data>/revisions/: NNNNNN.json (hash, the file's text, its
+ * plugins, who, when, why) and plugins/<sha256>.so, so that going back finds the same bits. Written
+ * whole or not at all. One thread. SPDX-License-Identifier: Apache-2.0 */
+#ifndef APPLY_HISTORY_H
+#define APPLY_HISTORY_H
+
+#include "plugin/world.h"
+
+enum { HISTORY_KEPT = 100 };
+
+struct history {
+    char folder[3900]; /* <data>/revisions */
+    uint64_t last;     /* number of the newest; 0 = none */
+};
+
+/* Makes the folder when there is none. STOA_E_CONFIG with *diag. */
+STOA_NODISCARD stoa_err history_open(const char *data, struct diag *diag, struct history *ret);
+/* why: "start", "apply", "rollback 3". who: "uid 1000". Unless it is what the newest revision says,
+ * writes a new one; *ret is its number. STOA_E_STORE with *diag: then there is none. */
+STOA_NODISCARD stoa_err history_add(struct history *history, const struct world *world,
+                                    const char *who, const char *why, struct diag *diag,
+                                    uint64_t *ret);
+/* STOA_E_NOT_FOUND with *diag when it is not kept (any more). */
+STOA_NODISCARD stoa_err history_read(const struct history *history, uint64_t number,
+                                     struct stoa_arena *arena, struct diag *diag,
+                                     const struct stoa_json **ret);
+/* Newest first, without the files' text. */
+struct stoa_json *history_list(const struct history *history, struct stoa_arena *arena);
+/* {plugin: path of the kept .so} of a revision. */
+struct stoa_json *history_files(const struct history *history, const struct stoa_json *revision,
+                                struct stoa_arena *arena);
+/* Writes bytes as folder/name, whole or not at all. */
+STOA_NODISCARD stoa_err history_write(const char *folder, const char *name, stoa_str bytes);
+
+#endif

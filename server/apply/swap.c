@@ -1,0 +1,217 @@
+/* apply/swap.c: every step visits all loops and waits for them. SPDX-License-Identifier: Apache-2.0
+ */
+#include "apply/swap.h"
+
+#include "base/clock.h"
+#include "call/invoke.h"
+#include "call/jobs.h"
+#include "fiber/fiber.h"
+#include <pthread.h>
+#include <stdio.h>
+
+int32_t swap_warm_ms = 10000;
+
+/* ---- Visiting every loop ---- */
+
+struct visit;
+struct stop { /* one loop's share of a visit */
+    struct loop_message message;
+    struct visit *visit;
+    uint32_t loop;
+};
+struct visit {
+    struct stop stops[WORLD_LOOPS_MAX];
+    pthread_mutex_t lock;
+    pthread_cond_t end;
+    uint32_t open;                   /* stops that are not over */
+    void (*here)(struct stop *stop); /* ends with stop_over(), then or later */
+    void *data;
+};
+
+static void stop_begin(struct loop_message *message)
+{
+    struct stop *stop = (struct stop *)message;
+
+    stop->visit->here(stop);
+}
+
+/* The visit may be gone afterwards. */
+static void stop_over(struct stop *stop)
+{
+    struct visit *v = stop->visit;
+
+    pthread_mutex_lock(&v->lock);
+    if (--v->open == 0)
+        pthread_cond_signal(&v->end);
+    pthread_mutex_unlock(&v->lock);
+}
+
+static void visit(const struct swap_loops *loops, void (*here)(struct stop *stop), void *data)
+{
+    struct visit v = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                      .end = PTHREAD_COND_INITIALIZER,
+                      .open = loops->count,
+                      .here = here,
+                      .data = data};
+
+    stoa_assert(loop_current() == NULL);
+    for (uint32_t i = 0; i < loops->count; i++) {
+        v.stops[i] = (struct stop){{.run = stop_begin}, &v, i};
+        loop_post(loops->loops[i], &v.stops[i].message);
+    }
+    pthread_mutex_lock(&v.lock);
+    while (v.open > 0)
+        pthread_cond_wait(&v.end, &v.lock);
+    pthread_mutex_unlock(&v.lock);
+    pthread_cond_destroy(&v.end);
+    pthread_mutex_destroy(&v.lock);
+}
+
+/* ---- Warm ---- */
+
+static stoa_err warm_plugin(struct world *world, uint32_t plugin, int64_t until, struct diag *diag)
+{
+    const struct generation *g = world->generations[plugin];
+    int64_t left = until - clock_monotonic_ms();
+    struct stoa_req *req;
+    stoa_err err;
+
+    if (!g->desc.warm)
+        return STOA_OK;
+    req = invoke_request_create(world, plugin, left > 0 ? left : 0);
+    req->route_path = "warm";
+    err = invoke_handler(req, g->desc.warm);
+    if (err != STOA_OK)
+        diag_set(diag, g->name, 0, 0, "warm() failed: %s", stoa_err_name(err));
+    invoke_request_destroy(req);
+    return err;
+}
+
+stoa_err swap_warm_here(struct world *world, struct diag *diag)
+{
+    int64_t until = clock_monotonic_ms() + swap_warm_ms;
+
+    for (uint32_t p = 0; p < world->plugins; p++)
+        STOA_TRY(warm_plugin(world, p, until, diag));
+    return STOA_OK;
+}
+
+struct warm {
+    struct world *world;
+    struct {
+        stoa_err err;
+        struct diag diag;
+    } result[WORLD_LOOPS_MAX];
+};
+
+static void warm_run(void *arg)
+{
+    struct stop *stop = arg;
+    struct warm *warm = stop->visit->data;
+
+    warm->result[stop->loop].err = swap_warm_here(warm->world, &warm->result[stop->loop].diag);
+}
+
+static void warm_over(void *arg)
+{
+    stop_over(arg);
+}
+
+static void warm_begin(struct stop *stop)
+{
+    struct warm *warm = stop->visit->data;
+
+    if (fiber_spawn(warm_run, warm_over, stop, NULL) == STOA_OK)
+        return;
+    warm->result[stop->loop].err = STOA_E_BUSY;
+    diag_set(&warm->result[stop->loop].diag, "warm", 0, 0, "a loop has no fiber left");
+    stop_over(stop);
+}
+
+stoa_err swap_warm(const struct swap_loops *loops, struct world *world, struct diag *diag)
+{
+    struct warm warm = {.world = world};
+
+    visit(loops, warm_begin, &warm);
+    for (uint32_t i = 0; i < loops->count; i++)
+        if (warm.result[i].err != STOA_OK) {
+            *diag = warm.result[i].diag;
+            return warm.result[i].err;
+        }
+    return STOA_OK;
+}
+
+/* ---- Publish ---- */
+
+struct publish {
+    struct world *world, *old;
+};
+
+static void cool_here(struct world *old)
+{
+    uint32_t here = loop_index(loop_current());
+
+    for (uint32_t p = 0; p < old->plugins; p++)
+        if (old->generations[p]->desc.cool)
+            old->generations[p]->desc.cool(world_instance(old, here, p)->self);
+}
+
+static void publish_here(struct stop *stop)
+{
+    struct publish *p = stop->visit->data;
+
+    world_publish(p->world);
+    cool_here(p->old);
+    jobs_start(p->world);
+    stop_over(stop);
+}
+
+void swap_publish(const struct swap_loops *loops, struct world *world, struct world *old)
+{
+    struct publish publish = {world, old};
+
+    visit(loops, publish_here, &publish);
+}
+
+/* ---- Unused? ---- */
+
+struct look {
+    struct world *const *worlds;
+    uint32_t count;
+    bool *unused;
+    pthread_mutex_t lock; /* of unused */
+};
+
+/* A message runs on the loop's own stack: no handler is below it. */
+static void look_here(struct stop *stop)
+{
+    struct look *look = stop->visit->data;
+
+    pthread_mutex_lock(&look->lock);
+    for (uint32_t i = 0; i < look->count; i++)
+        if (look->worlds[i]->pins[stop->loop].count > 0)
+            look->unused[i] = false;
+    pthread_mutex_unlock(&look->lock);
+    stop_over(stop);
+}
+
+static bool any(const bool *flags, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (flags[i])
+            return true;
+    return false;
+}
+
+void swap_find_unused(const struct swap_loops *loops, struct world *const *worlds, uint32_t count,
+                      bool *unused)
+{
+    struct look look = {worlds, count, unused, PTHREAD_MUTEX_INITIALIZER};
+
+    for (uint32_t i = 0; i < count; i++)
+        unused[i] = true;
+    visit(loops, look_here, &look);
+    if (any(unused, count))
+        visit(loops, stop_over, NULL); /* ends in a later turn than the look: that one has passed */
+    pthread_mutex_destroy(&look.lock);
+}

@@ -1,0 +1,229 @@
+"""Replacing the world of a running shop, and clients that notice whatever goes wrong with a reply.
+SPDX-License-Identifier: Apache-2.0"""
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import threading
+import time
+
+from support.shop import binary, build_folder, collect_plugins
+
+KERNEL = 4  # so many large replies are more than the kernel buffers of a connection
+LINE = "0123456789abcdefghijklmnopqrstuvwxyz{v}ABCDEFGHIJKLMNOPQRSTUVWXYZ\n"
+
+
+def ask(shop, question: str, timeout: float = 60) -> dict:
+    """One question to the control socket, as `stoa apply` and its like ask it."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(timeout)
+        s.connect(str(shop.data / "control.sock"))
+        s.sendall(question.encode())
+        parts = []
+        while part := s.recv(65536):
+            parts.append(part)
+    return json.loads(b"".join(parts))
+
+
+class Plugins:
+    """The folder that the shop loads from; put() is how an operator installs: mv over the old."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = collect_plugins(folder)
+        self.put("swap", build_folder() / "tests/data/swap/swap1.so")
+
+    def put(self, name: str, source: pathlib.Path | bytes) -> None:
+        part = self.folder / ".part"
+        if isinstance(source, bytes):
+            part.write_bytes(source)
+        else:
+            shutil.copy(source, part)
+        os.replace(part, self.folder / f"{name}.so")
+
+    def version(self, number: int) -> pathlib.Path:
+        return build_folder() / f"tests/data/swap/swap{number}.so"
+
+    def swap(self, number: int) -> None:
+        self.put("swap", self.version(number))
+
+
+def unmaps() -> bool:
+    """A host with sanitizers keeps every generation mapped, for its reports."""
+    return b"__asan_init" not in pathlib.Path(binary()).read_bytes()
+
+
+def process_state(shop) -> dict:
+    """What must be back when all is quiet: mapped plugins, descriptors, threads."""
+    proc = pathlib.Path(f"/proc/{shop.process.pid}")
+    maps = proc.joinpath("maps").read_text().splitlines()
+    return {"plugins": sum("memfd:" in line for line in maps),
+            "fds": len(list(proc.joinpath("fd").iterdir())),
+            "threads": len(list(proc.joinpath("task").iterdir()))}
+
+
+def wait_quiet(shop, timeout: float = 20) -> dict:
+    """Status once one world is left."""
+    until = time.monotonic() + timeout
+    while True:
+        status = ask(shop, "status")
+        if len(status["worlds"]) == 1 and status["connections"] == 0 and \
+                status["generations"]["alive"] == len(status["plugins"]):
+            return status
+        assert time.monotonic() < until, (status["worlds"], status["generations"])
+        time.sleep(0.05)
+
+
+# ---- Clients ----
+
+class Reader:
+    """One connection; reads replies by their Content-Length and nothing else."""
+
+    def __init__(self, port: int, small_window: bool = False):
+        self.socket = socket.socket()
+        if small_window:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.settimeout(30)
+        self.socket.connect(("127.0.0.1", port))
+        self.left = b""
+
+    def send(self, *paths: str) -> None:
+        self.socket.sendall(b"".join(f"GET {p} HTTP/1.1\r\nHost: shop\r\n\r\n".encode() for p in paths))
+
+    def take(self) -> bytes:
+        part = self.socket.recv(65536)
+        if not part:
+            raise AssertionError("the connection was cut")
+        return part
+
+    def reply(self, pause: float = 0) -> tuple[int, bytes]:
+        while b"\r\n\r\n" not in self.left:
+            self.left += self.take()
+        head, _, rest = self.left.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        fields = dict(line.lower().split(": ", 1) for line in lines[1:])
+        length, parts, got = int(fields["content-length"]), [rest], len(rest)
+        while got < length:
+            if pause:
+                time.sleep(pause)
+            parts.append(self.take())
+            got += len(parts[-1])
+        body = b"".join(parts)
+        self.left = body[length:]
+        return int(lines[0].split()[1]), body[:length]
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+def hashes(version: str) -> tuple[str, str]:
+    line = LINE.format(v=version)
+    large = f"{version}\n{line * 64 * 512}\n{version}".encode()
+    return hashlib.sha256((line * 512).encode()).hexdigest(), hashlib.sha256(large).hexdigest()
+
+
+HASHES = {v: hashes(v) for v in "123"}
+
+
+def check_numbered(status: int, body: bytes, number: str) -> str:
+    """The version that made the reply; it names itself and the request at both ends."""
+    assert status == 200, (status, body[:200])
+    head, _, rest = body.partition(b"\n")
+    version, asked = head.decode().split(" ")
+    tail = f"{number} {version}".encode()
+    assert asked == number, f"reply {asked} to request {number}"
+    assert rest.endswith(tail), f"mixed or cut: {head!r} … {rest[-20:]!r}"
+    assert hashlib.sha256(rest[:-len(tail)]).hexdigest() == HASHES[version][0], "the body changed"
+    return version
+
+
+def check_large(status: int, body: bytes) -> str:
+    version = body[:1].decode()
+    assert status == 200 and version in HASHES, (status, body[:100])
+    assert hashlib.sha256(body).hexdigest() == HASHES[version][1], \
+        f"cut or mixed: {len(body)} bytes, {body[:3]!r} … {body[-3:]!r}"
+    return version
+
+
+class Load:
+    """Threads that ask until stop(); every reply is checked, every failure kept."""
+
+    def __init__(self, shop):
+        self.port = shop.port
+        self.ended = threading.Event()
+        self.failures: list[str] = []
+        self.replies = 0
+        self.versions: set[str] = set()
+        self.lock = threading.Lock()
+        self.threads: list[threading.Thread] = []
+
+    def add(self, work, times: int = 1) -> "Load":
+        for _ in range(times):
+            self.threads.append(threading.Thread(target=self._run, args=(work,), daemon=True))
+        return self
+
+    def _run(self, work) -> None:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001: whatever it is, it is a failed request
+            self.failures.append(f"{work.__name__}: {type(error).__name__}: {error}")
+
+    def note(self, version: str) -> None:
+        with self.lock:
+            self.replies += 1
+            self.versions.add(version)
+
+    def keep_alive(self) -> None:
+        reader, n = Reader(self.port), 0
+        while not self.ended.is_set():
+            n += 1
+            reader.send(f"/swap/now/{n}")
+            self.note(check_numbered(*reader.reply(), str(n)))
+        reader.close()
+
+    def pipelining(self) -> None:
+        reader, n = Reader(self.port), 0
+        while not self.ended.is_set():
+            numbers = [str(n + i) for i in range(8)]
+            n += 8
+            reader.send(*(f"/swap/{'later' if i % 4 == 3 else 'now'}/{m}"
+                          for i, m in enumerate(numbers)))
+            for m in numbers:
+                self.note(check_numbered(*reader.reply(), m))
+        reader.close()
+
+    def waiting(self) -> None:
+        n = 0
+        while not self.ended.is_set():
+            reader, n = Reader(self.port), n + 1
+            reader.send(f"/swap/later/{n}")
+            self.note(check_numbered(*reader.reply(), str(n)))
+            reader.close()
+
+    def slow_reader(self) -> None:
+        while not self.ended.is_set():
+            reader = Reader(self.port, small_window=True)
+            reader.send(*["/swap/large"] * KERNEL)
+            time.sleep(0.3)
+            for _ in range(KERNEL):
+                self.note(check_large(*reader.reply(pause=0.0001)))
+            reader.close()
+
+    def leaving(self) -> None:
+        """Asks and goes away before the answer."""
+        while not self.ended.is_set():
+            reader = Reader(self.port)
+            reader.send("/swap/later/0", "/swap/large")
+            time.sleep(0.01)
+            reader.close()
+
+    def start(self) -> "Load":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def stop(self) -> None:
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(60)

@@ -1,0 +1,332 @@
+"""A running shop gets another world: under load, as one transaction, or not at all.
+SPDX-License-Identifier: Apache-2.0"""
+import json
+import os
+import signal
+import statistics
+import threading
+import time
+
+import pytest
+from support.client import Client, buy
+from support.swaps import KERNEL, Load, Plugins, Reader, ask, check_large, process_state, unmaps, wait_quiet
+
+SWAPS = 60 if os.environ.get("STOA_TEST_SHORT") else 300
+
+
+@pytest.fixture
+def plugins(tmp_path):
+    return Plugins(tmp_path / "plugins")
+
+
+@pytest.fixture
+def make_swappable(make_shop, plugins):
+    def make(**options):
+        options.setdefault("more", f'plugin_path = "{plugins.folder}",')
+        return make_shop(plugins="swap = {}", limits="connections_per_address = 1000", **options)
+
+    return make
+
+
+def apply(shop) -> dict:
+    answer = ask(shop, "apply")
+    assert answer["ok"], answer
+    return answer
+
+
+def edit(shop, old: str, new: str) -> None:
+    text = shop.config.read_text()
+    assert old in text
+    shop.config.write_text(text.replace(old, new))
+
+
+def greeting(shop) -> str:
+    return Client(shop).get("/swap/greeting").text
+
+
+def median_steps(answers: list[dict]) -> dict:
+    steps = {name: statistics.median(a["steps_us"][name] for a in answers) / 1000
+             for name in answers[0]["steps_us"]}
+    return {**steps, "total": statistics.median(a["total_us"] for a in answers) / 1000}
+
+
+def all_load(shop) -> Load:
+    load = Load(shop)
+    return (load.add(load.keep_alive, 2).add(load.pipelining).add(load.waiting)
+            .add(load.slow_reader, 2).add(load.leaving))
+
+
+def test_swaps_under_load_fail_no_request(make_swappable, plugins, record_property):
+    shop = make_swappable().start()
+    for n in range(4):
+        plugins.swap(2 - n % 2)
+        apply(shop)
+    wait_quiet(shop)
+    before = process_state(shop)
+    load = all_load(shop).start()
+    answers = []
+    for n in range(SWAPS):
+        plugins.swap(2 - n % 2)
+        answers.append(apply(shop))
+        if load.failures:
+            break
+    load.stop()
+    assert load.failures == []
+    assert load.versions == {"1", "2"} and load.replies > SWAPS
+    status = wait_quiet(shop)
+    if unmaps():
+        assert process_state(shop) == before and status["generations"]["kept"] == 0
+    record_property("median_ms", json.dumps(median_steps(answers)))
+    print(f"\n{SWAPS} swaps, {load.replies} replies, median ms: {median_steps(answers)}")
+    assert shop.stop() == 0
+
+
+@pytest.mark.skipif(os.environ.get("STOA_TEST_PORT") == "loopback", reason="bodies are copies there")
+def test_letting_go_too_early_would_be_noticed(make_swappable, plugins):
+    """The control: with the pin ended when the handler returns, the same clients must complain."""
+    shop = make_swappable().start(env={"STOA_FAULT": "http.unpin_early=error:INTERNAL",
+                                       "ASAN_OPTIONS": "detect_leaks=0"})  # its report is expected
+    readers = [Reader(shop.port, small_window=True) for _ in range(4)]
+    for reader in readers:
+        reader.send(*["/swap/large"] * KERNEL)
+    time.sleep(0.2)
+    noticed = 0
+    try:
+        for n in range(3):
+            plugins.swap(2 - n % 2)
+            apply(shop)
+        wait = time.monotonic() + 5
+        while time.monotonic() < wait and len(ask(shop, "status")["worlds"]) > 1:
+            time.sleep(0.05)
+        for reader in readers:
+            for _ in range(KERNEL):
+                check_large(*reader.reply())
+    except (AssertionError, OSError):
+        noticed += 1
+    assert noticed
+
+
+def test_a_slow_reader_keeps_its_world_and_gets_all_of_it(make_swappable, plugins):
+    shop = make_swappable().start()
+    reader = Reader(shop.port, small_window=True)
+    reader.send(*["/swap/large"] * KERNEL)
+    time.sleep(0.2)
+    plugins.swap(2)
+    apply(shop)
+    worlds = ask(shop, "status")["worlds"]
+    assert [w["state"] for w in worlds] == ["in force", "draining"] and worlds[1]["pins"] == 1
+    fresh = Reader(shop.port)
+    fresh.send("/swap/large")
+    assert check_large(*fresh.reply()) == "2"
+    fresh.close()
+    versions = [check_large(*reader.reply()) for _ in range(KERNEL)]
+    assert versions[0] == "1" and versions[-1] == "2" and versions == sorted(versions)
+    reader.close()
+    wait_quiet(shop)
+
+
+# ---- What cannot be applied changes nothing ----
+
+def broken_abi(plugins) -> bytes:
+    data = bytearray(plugins.version(2).read_bytes())
+    at = data.index(b"Stoa\0\0\0\0") + 8
+    data[at:at + 2] = b"\x09\x00"
+    return bytes(data)
+
+
+@pytest.mark.parametrize("what,step,said", [
+    ("truncated", "build", "swap.so"), ("abi", "build", "ABI"), ("missing", "build", "swap.so"),
+    ("lua", "config", "config.lua"), ("unknown key", "build", "greetin"), ("warm", "warm", "swap"),
+    ("resources", "check", "resources"), ("limits", "check", "limits"), ("disk", "record", "revision")])
+def test_a_failed_apply_changes_nothing(make_swappable, plugins, what, step, said):
+    shop = make_swappable().start()
+    before = ask(shop, "status")
+    if what == "truncated":
+        whole = plugins.version(2).read_bytes()
+        plugins.put("swap", whole[:len(whole) // 2])
+    elif what == "abi":
+        plugins.put("swap", broken_abi(plugins))
+    elif what == "missing":
+        (plugins.folder / "swap.so").unlink()
+    elif what == "lua":
+        edit(shop, "swap = {}", "swap = {")
+    elif what == "unknown key":
+        edit(shop, "swap = {}", 'swap = { greetin = "x" }')
+    elif what == "warm":
+        edit(shop, "swap = {}", "swap = { fail_warm = true }")
+    elif what == "resources":
+        edit(shop, 'max = "16MiB"', 'max = "17MiB"')
+    elif what == "limits":
+        edit(shop, "connections_per_address = 1000", "connections_per_address = 999")
+    elif what == "disk":
+        plugins.swap(2)
+        folder = shop.data / "revisions"
+        folder.rename(shop.data / "away")
+    answer = ask(shop, "apply")
+    assert not answer["ok"] and answer["step"] == step, answer
+    assert said in answer["text"], answer["text"]
+    after = ask(shop, "status")
+    for key in ("config_hash", "world", "plugins", "revision", "generations"):
+        assert after[key] == before[key], key
+    assert len(after["worlds"]) == 1 and after["applies"]["failed"] == 1
+    assert greeting(shop) == "hello"
+    assert buy(shop, Client(shop).get("/api/v1/products").json["items"][0]["sku"]).status == 201
+    assert shop.stop() == 0
+
+
+@pytest.mark.parametrize("step", ["config", "check", "build", "warm", "record"])
+def test_a_step_that_fails_changes_nothing(make_swappable, plugins, step):
+    shop = make_swappable().start(env={"STOA_FAULT": f"apply.{step}=error:STORE@1!"})
+    before = ask(shop, "status")
+    plugins.swap(2)
+    answer = ask(shop, "apply")
+    assert not answer["ok"] and answer["step"] == step, answer
+    after = ask(shop, "status")
+    for key in ("config_hash", "world", "plugins", "revision", "worlds"):
+        assert strip(after[key]) == strip(before[key]), key
+    assert apply(shop)["world"] > 1
+    wait_quiet(shop)
+
+
+def strip(value):
+    """Without what time alone changes."""
+    return [{k: v for k, v in one.items() if k not in ("age_ms", "pins")} for one in value] \
+        if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("step", ["config", "check", "build", "warm", "record", "publish"])
+def test_a_kill_during_an_apply_leaves_a_shop_that_starts(make_swappable, plugins, step):
+    shop = make_swappable().start(env={"STOA_FAULT": f"apply.{step}=kill"})
+    sku = Client(shop).get("/api/v1/products").json["items"][0]["sku"]
+    assert buy(shop, sku).status == 201
+    plugins.swap(2)
+    with pytest.raises((ValueError, OSError)):
+        ask(shop, "apply")
+    shop.wait()
+    shop.start()
+    assert Client(shop).get("/swap/now/1").text[0] == "2" and buy(shop, sku).status == 201
+    assert ask(shop, "status")["revision"] == 2
+    assert shop.stop() == 0
+    shop.audit()
+
+
+# ---- plan, apply, rollback, history ----
+
+def test_plan_tells_and_changes_nothing(make_swappable, plugins):
+    shop = make_swappable().start()
+    assert ask(shop, "plan")["changes"] is False
+    plugins.swap(3)
+    edit(shop, "swap = {}", 'swap = { greeting = "servus" }')
+    plan = ask(shop, "plan")
+    assert [(p["name"], p["change"], p["to"]["version"]) for p in plan["plugins"]] == \
+        [("swap", "changed", "3.0.0")]
+    assert plan["routes"] == {"added": ["GET /swap/extra/{n} (swap)"], "removed": []}
+    assert plan["jobs"] == {"added": ["swap.tick"], "removed": []}
+    assert {"path": "plugins.swap.greeting", "to": "servus"} in plan["settings"]
+    assert ask(shop, "status")["world"] == 1 and greeting(shop) == "hello"
+    shown = shop.cli("plan").stdout
+    assert "route    + GET /swap/extra/{n} (swap)" in shown and '"servus"' in shown
+
+
+def test_rollback_brings_back_text_and_bits(make_swappable, plugins):
+    shop = make_swappable().start()
+    first = ask(shop, "status")
+    plugins.swap(2)
+    edit(shop, "swap = {}", 'swap = { greeting = "servus" }')
+    assert "revision 2 is in force" in shop.cli("apply").stdout
+    assert greeting(shop) == "servus"
+    shop.cli("rollback", "1")
+    back = ask(shop, "status")
+    assert greeting(shop) == "hello"
+    assert back["config_hash"] == first["config_hash"] and back["revision"] == 3
+    assert {p["name"]: p["sha256"] for p in back["plugins"]} == \
+        {p["name"]: p["sha256"] for p in first["plugins"]}
+    history = ask(shop, "history")["revisions"]
+    assert [(r["revision"], r["why"]) for r in history] == \
+        [(3, "rollback 1"), (2, "apply"), (1, "start")]
+    assert history[0]["who"] == f"uid {os.getuid()}"
+    done = shop.cli("rollback", "77", check=False)
+    assert done.returncode == 1 and "no revision 77" in done.stderr
+
+
+def test_an_apply_that_nobody_confirms_goes_back(make_swappable):
+    shop = make_swappable().start()
+    edit(shop, "swap = {}", 'swap = { greeting = "servus" }')
+    shop.cli("apply", "--confirm", "2s")
+    assert greeting(shop) == "servus"
+    assert "confirmation" in ask(shop, "apply")["text"]
+    shop.wait_log(lambda l: l.get("message") == "a new world is in force"
+                  and l.get("who") == "not confirmed")
+    assert greeting(shop) == "hello"
+    assert ask(shop, "history")["revisions"][0]["why"] == "rollback 1"
+    shop.cli("apply", "--confirm", "60s")
+    assert ask(shop, "status")["applies"]["confirm_within_ms"] > 0
+    shop.cli("confirm")
+    assert "confirm_within_ms" not in ask(shop, "status")["applies"]
+    assert shop.cli("confirm", check=False).returncode == 1
+    assert greeting(shop) == "servus"
+
+
+def test_hup_applies_the_file(make_swappable):
+    shop = make_swappable().start()
+    edit(shop, "swap = {}", 'swap = { greeting = "moin" }')
+    shop.process.send_signal(signal.SIGHUP)
+    shop.wait_log(lambda l: l.get("message") == "a new world is in force")
+    assert greeting(shop) == "moin"
+
+
+def test_a_job_comes_and_goes_with_its_world(make_swappable, plugins):
+    shop = make_swappable().start()
+    plugins.swap(3)
+    apply(shop)
+    shop.wait_log(lambda l: l.get("message") == "tick 3")
+    plugins.swap(1)
+    apply(shop)
+    wait_quiet(shop)
+    seen = len(shop.lines)
+    time.sleep(0.4)
+    assert not any(l.get("message") == "tick 3" for l in shop.lines[seen:])
+
+
+def test_applies_wait_for_each_other(make_swappable):
+    shop = make_swappable().start()
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(ask(shop, "apply"))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(a["world"] for a in answers) == [2, 3, 4, 5, 6, 7]
+    wait_quiet(shop)
+
+
+def test_a_plugin_comes_and_goes(make_swappable):
+    shop = make_swappable().start()
+    edit(shop, "swap = {}", "")
+    apply(shop)
+    assert Client(shop).get("/swap/greeting").status == 404
+    edit(shop, 'theme = "aurora" },', 'theme = "aurora" }, swap = {}')
+    apply(shop)
+    assert greeting(shop) == "hello"
+
+
+def test_orders_survive_swaps_of_every_plugin(make_swappable):
+    shop = make_swappable().start()
+    sku = Client(shop).get("/api/v1/products").json["items"][0]["sku"]
+    answers, ended = [], threading.Event()
+
+    def swap() -> None:
+        while not ended.is_set():
+            answers.append(ask(shop, "apply"))
+
+    swapping = threading.Thread(target=swap)
+    swapping.start()
+    orders = [buy(shop, sku).status for _ in range(50)]
+    ended.set()
+    swapping.join()
+    assert orders == [201] * 50 or set(orders) == {201}, orders
+    assert all(a["ok"] for a in answers) and len(answers) > 5
+    print(f"\n{len(answers)} applies during 50 orders, median ms: {median_steps(answers)}")
+    wait_quiet(shop)
+    assert shop.stop() == 0
+    shop.audit()

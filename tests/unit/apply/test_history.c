@@ -1,0 +1,167 @@
+/* Revisions on disk. SPDX-License-Identifier: Apache-2.0 */
+#include "apply/history.h"
+
+#include "config/config_private.h"
+#include <criterion/criterion.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct shelf {
+    char data[64];
+    struct history history;
+    struct diag diag;
+    struct stoa_arena *arena;
+    struct config config;
+    struct generation plugin;
+    struct world world;
+};
+
+static struct shelf *shelf_begin(void)
+{
+    struct shelf *s = calloc(1, sizeof *s);
+
+    snprintf(s->data, sizeof s->data, "/tmp/stoa-history-XXXXXX");
+    cr_assert(mkdtemp(s->data));
+    cr_assert_eq(history_open(s->data, &s->diag, &s->history), STOA_OK);
+    s->arena = stoa_arena_create();
+    s->config.file = "config.lua";
+    s->config.text = STOA_STR("return 1");
+    snprintf(s->config.hash, sizeof s->config.hash, "%064d", 1);
+    snprintf(s->plugin.name, sizeof s->plugin.name, "made");
+    snprintf(s->plugin.version, sizeof s->plugin.version, "1.0.0");
+    memset(s->plugin.sha256, 'a', 64);
+    s->plugin.fd = memfd_create("made", MFD_CLOEXEC);
+    cr_assert_eq(write(s->plugin.fd, "bits", 4), 4);
+    s->world.config = &s->config;
+    s->world.plugins = 1;
+    s->world.generations[0] = &s->plugin;
+    return s;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    return remove(path);
+}
+
+static void shelf_end(struct shelf *s)
+{
+    nftw(s->data, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    stoa_arena_destroy(s->arena);
+    close(s->plugin.fd);
+    free(s);
+}
+
+static uint64_t add(struct shelf *s, const char *why)
+{
+    uint64_t number = 0;
+
+    cr_assert_eq(history_add(&s->history, &s->world, "uid 7", why, &s->diag, &number), STOA_OK);
+    return number;
+}
+
+static void change_text(struct shelf *s, int n)
+{
+    s->config.text = stoa_concat(s->arena, STOA_STR("return "), stoa_str_from_int(s->arena, n));
+}
+
+Test(history, keeps_text_author_and_bits)
+{
+    struct shelf *s = shelf_begin();
+    const struct stoa_json *revision;
+    char path[160], bits[8] = "";
+    FILE *file;
+
+    cr_assert_eq(add(s, "apply"), 1);
+    cr_assert_eq(history_read(&s->history, 1, s->arena, &s->diag, &revision), STOA_OK);
+    cr_assert(stoa_str_is(stoa_json_str(revision, "text"), "return 1"));
+    cr_assert(stoa_str_is(stoa_json_str(revision, "who"), "uid 7"));
+    snprintf(
+        path, sizeof path, "%s",
+        stoa_cstr(s->arena, stoa_json_str(history_files(&s->history, revision, s->arena), "made")));
+    file = fopen(path, "re");
+    cr_assert(file && fread(bits, 1, sizeof bits, file) == 4);
+    fclose(file);
+    cr_assert_str_eq(bits, "bits");
+    shelf_end(s);
+}
+
+Test(history, counts_the_same_again_as_no_new_revision)
+{
+    struct shelf *s = shelf_begin();
+
+    cr_assert_eq(add(s, "start"), 1);
+    cr_assert_eq(add(s, "apply"), 1);
+    change_text(s, 2);
+    cr_assert_eq(add(s, "apply"), 2);
+    memset(s->plugin.sha256, 'b', 64);
+    cr_assert_eq(add(s, "apply"), 3, "other bits are another revision");
+    shelf_end(s);
+}
+
+Test(history, goes_on_counting_after_a_restart)
+{
+    struct shelf *s = shelf_begin();
+
+    add(s, "start");
+    cr_assert_eq(history_open(s->data, &s->diag, &s->history), STOA_OK);
+    change_text(s, 2);
+    cr_assert_eq(add(s, "apply"), 2);
+    shelf_end(s);
+}
+
+Test(history, forgets_the_oldest_and_bits_that_nobody_needs)
+{
+    struct shelf *s = shelf_begin();
+    const struct stoa_json *revision;
+    char path[200];
+
+    for (int n = 1; n <= HISTORY_KEPT + 40; n++) {
+        change_text(s, n);
+        if (n == 5)
+            memset(s->plugin.sha256, 'b', 64);
+        add(s, "apply");
+    }
+    cr_assert_eq(history_read(&s->history, 30, s->arena, &s->diag, &revision), STOA_E_NOT_FOUND);
+    cr_assert_eq(history_read(&s->history, 41, s->arena, &s->diag, &revision), STOA_OK);
+    cr_assert_eq(stoa_json_count(history_list(&s->history, s->arena)), HISTORY_KEPT);
+    snprintf(path, sizeof path, "%s/plugins/%064d.so", s->history.folder, 0);
+    memset(strrchr(path, '/') + 1, 'a', 64);
+    cr_assert_neq(access(path, F_OK), 0);
+    memset(strrchr(path, '/') + 1, 'b', 64);
+    cr_assert_eq(access(path, F_OK), 0);
+    shelf_end(s);
+}
+
+Test(history, adds_nothing_when_the_disk_refuses)
+{
+    struct shelf *s = shelf_begin();
+    uint64_t number = 77;
+    char folder[4096], away[4096];
+
+    add(s, "start");
+    change_text(s, 2);
+    snprintf(folder, sizeof folder, "%s", s->history.folder);
+    snprintf(away, sizeof away, "%s/away", s->data);
+    cr_assert_eq(rename(folder, away), 0);
+    cr_assert_eq(history_add(&s->history, &s->world, "uid 7", "apply", &s->diag, &number),
+                 STOA_E_STORE);
+    cr_assert_eq(number, 77);
+    cr_assert_eq(rename(away, folder), 0);
+    cr_assert_eq(add(s, "apply"), 2);
+    shelf_end(s);
+}
+
+Test(history, says_what_is_not_kept)
+{
+    struct shelf *s = shelf_begin();
+    const struct stoa_json *revision;
+
+    cr_assert_eq(history_read(&s->history, 0, s->arena, &s->diag, &revision), STOA_E_NOT_FOUND);
+    cr_assert_eq(history_read(&s->history, 9, s->arena, &s->diag, &revision), STOA_E_NOT_FOUND);
+    cr_assert(strstr(s->diag.message, "no revision 9"));
+    shelf_end(s);
+}

@@ -58,8 +58,10 @@ def process_state(shop) -> dict:
     """What must be back when all is quiet: mapped plugins, descriptors, threads."""
     proc = pathlib.Path(f"/proc/{shop.process.pid}")
     maps = proc.joinpath("maps").read_text().splitlines()
-    return {"plugins": sum("memfd:" in line for line in maps),
-            "fds": len(list(proc.joinpath("fd").iterdir())),
+    open_files = [os.readlink(fd) for fd in proc.joinpath("fd").iterdir()]
+    if shop.database:  # its connections are opened when they are first needed
+        open_files = [name for name in open_files if not name.startswith("socket:")]
+    return {"plugins": sum("memfd:" in line for line in maps), "fds": len(open_files),
             "threads": len(list(proc.joinpath("task").iterdir()))}
 
 

@@ -95,7 +95,7 @@ static struct stoa_json *put_plugin(struct stoa_json *list, const struct generat
 
 static const struct generation *find(const struct world *w, const char *name)
 {
-    int32_t index = world_find(w, stoa_str_of(name));
+    int32_t index = world_find(w, (stoa_str){name, strlen(name)});
 
     return index < 0 ? NULL : w->generations[index];
 }

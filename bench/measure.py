@@ -67,8 +67,14 @@ def prepare() -> str:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.sched_setaffinity(0, {int(LOAD_CORE)})
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
+        signal.signal(number, end_early)
     return f"open files {hard}"
+
+
+def end_early(number, _frame) -> None:
+    for again in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(again, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def die_with_parent() -> None:

@@ -219,8 +219,8 @@ void with_sql(enum backend backend, void (*body)(void))
     db = open_sql(backend, 1);
     loop_defer(loop, &start.task);
     loop_run(loop);
+    pool_destroy(pool); /* may still post to the loop */
     loop_destroy(loop);
-    pool_destroy(pool);
     stoa_arena_destroy(mem);
     place_remove(backend);
 }

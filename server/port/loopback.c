@@ -4,7 +4,7 @@
  * dangles, and ASan says so. SPDX-License-Identifier: Apache-2.0 */
 #include "arena_private.h"
 #include "call/tx.h"
-#include "port/codec.h"
+#include "call/codec.h"
 #include "port/port.h"
 
 /* One message: out is filled, then read by in. */

@@ -1,6 +1,6 @@
 /* Whatever the codec reads whole, it writes so that it reads the same again; and it takes no more
  * memory than its input accounts for. SPDX-License-Identifier: Apache-2.0 */
-#include "port/codec.h"
+#include "call/codec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

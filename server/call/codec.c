@@ -1,5 +1,5 @@
-/* port/codec.c: values. SPDX-License-Identifier: Apache-2.0 */
-#include "port/codec.h"
+/* call/codec.c: values. SPDX-License-Identifier: Apache-2.0 */
+#include "call/codec.h"
 
 static const uint32_t NO_STRING = UINT32_MAX;
 

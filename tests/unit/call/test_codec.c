@@ -1,6 +1,6 @@
 /* What was written reads back alike; what was cut or forged is seen. SPDX-License-Identifier:
  * Apache-2.0 */
-#include "port/codec.h"
+#include "call/codec.h"
 
 #include "call/journal.h"
 #include <criterion/criterion.h>

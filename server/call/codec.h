@@ -1,8 +1,8 @@
-/* port/codec.h: the plugin's effects as bytes: fixed-width little-endian numbers, length-prefixed
+/* call/codec.h: the plugin's effects as bytes: fixed-width little-endian numbers, length-prefixed
  * strings, JSON as text. Reading trusts nothing: past the end everything is 0 and `broken` is set.
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef PORT_CODEC_H
-#define PORT_CODEC_H
+#ifndef CALL_CODEC_H
+#define CALL_CODEC_H
 
 #include "plugin/port.h"
 #include "resource/sql/sql.h"

@@ -3,7 +3,7 @@
 #ifndef PLUGIN_GENERATION_H
 #define PLUGIN_GENERATION_H
 
-#include "base/diag.h"
+#include "plugin/bits.h"
 #include <stoa/plugin.h>
 
 struct generation {
@@ -19,10 +19,12 @@ struct generation {
     struct stoa_settings *settings;
 };
 
-/* Reads path, checks it (preflight.h), and maps a private sealed copy. settings_json: the plugin's
- * table of config.lua, checked against its schema; config_path ("plugins.order") is for messages.
- * STOA_E_ABI or STOA_E_PLUGIN with *diag otherwise, STOA_E_CONFIG for its settings. */
 struct config;
+/* Maps bits and takes their descriptor. config: its table there is checked against the plugin's
+ * schema. STOA_E_ABI or STOA_E_PLUGIN with *diag otherwise, STOA_E_CONFIG for its settings. */
+STOA_NODISCARD stoa_err generation_map(struct plugin_bits *bits, const struct config *config,
+                                       struct diag *diag, struct generation **ret);
+/* plugin_bits_open() and generation_map(). */
 STOA_NODISCARD stoa_err generation_open(const char *path, const struct config *config,
                                         const char *expected_name, struct diag *diag,
                                         struct generation **ret);

@@ -1,0 +1,146 @@
+/* plugin/bits.c: the bytes that were checked are the bytes that run: they go into a sealed memfd,
+ * so that a deploy rewriting the file cannot change running code. SPDX-License-Identifier:
+ * Apache-2.0
+ */
+#include "plugin/bits.h"
+
+#include "plugin/preflight.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PLUGIN_FILE_MAX = 64 << 20 };
+
+struct file_bytes {
+    char *ptr; /* aligned by malloc, as the ELF reader wants it */
+    size_t len;
+};
+
+static stoa_err read_fd(int fd, const char *path, struct diag *diag, struct file_bytes *ret)
+{
+    struct stat st;
+    size_t got = 0;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > PLUGIN_FILE_MAX) {
+        diag_set(diag, path, 0, 0, "it is no regular file of at most 64 MiB");
+        return STOA_E_PLUGIN;
+    }
+    ret->len = (size_t)st.st_size;
+    ret->ptr = malloc(ret->len + 1);
+    while (got < ret->len) {
+        ssize_t n = read(fd, ret->ptr + got, ret->len - got);
+        if (n == 0 || (n < 0 && errno != EINTR))
+            break;
+        got += n > 0 ? (size_t)n : 0;
+    }
+    if (got == ret->len)
+        return STOA_OK;
+    diag_set(diag, path, 0, 0, "it changed while it was read");
+    diag_hint(diag, "try again; install plugins with mv, not cp, over the old file");
+    return STOA_E_PLUGIN;
+}
+
+static stoa_err read_file(const char *path, struct diag *diag, struct file_bytes *ret)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    stoa_err err;
+
+    if (fd < 0) {
+        diag_set(diag, path, 0, 0, "cannot be opened: %s", strerror(errno));
+        diag_hint(diag, "is the plugin installed? The folder is plugin_path in config.lua");
+        return STOA_E_PLUGIN;
+    }
+    err = read_fd(fd, path, diag, ret);
+    close(fd);
+    return err;
+}
+
+static void hash_hex(const struct file_bytes *bytes, char ret[65])
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+
+    crypto_hash_sha256(digest, (const unsigned char *)bytes->ptr, bytes->len);
+    sodium_bin2hex(ret, 65, digest, sizeof digest);
+}
+
+/* A new inode that nobody can write any more. -1 when the machine does not have it. */
+static int sealed_copy(const char *name, const struct file_bytes *bytes)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    size_t put = 0;
+
+    if (fd < 0)
+        return -1;
+    while (put < bytes->len) {
+        ssize_t n = write(fd, bytes->ptr + put, bytes->len - put);
+        if (n < 0 && errno != EINTR)
+            break;
+        put += n > 0 ? (size_t)n : 0;
+    }
+    if (put == bytes->len &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static stoa_err check_name(const struct plugin_bits *bits, const char *expected, struct diag *diag)
+{
+    if (!expected || strcmp(bits->name, expected) == 0)
+        return STOA_OK;
+    diag_set(diag, bits->path, 0, 0, "its manifest says '%s', config.lua calls it '%s'", bits->name,
+             expected);
+    diag_hint(diag, "name the file and the key in config.lua after the manifest");
+    return STOA_E_PLUGIN;
+}
+
+static void note(struct plugin_bits *bits, const struct preflight *checked)
+{
+    bits->is_pure = checked->is_pure;
+    memcpy(bits->name, checked->manifest.name, sizeof bits->name);
+    memcpy(bits->version, checked->manifest.version, sizeof bits->version);
+    memcpy(bits->capabilities, checked->manifest.capabilities, sizeof bits->capabilities);
+}
+
+static stoa_err judge(struct plugin_bits *bits, const struct file_bytes *bytes,
+                      const char *expected, struct diag *diag)
+{
+    struct preflight checked;
+
+    STOA_TRY(preflight_check(bits->path, (stoa_str){bytes->ptr, bytes->len}, diag, &checked));
+    note(bits, &checked);
+    hash_hex(bytes, bits->sha256);
+    STOA_TRY(check_name(bits, expected, diag));
+    bits->fd = sealed_copy(bits->name, bytes);
+    if (bits->fd >= 0)
+        return STOA_OK;
+    diag_set(diag, bits->path, 0, 0, "no private copy could be made: %s", strerror(errno));
+    return STOA_E_PLUGIN;
+}
+
+stoa_err plugin_bits_open(const char *path, const char *expected_name, struct diag *diag,
+                          struct plugin_bits *ret)
+{
+    struct file_bytes bytes = {0};
+    stoa_err err;
+
+    *ret = (struct plugin_bits){.fd = -1};
+    snprintf(ret->path, sizeof ret->path, "%s", path);
+    err = read_file(path, diag, &bytes);
+    if (err == STOA_OK)
+        err = judge(ret, &bytes, expected_name, diag);
+    free(bytes.ptr);
+    return err;
+}
+
+void plugin_bits_close(struct plugin_bits *bits)
+{
+    if (bits->fd >= 0)
+        close(bits->fd);
+    bits->fd = -1;
+}

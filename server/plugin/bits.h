@@ -1,0 +1,25 @@
+/* plugin/bits.h: a plugin's file, read once, judged, and kept as a sealed copy that nobody can
+ * write: what is mapped here, tried in a child or run in a sandbox is this copy. Nothing of it has
+ * run. SPDX-License-Identifier: Apache-2.0 */
+#ifndef PLUGIN_BITS_H
+#define PLUGIN_BITS_H
+
+#include "base/diag.h"
+#include <limits.h>
+
+struct plugin_bits {
+    char path[PATH_MAX];                           /* where it was read; for messages */
+    char name[32], version[20], capabilities[256]; /* the manifest's */
+    char sha256[65];
+    bool is_pure; /* may be unmapped; see preflight.h */
+    int fd;       /* sealed memfd, close-on-exec; -1: given away */
+};
+
+/* Reads and checks path (preflight.h). expected_name: the name that config.lua has for it; NULL:
+ * any. STOA_E_ABI or STOA_E_PLUGIN with *diag otherwise; nothing is left to be closed then. */
+STOA_NODISCARD stoa_err plugin_bits_open(const char *path, const char *expected_name,
+                                         struct diag *diag, struct plugin_bits *ret);
+/* Closes the copy, unless generation_map() or the like took it. */
+void plugin_bits_close(struct plugin_bits *bits);
+
+#endif

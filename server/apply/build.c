@@ -2,27 +2,20 @@
 #include "apply/build.h"
 
 #include "call/wiring.h"
+#include "plugin/trust.h"
 #include "port/port.h"
 #include <limits.h>
 #include <stdio.h>
-#include <unistd.h>
 
 /* Next to the binary, where the build and the package put them, unless the file says otherwise. */
 static void find_plugins(const struct config *config, char ret[PATH_MAX])
 {
     stoa_str set = config_str(config, "plugin_path");
-    char self[PATH_MAX - 16];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *slash;
 
-    self[len > 0 ? len : 0] = '\0';
-    slash = strrchr(self, '/');
-    if (slash)
-        *slash = '\0';
     if (set.len > 0)
         snprintf(ret, PATH_MAX, "%.*s", (int)set.len, set.ptr);
     else
-        snprintf(ret, PATH_MAX, "%s/plugins", self);
+        trust_shipped_folder(ret);
 }
 
 /* cap: what a world is made of */

@@ -162,19 +162,22 @@ static stoa_err keep_plugin(const struct history *h, const struct generation *g)
     char folder[PATH_MAX], name[80], path[PATH_MAX + 96], copy[64];
     struct stoa_arena *arena;
     stoa_str bytes;
-    stoa_err err;
+    stoa_err err = STOA_OK;
 
     snprintf(folder, sizeof folder, "%s/plugins", h->folder);
     snprintf(name, sizeof name, "%s.so", g->sha256);
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (access(path, F_OK) == 0)
-        return STOA_OK;
-    arena = stoa_arena_create();
-    snprintf(copy, sizeof copy, "/proc/self/fd/%d", g->fd); /* the bits that run */
-    err = evaluate_read(arena, copy, PLUGIN_MAX, &bytes);
-    if (err == STOA_OK)
-        err = history_write(folder, name, bytes);
-    stoa_arena_destroy(arena);
+    if (access(path, F_OK) != 0) {
+        arena = stoa_arena_create();
+        snprintf(copy, sizeof copy, "/proc/self/fd/%d", g->fd); /* the bits that run */
+        err = evaluate_read(arena, copy, PLUGIN_MAX, &bytes);
+        if (err == STOA_OK)
+            err = history_write(folder, name, bytes);
+        stoa_arena_destroy(arena);
+    }
+    snprintf(name, sizeof name, "%s.so.sig", g->sha256);
+    if (err == STOA_OK && g->signature[0])
+        err = history_write(folder, name, stoa_str_of(g->signature));
     return err;
 }
 
@@ -218,7 +221,7 @@ static bool is_newest(const struct history *h, const struct stoa_json *revision,
 static bool is_referred(const struct history *h, const char *name)
 {
     struct stoa_arena *arena = stoa_arena_create();
-    stoa_str sha = {name, strlen(name) - 3};
+    stoa_str sha = {name, 64};
     bool found = false;
 
     for (uint64_t n = h->last; n > 0 && n + HISTORY_KEPT > h->last && !found; n--) {
@@ -242,7 +245,7 @@ static void trim_plugins(const struct history *h)
     snprintf(path, sizeof path, "%s/plugins", h->folder);
     folder = opendir(path);
     for (struct dirent *e = folder ? readdir(folder) : NULL; e; e = readdir(folder)) {
-        if (strlen(e->d_name) != 67 || is_referred(h, e->d_name))
+        if (strlen(e->d_name) < 67 || is_referred(h, e->d_name))
             continue;
         snprintf(path, sizeof path, "%s/plugins/%s", h->folder, e->d_name);
         unlink(path);

@@ -182,7 +182,8 @@ int command_rollback(const struct cli *cli)
     char question[48];
     int64_t number = 0;
 
-    if (cli->argument && stoa_str_int(stoa_str_of(cli->argument), 1, 999999, &number) != STOA_OK) {
+    if (cli->argument_count &&
+        stoa_str_int(stoa_str_of(cli->arguments[0]), 1, 999999, &number) != STOA_OK) {
         fprintf(stderr, "stoa: rollback takes a revision's number; `stoa history` lists them\n");
         return EXIT_USAGE;
     }

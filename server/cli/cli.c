@@ -26,9 +26,14 @@ const struct command commands[] = {
      command_apply},
     {"confirm", "keep what `stoa apply --confirm` put in force", "stoa confirm", command_confirm},
     {"rollback", "put an earlier revision in force: the last but one, or N",
-     "stoa rollback\nstoa rollback 3", command_rollback, true},
+     "stoa rollback\nstoa rollback 3", command_rollback, 1},
     {"history", "what was in force: when, by whom", "stoa history\nstoa history --json",
      command_history},
+    {"plugin", "look at a plugin's file, sign it; what keeps an old one alive",
+     "stoa plugin check build/plugins/order/order.so\nstoa plugin info order.so --json\n"
+     "stoa plugin keygen acme   (writes acme.key, prints the line for config.lua)\n"
+     "stoa plugin sign order.so --key acme.key\nstoa plugin why order   (asks the running shop)",
+     command_plugin, 2},
     {"audit", "check that money, stock and mail add up", "stoa audit\nstoa audit --json",
      command_audit},
 };
@@ -45,6 +50,7 @@ enum {
     OPT_EFFECTIVE,
     OPT_ROUTES,
     OPT_CONFIRM,
+    OPT_KEY,
     OPT_DEVELOPMENT,
     OPT_VERSION
 };
@@ -74,6 +80,9 @@ static const struct {
     {{"confirm", required_argument, NULL, OPT_CONFIRM},
      "TIME",
      "apply: go back after TIME (90s, 5min) unless confirmed"},
+    {{"key", required_argument, NULL, OPT_KEY},
+     "FILE",
+     "plugin sign: the secret key of `stoa plugin keygen`"},
     {{"json", no_argument, NULL, OPT_JSON}, NULL, "print JSON"},
     {{"quiet", no_argument, NULL, OPT_QUIET}, NULL, "no progress"},
     {{"help", no_argument, NULL, 'h'}, NULL, "this text"},
@@ -202,6 +211,9 @@ static bool set_option(struct cli *cli, int option, const char *value)
         return true;
     case OPT_PORT:
         return set_port(cli, value);
+    case OPT_KEY:
+        cli->key = value;
+        return true;
     case OPT_CONFIRM:
         return set_confirm(cli, value);
     default:
@@ -209,11 +221,11 @@ static bool set_option(struct cli *cli, int option, const char *value)
     }
 }
 
-static bool takes_argument(const char *name)
+static uint32_t words_max(const char *name)
 {
     const struct command *command = name ? find(name) : NULL;
 
-    return command && command->takes_argument;
+    return command ? command->words_max : 0;
 }
 
 /* 0: go on; otherwise the exit status + 1. */
@@ -241,8 +253,8 @@ static int parse(struct cli *cli, int argc, char **argv, bool *wants_help)
     }
     if (optind < argc && (!cli->command || strcmp(cli->command, argv[optind]) == 0))
         cli->command = argv[optind++];
-    if (optind < argc && takes_argument(cli->command))
-        cli->argument = argv[optind++];
+    while (optind < argc && cli->argument_count < words_max(cli->command))
+        cli->arguments[cli->argument_count++] = argv[optind++];
     if (optind < argc) {
         fprintf(stderr, "stoa: '%s' is one word too many; `stoa --help` shows how\n", argv[optind]);
         return EXIT_USAGE + 1;

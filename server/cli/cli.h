@@ -5,25 +5,28 @@
 
 #include "base/diag.h"
 
+enum { CLI_WORDS = 3 };
 /* sysexits.h's EX_CONFIG for a configuration that cannot be used. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_CONFIG = 78 };
 
 struct cli {
     const char *program; /* argv[0] */
     const char *command;
-    const char *config;   /* -c FILE */
-    const char *data;     /* --data DIR, or NULL */
-    const char *node;     /* --node NAME, or NULL */
-    const char *listen;   /* --listen ADDRESS or --port N, or NULL */
-    const char *argument; /* the word after the command, where it takes one; or NULL */
-    int64_t confirm_s;    /* --confirm; 0: none */
-    bool is_json;         /* --json */
-    bool is_quiet;        /* --quiet */
-    bool is_reference;    /* check --reference: the table of all keys */
-    bool is_routes;       /* check --routes: who may ask for which path */
-    bool is_effective;    /* check --effective, -T: defaults filled in, secrets masked */
-    bool is_development;  /* --development: mailbox and error details, whatever the configuration
-                             says */
+    const char *config;               /* -c FILE */
+    const char *data;                 /* --data DIR, or NULL */
+    const char *node;                 /* --node NAME, or NULL */
+    const char *listen;               /* --listen ADDRESS or --port N, or NULL */
+    const char *arguments[CLI_WORDS]; /* the words after the command, where it takes some */
+    uint32_t argument_count;
+    const char *key;     /* plugin sign --key FILE, or NULL */
+    int64_t confirm_s;   /* --confirm; 0: none */
+    bool is_json;        /* --json */
+    bool is_quiet;       /* --quiet */
+    bool is_reference;   /* check --reference: the table of all keys */
+    bool is_routes;      /* check --routes: who may ask for which path */
+    bool is_effective;   /* check --effective, -T: defaults filled in, secrets masked */
+    bool is_development; /* --development: mailbox and error details, whatever the configuration
+                            says */
 };
 
 struct command {
@@ -31,7 +34,7 @@ struct command {
     const char *help;     /* one line */
     const char *examples; /* one a line */
     int (*run)(const struct cli *cli);
-    bool takes_argument;
+    uint32_t words_max; /* that may follow the command's name; at most CLI_WORDS */
 };
 extern const struct command commands[];
 extern const uint32_t command_count;
@@ -50,6 +53,7 @@ int command_confirm(const struct cli *cli);
 int command_rollback(const struct cli *cli);
 int command_history(const struct cli *cli);
 int command_audit(const struct cli *cli);
+int command_plugin(const struct cli *cli);
 
 /* Prints the diag on stderr; returns EXIT_CONFIG. */
 int cli_config_error(const struct diag *diag);

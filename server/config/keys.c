@@ -68,6 +68,12 @@ const struct config_key config_keys[] = {
     {"plugins.*", "on_fail", CONFIG_LATER,
      .help = "Serve without a plugin that cannot be started; the start is refused"},
 
+    {"", "trust", CONFIG_GROUP, .help = "Whose plugins are loaded"},
+    {"trust", "keys", CONFIG_LIST, .otherwise = "",
+     .help = "Public keys, as `stoa plugin keygen` prints them: \"acme:64 hex digits\""},
+    {"trust", "require", CONFIG_BOOL, .otherwise = "false",
+     .help = "Refuse plugins that no such key has signed, but for those beside the binary"},
+
     {"", "nodes", CONFIG_MAP,
      .help = "What runs where; default: one node that runs everything on "
              "127.0.0.1:8080"},

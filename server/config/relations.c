@@ -1,6 +1,8 @@
 /* config/relations.c: what no single key can tell. SPDX-License-Identifier: Apache-2.0 */
 #include "config/check.h"
 
+#include "base/hex.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stoa/money.h>
@@ -245,6 +247,32 @@ static void check_proxies(struct check *check, const struct stoa_json *filled)
     }
 }
 
+/* "acme:" and 32 bytes in hex. */
+static bool is_key(stoa_str text)
+{
+    stoa_str rest = text, name = stoa_str_cut(&rest, ':');
+
+    for (uint64_t i = 0; i < name.len; i++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789-", name.ptr[i]))
+            return false;
+    return name.len > 0 && name.len < 32 && rest.len == 64 && hex_is(rest);
+}
+
+static void check_trust(struct check *check, const struct stoa_json *filled)
+{
+    const struct stoa_json *keys = stoa_json_get(filled, "trust.keys");
+    uint32_t index = 0;
+
+    for (const struct stoa_json *e = stoa_json_first(keys); e; e = stoa_json_next(e), index++) {
+        char path[PATH_LEN];
+        snprintf(path, sizeof(path), "trust.keys.%u", index);
+        if (!is_key(stoa_json_str(e, "")))
+            check_problem(check, path,
+                          "trust.keys[%u] is no key; write it as `stoa plugin keygen` printed it",
+                          index + 1);
+    }
+}
+
 void check_relations(struct check *check, const struct stoa_json *filled)
 {
     const struct stoa_json *nodes = stoa_json_get(filled, "nodes");
@@ -252,6 +280,7 @@ void check_relations(struct check *check, const struct stoa_json *filled)
     check_shop(check, filled);
     check_plugins(check, filled);
     check_proxies(check, filled);
+    check_trust(check, filled);
     for (const struct stoa_json *e = stoa_json_first(nodes); e; e = stoa_json_next(e))
         check_node(check, e, filled);
 }

@@ -21,15 +21,17 @@ struct file_bytes {
     size_t len;
 };
 
-static stoa_err read_fd(int fd, const char *path, struct diag *diag, struct file_bytes *ret)
+static stoa_err read_fd(int fd, struct plugin_bits *bits, struct diag *diag, struct file_bytes *ret)
 {
     struct stat st;
     size_t got = 0;
 
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > PLUGIN_FILE_MAX) {
-        diag_set(diag, path, 0, 0, "it is no regular file of at most 64 MiB");
+        diag_set(diag, bits->path, 0, 0, "it is no regular file of at most 64 MiB");
         return STOA_E_PLUGIN;
     }
+    bits->owner = st.st_uid;
+    bits->mode = st.st_mode;
     ret->len = (size_t)st.st_size;
     ret->ptr = malloc(ret->len + 1);
     while (got < ret->len) {
@@ -40,22 +42,22 @@ static stoa_err read_fd(int fd, const char *path, struct diag *diag, struct file
     }
     if (got == ret->len)
         return STOA_OK;
-    diag_set(diag, path, 0, 0, "it changed while it was read");
+    diag_set(diag, bits->path, 0, 0, "it changed while it was read");
     diag_hint(diag, "try again; install plugins with mv, not cp, over the old file");
     return STOA_E_PLUGIN;
 }
 
-static stoa_err read_file(const char *path, struct diag *diag, struct file_bytes *ret)
+static stoa_err read_file(struct plugin_bits *bits, struct diag *diag, struct file_bytes *ret)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(bits->path, O_RDONLY | O_CLOEXEC);
     stoa_err err;
 
     if (fd < 0) {
-        diag_set(diag, path, 0, 0, "cannot be opened: %s", strerror(errno));
+        diag_set(diag, bits->path, 0, 0, "cannot be opened: %s", strerror(errno));
         diag_hint(diag, "is the plugin installed? The folder is plugin_path in config.lua");
         return STOA_E_PLUGIN;
     }
-    err = read_fd(fd, path, diag, ret);
+    err = read_fd(fd, bits, diag, ret);
     close(fd);
     return err;
 }
@@ -131,7 +133,7 @@ stoa_err plugin_bits_open(const char *path, const char *expected_name, struct di
 
     *ret = (struct plugin_bits){.fd = -1};
     snprintf(ret->path, sizeof ret->path, "%s", path);
-    err = read_file(path, diag, &bytes);
+    err = read_file(ret, diag, &bytes);
     if (err == STOA_OK)
         err = judge(ret, &bytes, expected_name, diag);
     free(bytes.ptr);

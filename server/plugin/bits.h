@@ -6,13 +6,19 @@
 
 #include "base/diag.h"
 #include <limits.h>
+#include <sys/types.h>
 
 struct plugin_bits {
     char path[PATH_MAX];                           /* where it was read; for messages */
     char name[32], version[20], capabilities[256]; /* the manifest's */
     char sha256[65];
     bool is_pure; /* may be unmapped; see preflight.h */
-    int fd;       /* sealed memfd, close-on-exec; -1: given away */
+    uid_t owner;  /* of the file that was read, as is its mode */
+    mode_t mode;
+    bool is_shipped;     /* came with the binary; trust.h */
+    char signer[32];     /* the key whose signature is good; "": none */
+    char signature[256]; /* what is beside the file; "": nothing */
+    int fd;              /* sealed memfd, close-on-exec; -1: given away */
 };
 
 /* Reads and checks path (preflight.h). expected_name: the name that config.lua has for it; NULL:

@@ -11,8 +11,10 @@ struct generation {
     char version[20];
     char capabilities[256];
     char sha256[65];
-    uint64_t number; /* never used twice in this process */
-    bool is_pure;    /* may be unmapped; see preflight.h */
+    char signer[32];     /* see bits.h */
+    char signature[256]; /* what was beside its file */
+    uint64_t number;     /* never used twice in this process */
+    bool is_pure;        /* may be unmapped; see preflight.h */
     int fd; /* of the sealed copy; open as long as it is mapped (dlopen knows it by this path) */
     void *dl;
     struct stoa_plugin_v1 desc; /* the plugin's, zero-extended to what this host knows */

@@ -308,6 +308,18 @@ static stoa_err find_tables(struct check *c)
     return STOA_OK;
 }
 
+stoa_err preflight_manifest(const char *file, stoa_str bytes, struct diag *diag,
+                            struct stoa_manifest_note *ret)
+{
+    struct elf_view elf;
+    const char *reason = "";
+    struct check c = {.elf = &elf, .file = file, .diag = diag};
+
+    if (!elf_view_open(bytes, &elf, &reason))
+        return refuse(&c, "copy or build it again", reason, "");
+    return check_manifest(&c, ret);
+}
+
 stoa_err preflight_check(const char *file, stoa_str bytes, struct diag *diag, struct preflight *ret)
 {
     struct elf_view elf;

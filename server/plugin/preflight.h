@@ -15,6 +15,9 @@ struct preflight {
  * bytes are safe. */
 STOA_NODISCARD stoa_err preflight_check(const char *file, stoa_str bytes, struct diag *diag,
                                         struct preflight *ret);
+/* Only the manifest, of a file that may fail the rest. */
+STOA_NODISCARD stoa_err preflight_manifest(const char *file, stoa_str bytes, struct diag *diag,
+                                           struct stoa_manifest_note *ret);
 /* A host with sanitizers or coverage lets their data, constructors and libraries pass. */
 bool preflight_is_relaxed(void);
 

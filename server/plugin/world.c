@@ -3,6 +3,7 @@
 #include "plugin/world.h"
 
 #include "loop/loop.h"
+#include "plugin/trust.h"
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -24,6 +25,21 @@ static void find_file(const struct world_options *o, const char *name, char ret[
         snprintf(ret, PATH_MAX, "%s/%s.so", o->plugin_path, name);
 }
 
+static stoa_err open_generation(const char *path, const char *name, const struct config *config,
+                                struct diag *diag, struct generation **ret)
+{
+    struct plugin_bits bits;
+    stoa_err err = plugin_bits_open(path, name, diag, &bits);
+
+    if (err != STOA_OK)
+        return err;
+    err = trust_check(stoa_json_get(config_json(config), "trust"), &bits, diag);
+    if (err == STOA_OK)
+        err = generation_map(&bits, config, diag, ret);
+    plugin_bits_close(&bits);
+    return err;
+}
+
 static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa_str name,
                             struct diag *diag)
 {
@@ -36,7 +52,7 @@ static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa
     memcpy(own_name, name.ptr, name.len);
     own_name[name.len] = '\0';
     find_file(o, own_name, path);
-    STOA_TRY(generation_open(path, o->config, own_name, diag, &w->generations[w->plugins]));
+    STOA_TRY(open_generation(path, own_name, o->config, diag, &w->generations[w->plugins]));
     w->plugins++;
     return STOA_OK;
 }

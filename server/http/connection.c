@@ -329,7 +329,7 @@ void http_accept_start(struct http_loop *loop)
     loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     for (uint32_t i = 0; i < http->listener_count; i++) {
         struct http_accept *a = &loop->accepts[i];
-        int *fd = &http->listeners[i].fds[loop->index];
+        int *fd = &http->listeners[i].sockets.fds[loop->index];
 
         a->loop = loop;
         a->sock = h2o_evloop_socket_create(loop_h2o(loop->loop), *fd, H2O_SOCKET_FLAG_DONT_READ);
@@ -347,7 +347,8 @@ void http_accept_stop(struct http_loop *loop)
 
         if (!a->sock)
             continue;
-        while (accept_one(loop, h2o_socket_get_fd(a->sock)))
+        while (!atomic_load(&loop->http->keeps_sockets) &&
+               accept_one(loop, h2o_socket_get_fd(a->sock)))
             continue;
         h2o_socket_close(a->sock);
         a->sock = NULL;

@@ -109,18 +109,47 @@ static void configure_h2o(struct http *http)
         http_refuse_setup;
 }
 
+static struct http_sockets *find_sockets(const struct http_options *options, const char *address)
+{
+    for (uint32_t i = 0; i < options->sockets_count; i++)
+        if (strcmp(options->sockets[i].address, address) == 0 &&
+            options->sockets[i].count == options->loops && options->sockets[i].fds[0] >= 0)
+            return &options->sockets[i];
+    return NULL;
+}
+
+static stoa_err adopt(struct http *http, const struct http_options *options, const char *address,
+                      struct diag *diag)
+{
+    struct http_sockets *given = find_sockets(options, address);
+
+    if (!given) {
+        diag_set(diag, "", 0, 0, "listen: %s was not listened on when the shop was started",
+                 address);
+        diag_hint(diag, "restart to listen on other addresses");
+        return STOA_E_CONFIG;
+    }
+    http->listeners[http->listener_count++].sockets = *given;
+    for (uint32_t i = 0; i < given->count; i++)
+        given->fds[i] = -1;
+    return STOA_OK;
+}
+
 static stoa_err open_listeners(struct http *http, const struct http_options *options,
                                struct diag *diag)
 {
-    stoa_err err = STOA_OK;
-
     if (options->listen_count > HTTP_LISTEN_MAX) {
         diag_set(diag, "", 0, 0, "listen has more than %d addresses", HTTP_LISTEN_MAX);
         return STOA_E_CONFIG;
     }
-    for (uint32_t i = 0; err == STOA_OK && i < options->listen_count; i++)
-        err = http_listener_open(http, options->listen[i], diag);
-    return err;
+    for (uint32_t i = 0; i < options->listen_count; i++) {
+        if (options->sockets)
+            STOA_TRY(adopt(http, options, options->listen[i], diag));
+        else
+            STOA_TRY(http_sockets_open(options->listen[i], http->loop_count, NULL, diag,
+                                       &http->listeners[http->listener_count++].sockets));
+    }
+    return STOA_OK;
 }
 
 static stoa_err set_up(struct http *http, const struct http_options *options, struct diag *diag)
@@ -151,7 +180,7 @@ stoa_err http_create(const struct http_options *options, struct diag *diag, stru
     err = set_up(http, options, diag);
     if (err != STOA_OK) {
         for (uint32_t i = 0; i < http->listener_count; i++)
-            http_listener_close(http, &http->listeners[i]);
+            http_sockets_close(&http->listeners[i].sockets);
         free(http->loops);
         free(http);
         return err;
@@ -204,7 +233,12 @@ const char *http_address(const struct http *http, uint32_t index)
 {
     if (index >= http->listener_count)
         return NULL;
-    return http->listeners[index].address;
+    return http->listeners[index].sockets.bound;
+}
+
+void http_keep_sockets(struct http *http)
+{
+    atomic_store(&http->keeps_sockets, true);
 }
 
 uint32_t http_open_connections(const struct http *http)

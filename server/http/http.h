@@ -24,6 +24,27 @@ struct http_limits {
 };
 extern const struct http_limits http_limits_default;
 
+/* The sockets of one address, one a loop, opened before there is an http: by the supervisor, which
+ * keeps them when the process that serves ends. */
+enum { HTTP_ADDRESS_MAX = 128, HTTP_BOUND_MAX = 64, HTTP_SOCKETS_MAX = 64 };
+struct http_sockets {
+    char address[HTTP_ADDRESS_MAX]; /* as the configuration says */
+    char bound[HTTP_BOUND_MAX];     /* as http_address() says */
+    int fds[HTTP_SOCKETS_MAX];      /* count of them; -1 once adopted or closed */
+    uint32_t count;
+};
+/* Binds and listens. given: descriptors of listening sockets, by whoever started this process; the
+ * one that has this address is used for all loops and set to -1. May be NULL. STOA_E_CONFIG with
+ * *diag; nothing is left open then. */
+struct http_given {
+    int *fds;
+    uint32_t count;
+};
+STOA_NODISCARD stoa_err http_sockets_open(const char *address, uint32_t loops,
+                                          const struct http_given *given, struct diag *diag,
+                                          struct http_sockets *ret);
+void http_sockets_close(struct http_sockets *sockets); /* those that are not -1 */
+
 struct http_options {
     const char *const *listen; /* "127.0.0.1:8080", ":8080", "[::1]:8080" */
     uint32_t listen_count;
@@ -32,6 +53,10 @@ struct http_options {
     const char *const *trusted_proxies; /* CIDR */
     uint32_t trusted_proxy_count;
     const char *csp_form_action; /* added to form-action, or NULL */
+    /* NULL: http_create() opens its own. Otherwise one for each address, each with a socket for
+     * each loop; those that are used become -1. */
+    struct http_sockets *sockets;
+    uint32_t sockets_count;
 };
 /* Binds all listeners (SO_REUSEPORT, one socket per loop). A port in use: STOA_E_CONFIG with *diag
  * naming address, reason, and what to do. */
@@ -43,6 +68,9 @@ void http_attach(struct http *http);
  * called on a loop's thread once nothing is left, or at the deadline. */
 void http_drain(struct http *http, void (*idle)(void *data), void *data);
 bool http_is_draining(const struct http *http);
+/* Any thread, before http_drain(): another process accepts from the same sockets and goes on doing
+ * so; what waits there is left to it. */
+void http_keep_sockets(struct http *http);
 /* "127.0.0.1:8080" as bound (port 0 gets its number); NULL past the last. */
 const char *http_address(const struct http *http, uint32_t index);
 uint32_t http_open_connections(const struct http *http);

@@ -80,8 +80,7 @@ struct http_exchange {
 };
 
 struct http_listener {
-    char address[64]; /* as bound */
-    int *fds;         /* one a loop; -1 once handed over */
+    struct http_sockets sockets; /* -1 once handed over */
 };
 
 /* One loop's side of one listener. */
@@ -130,16 +129,12 @@ struct http {
     uint32_t loop_count;
     atomic_uint open;
     atomic_bool is_draining;
-    atomic_uint undrained; /* loops */
+    atomic_bool keeps_sockets; /* see http_keep_sockets() */
+    atomic_uint undrained;     /* loops */
     atomic_bool is_idle;
     void (*idle)(void *data);
     void *idle_data;
 };
-
-/* ---- listener.c ---- */
-STOA_NODISCARD stoa_err http_listener_open(struct http *http, const char *address,
-                                           struct diag *diag);
-void http_listener_close(struct http *http, struct http_listener *listener);
 
 /* ---- connection.c ---- */
 void http_accept_start(struct http_loop *loop);

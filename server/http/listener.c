@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ static stoa_err refuse(struct diag *diag, const char *address, uint16_t port)
 }
 
 /* How the listener is reached, with the number that port 0 was given. */
-static void format_address(struct http_listener *listener, const struct endpoint *endpoint)
+static void format_address(const struct endpoint *endpoint, char ret[HTTP_BOUND_MAX])
 {
     char text[HTTP_IP_TEXT];
     struct http_ip ip = http_ip_of(&endpoint->any);
@@ -134,11 +135,11 @@ static void format_address(struct http_listener *listener, const struct endpoint
 
     http_ip_format(&ip, text);
     if (endpoint->is_dual)
-        snprintf(listener->address, sizeof(listener->address), ":%u", port);
+        snprintf(ret, HTTP_BOUND_MAX, ":%u", port);
     else if (endpoint->any.sa_family == AF_INET)
-        snprintf(listener->address, sizeof(listener->address), "%s:%u", text, port);
+        snprintf(ret, HTTP_BOUND_MAX, "%s:%u", text, port);
     else
-        snprintf(listener->address, sizeof(listener->address), "[%s]:%u", text, port);
+        snprintf(ret, HTTP_BOUND_MAX, "[%s]:%u", text, port);
 }
 
 static int open_first(struct endpoint *endpoint)
@@ -157,34 +158,89 @@ static int open_first(struct endpoint *endpoint)
     return fd;
 }
 
-stoa_err http_listener_open(struct http *http, const char *address, struct diag *diag)
-{
-    struct http_listener *listener = &http->listeners[http->listener_count];
-    struct endpoint endpoint;
+/* ---- Sockets that were open before ---- */
 
-    if (!parse_endpoint(address, &endpoint)) {
+static bool is_same(const struct endpoint *wanted, const struct endpoint *has)
+{
+    if (wanted->any.sa_family != has->any.sa_family || port_of(wanted) != port_of(has))
+        return false;
+    if (wanted->any.sa_family == AF_INET)
+        return wanted->v4.sin_addr.s_addr == has->v4.sin_addr.s_addr;
+    return memcmp(&wanted->v6.sin6_addr, &has->v6.sin6_addr, sizeof wanted->v6.sin6_addr) == 0;
+}
+
+/* -1: none of them has this address. */
+static int find_given(const struct http_given *given, const struct endpoint *endpoint)
+{
+    for (uint32_t i = 0; given && i < given->count; i++) {
+        struct endpoint has = {.length = sizeof has.v6};
+        if (given->fds[i] >= 0 && getsockname(given->fds[i], &has.any, &has.length) == 0 &&
+            is_same(endpoint, &has)) {
+            int fd = given->fds[i];
+            given->fds[i] = -1;
+            return fd;
+        }
+    }
+    return -1;
+}
+
+/* One queue for all loops: whoever opened it has opened one socket. */
+static stoa_err share(int fd, uint32_t loops, struct http_sockets *ret)
+{
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    for (uint32_t i = 0; i < loops; i++) {
+        ret->fds[i] = i == 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        ret->count++;
+        if (ret->fds[i] < 0)
+            return STOA_E_CONFIG;
+    }
+    return STOA_OK;
+}
+
+/* ---- Opening ---- */
+
+static stoa_err open_all(struct endpoint *endpoint, uint32_t loops, struct http_sockets *ret)
+{
+    for (uint32_t i = 0; i < loops; i++) {
+        ret->fds[i] = i == 0 ? open_first(endpoint) : open_socket(endpoint, false);
+        ret->count++;
+        if (ret->fds[i] < 0)
+            return STOA_E_CONFIG;
+    }
+    return STOA_OK;
+}
+
+stoa_err http_sockets_open(const char *address, uint32_t loops, const struct http_given *given,
+                           struct diag *diag, struct http_sockets *ret)
+{
+    struct endpoint endpoint;
+    int fd;
+
+    stoa_assert(loops >= 1 && loops <= HTTP_SOCKETS_MAX);
+    *ret = (struct http_sockets){.count = 0};
+    if (snprintf(ret->address, sizeof ret->address, "%s", address) >= HTTP_ADDRESS_MAX ||
+        !parse_endpoint(address, &endpoint)) {
         diag_set(diag, "", 0, 0, "%s is no address to listen on", address);
         diag_hint(diag, "write 127.0.0.1:8080, [::1]:8080 or :8080");
         return STOA_E_CONFIG;
     }
-    listener->fds = malloc(sizeof(int) * http->loop_count);
-    stoa_assert(listener->fds);
-    memset(listener->fds, 0xff, sizeof(int) * http->loop_count);
-    http->listener_count++;
-    for (uint32_t i = 0; i < http->loop_count; i++) {
-        listener->fds[i] = i == 0 ? open_first(&endpoint) : open_socket(&endpoint, false);
-        if (listener->fds[i] < 0)
-            return refuse(diag, address, port_of(&endpoint));
+    fd = find_given(given, &endpoint);
+    if ((fd >= 0 ? share(fd, loops, ret) : open_all(&endpoint, loops, ret)) != STOA_OK) {
+        stoa_err err = refuse(diag, address, port_of(&endpoint));
+        http_sockets_close(ret);
+        return err;
     }
-    format_address(listener, &endpoint);
+    format_address(&endpoint, ret->bound);
     return STOA_OK;
 }
 
-void http_listener_close(struct http *http, struct http_listener *listener)
+void http_sockets_close(struct http_sockets *sockets)
 {
-    for (uint32_t i = 0; listener->fds && i < http->loop_count; i++)
-        if (listener->fds[i] >= 0)
-            close(listener->fds[i]);
-    free(listener->fds);
-    listener->fds = NULL;
+    for (uint32_t i = 0; i < sockets->count; i++) {
+        if (sockets->fds[i] >= 0)
+            close(sockets->fds[i]);
+        sockets->fds[i] = -1;
+    }
 }

@@ -41,7 +41,13 @@
     X(mails_sent_total, COUNTER, "Mails handed over")                                              \
     X(applies_total, COUNTER, "Worlds that were put in force after the first")                     \
     X(applies_failed_total, COUNTER, "Applies that changed nothing: a step failed")                \
+    X(plugin_trials_total, COUNTER,                                                                \
+      "Plugins loaded in a process of their own before they were in")                              \
     X(worlds_alive, GAUGE, "The world in force, and those whose requests are not over")            \
+    X(grants_denied_total, COUNTER, "Effects refused: the plugin was not granted them")            \
+    X(sandbox_deaths_total, COUNTER, "Sandboxes that ended before they were told to")              \
+    X(sandbox_replays_total, COUNTER, "Requests run again on a fresh sandbox")                     \
+    X(loop_stalls_total, COUNTER, "Times a plugin kept a loop busy for more than 100 ms")          \
     X(log_lines_lost_total, COUNTER, "Log lines dropped: the reader did not keep up")
 
 enum metric {

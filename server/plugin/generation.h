@@ -19,6 +19,12 @@ struct generation {
     void *dl;
     struct stoa_plugin_v1 desc; /* the plugin's, zero-extended to what this host knows */
     struct stoa_settings *settings;
+    /* Of one that runs in a sandbox; see sandbox.h. */
+    bool is_confined;
+    bool is_trusted;   /* shipped with the binary, or said so: has what its manifest asks for */
+    char granted[512]; /* words, see port/grants.h */
+    const struct sandbox_ops *placed;
+    struct sandbox *sandbox;
 };
 
 struct config;

@@ -89,7 +89,8 @@ struct stoa_req {
     uint64_t cache_epoch;    /* read before the handler; see cache_put */
     uint32_t statements;     /* SQL statements so far, its calls included */
     struct stoa_req *parent; /* the request that made this call, or NULL */
-    struct stoa_req *peer;   /* behind a wire: the same request on the host's side; NULL there */
+    struct stoa_req *peer; /* in a loopback: the same request on the host's side; NULL elsewhere */
+    const struct port_carrier *carrier; /* behind a wire: to the host; see port/message.h */
 
     struct request_reply reply;
 

@@ -4,6 +4,7 @@
 #include "call/tx.h"
 #include "plugin/port.h"
 #include "plugin/world.h"
+#include "port/message.h"
 #include <stoa/stoa.h>
 
 enum { CACHE_KEY_MAX = 200, CACHE_VALUE_MAX = 1 << 20, CACHE_TTL_MAX_MS = 86400000 };
@@ -193,5 +194,7 @@ void stoa_log(struct stoa_req *req, stoa_level level, const char *message,
 
 stoa_err stoa_fault(struct stoa_req *req, const char *place)
 {
+    if (req->carrier && req->carrier->has_faults)
+        return far_fault(req, place);
     return fault_point(place);
 }

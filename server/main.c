@@ -1,7 +1,9 @@
-/* main.c: one binary: the command line, and the short-lived child that evaluates config.lua.
+/* main.c: one binary: the command line, and the short-lived children that evaluate config.lua and
+ * try a plugin.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 #include "config/config.h"
+#include "plugin/trial.h"
 
 #include <sodium.h>
 
@@ -9,6 +11,8 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "__config") == 0)
         return config_child_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "__trial") == 0)
+        return trial_child_main(argc, argv);
     if (sodium_init() < 0)
         return cli_failed("libsodium", "it cannot start on this machine", "");
     return cli_main(argc, argv);

@@ -301,6 +301,22 @@ stoa_err config_load(const struct config_source *source, struct diag *diag, stru
     return STOA_OK;
 }
 
+stoa_err config_from_json(stoa_str json, struct config **ret)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct config *c = stoa_new(arena, struct config);
+
+    c->arena = arena;
+    c->file = c->read = "config.lua";
+    c->scan = scan_text(arena, (stoa_str){0});
+    if (stoa_json_parse(arena, stoa_str_copy(arena, json), NULL, &c->json) != STOA_OK) {
+        stoa_arena_destroy(arena);
+        return STOA_E_CONFIG;
+    }
+    *ret = c;
+    return STOA_OK;
+}
+
 void config_destroy(struct config *config)
 {
     if (!config)

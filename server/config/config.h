@@ -22,6 +22,9 @@ struct config_source {
 };
 STOA_NODISCARD stoa_err config_load(const struct config_source *source, struct diag *diag,
                                     struct config **ret);
+/* A configuration that no file has: json as it is, without defaults and checks. For the trial of a
+ * plugin, which has nothing but its own table. */
+STOA_NODISCARD stoa_err config_from_json(stoa_str json, struct config **ret);
 void config_destroy(struct config *config);
 /* The child's side: `stoa __config FILE` writes canonical JSON (or the diag) to stdout. */
 int config_child_main(int argc, char **argv);

@@ -131,6 +131,8 @@ const struct config_key config_keys[] = {
      .help = "Password jobs that may wait; past it 503"},
     {"limits", "event_backoff", CONFIG_DURATION, .otherwise = "1s", .min = 10, .max = HOUR,
      .help = "Pause after a failed delivery of an event; doubled each time, five tries"},
+    {"limits", "trial", CONFIG_DURATION, .otherwise = "10s", .min = 100, .max = HOUR,
+     .help = "What the trial load of a plugin that did not come with the binary may take"},
 
     {"", "rate", CONFIG_GROUP, .help = "How often one visitor may ask; past it 429"},
     {"rate", "requests", CONFIG_INT, .otherwise = "500", .max = 10000000,

@@ -3,7 +3,9 @@
 #include "plugin/world.h"
 
 #include "loop/loop.h"
+#include "plugin/trial.h"
 #include "plugin/trust.h"
+#include <fenv.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -34,6 +36,8 @@ static stoa_err open_generation(const char *path, const char *name, const struct
     if (err != STOA_OK)
         return err;
     err = trust_check(stoa_json_get(config_json(config), "trust"), &bits, diag);
+    if (err == STOA_OK)
+        err = trial_run(&bits, config, diag);
     if (err == STOA_OK)
         err = generation_map(&bits, config, diag, ret);
     plugin_bits_close(&bits);
@@ -112,8 +116,12 @@ static stoa_err create_instance(struct world *w, const struct world_options *o, 
     snprintf(in->cache_owner, sizeof in->cache_owner, "%s@%llu", g->name,
              (unsigned long long)w->number);
     STOA_TRY(choose_sql(w, in, diag));
-    if (g->desc.create)
+    if (g->desc.create) {
+        fenv_t before; /* the processor's rounding is the host's */
+        fegetenv(&before);
         err = g->desc.create(g->settings, in, &in->self);
+        fesetenv(&before);
+    }
     if (err != STOA_OK)
         diag_set(diag, g->name, 0, 0, "create() failed: %s", stoa_err_name(err));
     return err;

@@ -41,8 +41,12 @@ static bool took_too_much(const struct stoa_req *req)
 stoa_err invoke_handler(struct stoa_req *req, stoa_handler handler)
 {
     int64_t before = fiber_deadline();
+    const char *note;
     stoa_err err;
 
+    if (req->instance->generation->left_out)
+        return STOA_E_PLUGIN;
+    note = fiber_set_note(req->route_path);
     if (req->deadline_ms < before)
         fiber_set_deadline(req->deadline_ms);
     req->cache_epoch = cache_epoch(req->world->resources->cache);
@@ -57,6 +61,7 @@ stoa_err invoke_handler(struct stoa_req *req, stoa_handler handler)
         err = err == STOA_OK ? STOA_E_BUSY : err;
     }
     fiber_set_deadline(before);
+    fiber_set_note(note);
     return err;
 }
 
@@ -102,7 +107,7 @@ void invoke_route(struct stoa_req *req)
         err = ask_twin(req, invoke_handler(req, route->handler), &answered);
     if (!answered)
         settle(req, err);
-    if (err != STOA_OK && stoa_err_status(err) >= 500)
+    if (err != STOA_OK && stoa_err_status(err) >= 500 && !req->instance->generation->left_out)
         report(req, "a request failed", err);
     journal_finish(req);
 }

@@ -1,18 +1,22 @@
-/* fiber/crash.c: says "fiber stack overflow" when a guard page was hit, which would otherwise look
- * like any wild pointer. SPDX-License-Identifier: Apache-2.0 */
+/* fiber/crash.c: the last words of a process: "fiber stack overflow" when a guard page was hit,
+ * which would otherwise look like any wild pointer, and a report for whoever watches.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "fiber/fiber_internal.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/ucontext.h>
 #include <unistd.h>
 
 /* The handler cannot run on the stack that has just overflowed. */
 enum { SIGNAL_STACK = 64 * 1024 };
 
-static struct sigaction before_segv, before_bus;
+static const int always[] = {SIGSEGV, SIGBUS}, watched[] = {SIGABRT, SIGILL, SIGFPE};
+static struct sigaction before[NSIG];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static _Thread_local void *signal_stack;
+static void (*watch)(const struct fiber_crash *crash);
 
 static bool in_guard(const struct fiber *fiber, const char *at)
 {
@@ -34,24 +38,85 @@ static void say(uintptr_t address)
         return; /* nobody to tell */
 }
 
+#if defined(__x86_64__)
+static uintptr_t pc_of(const ucontext_t *c)
+{
+    return (uintptr_t)c->uc_mcontext.gregs[REG_RIP];
+}
+
+static uintptr_t sp_of(const ucontext_t *c)
+{
+    return (uintptr_t)c->uc_mcontext.gregs[REG_RSP];
+}
+#elif defined(__aarch64__)
+static uintptr_t pc_of(const ucontext_t *c)
+{
+    return c->uc_mcontext.pc;
+}
+
+static uintptr_t sp_of(const ucontext_t *c)
+{
+    return c->uc_mcontext.sp;
+}
+#else
+static uintptr_t pc_of(const ucontext_t *c)
+{
+    return 0;
+}
+
+static uintptr_t sp_of(const ucontext_t *c)
+{
+    return 0;
+}
+#endif
+
+static void tell(int number, const struct fiber *self, const ucontext_t *context)
+{
+    struct fiber_crash crash = {.signal = number, .pc = pc_of(context)};
+    uintptr_t from = sp_of(context) & ~(sizeof(uintptr_t) - 1);
+
+    if (self) {
+        uintptr_t bottom = (uintptr_t)self->stack, top = bottom + FIBER_STACK_USED;
+        from = from < bottom || from > top ? bottom : from; /* it overflowed */
+        crash.stack = (const uintptr_t *)from;
+        crash.stack_end = (const uintptr_t *)top;
+        crash.note = self->note;
+    }
+    watch(&crash);
+}
+
 /* Returning runs the instruction again, now with the handling from before: a core with the place
- * of the fault on top, or the sanitizer's report. */
+ * of the fault on top, or the sanitizer's report. abort() sends its signal again by itself. */
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     struct fiber *self = fiber_self();
 
-    if (self && in_guard(self, info->si_addr))
+    if (number != SIGABRT && self && in_guard(self, info->si_addr))
         say((uintptr_t)info->si_addr);
-    sigaction(number, number == SIGBUS ? &before_bus : &before_segv, NULL);
+    if (watch)
+        tell(number, self, context);
+    sigaction(number, &before[number], NULL);
 }
 
-static void install(void)
+static void handle(int number)
 {
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
     sigemptyset(&action.sa_mask);
-    sigaction(SIGSEGV, &action, &before_segv);
-    sigaction(SIGBUS, &action, &before_bus);
+    sigaction(number, &action, &before[number]);
+}
+
+static void install(void)
+{
+    for (uint32_t i = 0; i < sizeof always / sizeof *always; i++)
+        handle(always[i]);
+    for (uint32_t i = 0; watch && i < sizeof watched / sizeof *watched; i++)
+        handle(watched[i]);
+}
+
+void fiber_crash_watch(void (*report)(const struct fiber_crash *crash))
+{
+    watch = report;
 }
 
 void fiber_crash_init_thread(void)

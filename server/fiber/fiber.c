@@ -186,6 +186,7 @@ static void prepare(struct fiber *fiber)
     fiber->task.run = on_task;
     fiber->timer.fire = on_timer;
     fiber->deadline = INT64_MAX;
+    fiber->note = NULL;
     fiber->until = INT64_MAX;
     fiber->cancelled = false;
     if (!fiber->cold)
@@ -243,6 +244,16 @@ int64_t fiber_set_deadline(int64_t at_ms)
 int64_t fiber_deadline(void)
 {
     return self_or_die()->deadline;
+}
+
+const char *fiber_set_note(const char *note)
+{
+    struct fiber *self = fiber_self();
+    const char *before = self ? self->note : NULL;
+
+    if (self)
+        self->note = note;
+    return before;
 }
 
 void fiber_cancel(struct fiber *fiber)

@@ -28,6 +28,9 @@ uint32_t fiber_live(void); /* on this loop */
  */
 int64_t fiber_set_deadline(int64_t at_ms);
 int64_t fiber_deadline(void);
+/* A word for a crash report: what this fiber is about (a route). Outlives the fiber or is replaced.
+ * Returns the one before; NULL and nothing happens on no fiber. */
+const char *fiber_set_note(const char *note);
 /* The client has gone: the current wait and all later ones return STOA_E_CANCELLED. Loop's thread.
  */
 void fiber_cancel(struct fiber *fiber);
@@ -69,6 +72,17 @@ void fiber_unlock(struct fiber_queue *queue);
  * SIGSEGV and SIGBUS that write "fiber stack overflow at …" to stderr when a guard was hit. What
  * was installed before, or the default action, follows. */
 void fiber_crash_init_thread(void);
+/* What is known when a thread is about to end the process: SIGSEGV, SIGBUS, SIGABRT, SIGILL,
+ * SIGFPE. */
+struct fiber_crash {
+    int signal;
+    uintptr_t pc;
+    const uintptr_t *stack, *stack_end; /* of the fiber, innermost first; both NULL on none */
+    const char *note;                   /* see fiber_set_note(); may be NULL */
+};
+/* report() is called in the signal handler, before what would happen anyway. Once a process, before
+ * fiber_crash_init_thread(). */
+void fiber_crash_watch(void (*report)(const struct fiber_crash *crash));
 /* Both at the thread's end. The first keeps everything when fibers are still live. */
 void fiber_finish_thread(void);
 void fiber_crash_finish_thread(void);

@@ -34,7 +34,8 @@ struct fiber {
     struct loop_task task;
     struct loop_timer timer; /* stays armed from wait to wait: see on_timer() in fiber.c */
     int64_t deadline;
-    int64_t until; /* of the wait; INT64_MAX: none */
+    const char *note; /* for a crash report */
+    int64_t until;    /* of the wait; INT64_MAX: none */
     uint32_t masked;
     uint32_t no_wait;
     enum fiber_state state;

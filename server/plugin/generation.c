@@ -4,6 +4,7 @@
 #include "plugin/generation.h"
 
 #include "plugin/settings.h"
+#include "plugin/text_map.h"
 #include <dlfcn.h>
 #include <fenv.h>
 #include <stdatomic.h>
@@ -59,8 +60,10 @@ static stoa_err map(struct generation *g, const char *path, struct diag *diag)
 
     own_path(g, own);
     g->dl = open_with_own_fenv(own);
-    if (g->dl)
+    if (g->dl) {
+        text_map_add(g->dl, g->name, g->number);
         return read_descriptor(g, path, diag);
+    }
     diag_set(diag, path, 0, 0, "it cannot be loaded: %s", dlerror());
     diag_hint(diag,
               "build it with this host's SDK; it may use a function that this host does not have");
@@ -145,10 +148,12 @@ void generation_close(struct generation *generation)
     if (!generation)
         return;
     settings_destroy(generation->settings);
-    if (!generation->dl || unmap(generation))
+    if (!generation->dl || unmap(generation)) {
+        text_map_remove(generation->number);
         close_copy(generation);
-    else
+    } else {
         atomic_fetch_add(&kept, 1);
+    }
     atomic_fetch_sub(&alive, 1);
     free(generation);
 }

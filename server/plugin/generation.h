@@ -19,6 +19,7 @@ struct generation {
     void *dl;
     struct stoa_plugin_v1 desc; /* the plugin's, zero-extended to what this host knows */
     struct stoa_settings *settings;
+    const char *_Atomic left_out; /* why it does not serve in this world; NULL: it does */
     /* Of one that runs in a sandbox; see sandbox.h. */
     bool is_confined;
     bool is_trusted;   /* shipped with the binary, or said so: has what its manifest asks for */

@@ -8,7 +8,7 @@ from common import Finding, Tree, blank, line_of
 ORDER = [
     {"base"}, {"loop"}, {"fiber"}, {"config", "resource", "theme"}, {"plugin"}, {"route"},
     {"call"}, {"port"}, {"gate"}, {"http"}, {"apply"},
-    {"supervise", "cli"}, {"main"},
+    {"supervise"}, {"cli"}, {"main"},
 ]
 RANK = {folder: rank for rank, row in enumerate(ORDER) for folder in row}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">]+)[>"]', re.M)

@@ -1,0 +1,43 @@
+/* supervise/handover.h: what a supervisor hands to a worker, and to the supervisor of a newer
+ * binary: numbers of inherited descriptors, and what is to be started. As JSON in the environment:
+ * STOA_WORKER and STOA_SUPERVISOR. A reader ignores members that it does not know and fills in what
+ * is missing, so that versions may differ. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISE_HANDOVER_H
+#define SUPERVISE_HANDOVER_H
+
+#include "http/http.h"
+#include <stoa/json.h>
+
+enum { HANDOVER_LISTEN_MAX = 16, HANDOVER_LEFT_OUT_MAX = 64 };
+
+struct left_out {
+    char plugin[32];
+    char why[160];
+};
+
+struct handover {
+    int lock;          /* the data folder's, held by all that inherit it; -1: none */
+    int channel;       /* worker: to its supervisor; -1: none */
+    int supervisor;    /* worker: its process */
+    uint64_t revision; /* worker: the one to start with; 0: what the file says */
+    bool is_successor; /* worker: another one is still at work; see "sole" in channel.h */
+    char problem[600]; /* why the revision and not the file; empty: that is not so */
+    uint32_t listen_count;
+    struct http_sockets listen[HANDOVER_LISTEN_MAX];
+    uint32_t left_out_count; /* plugins that the worker does not run */
+    struct left_out left_out[HANDOVER_LEFT_OUT_MAX];
+};
+
+void handover_init(struct handover *handover);
+void handover_put(const struct handover *handover, struct stoa_json *object,
+                  struct stoa_arena *arena);
+void handover_get(const struct stoa_json *json, struct handover *ret);
+/* Adds it, or replaces why. */
+void handover_leave_out(struct handover *handover, const char *plugin, const char *why);
+/* [{"plugin", "why"}] */
+struct stoa_json *handover_left_out_json(const struct handover *handover, struct stoa_arena *arena);
+/* Calls each for every descriptor that is inherited, but for the channel. */
+void handover_each_fd(const struct handover *handover, void (*each)(void *data, int fd),
+                      void *data);
+
+#endif

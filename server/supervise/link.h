@@ -1,0 +1,20 @@
+/* supervise/link.h: the worker's end: what it was handed, what it tells its supervisor, and its
+ * last words. SPDX-License-Identifier: Apache-2.0 */
+#ifndef SUPERVISE_LINK_H
+#define SUPERVISE_LINK_H
+
+#include "supervise/handover.h"
+
+/* Reads STOA_WORKER, takes it away, and ends with its supervisor from then on. False: this process
+ * was not started by one. */
+bool link_open(struct handover *ret);
+/* Whether link_open() found a supervisor. */
+bool link_is_open(void);
+/* One message (see channel.h); nothing without a supervisor. Any thread. */
+void link_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Waits for the next message; see channel_receive(). One thread. */
+int link_receive(char *ret, int *passed);
+/* From now on a fault tells the supervisor whose code it was. */
+void link_watch_crashes(void);
+
+#endif

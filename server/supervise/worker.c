@@ -1,0 +1,215 @@
+/* supervise/worker.c: starting a worker, listening to it, seeing it end. SPDX-License-Identifier:
+ * Apache-2.0 */
+#include "supervise/internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+struct worker *worker_find(struct supervisor *s, enum worker_state state)
+{
+    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+        if (s->workers[i].state == state)
+            return &s->workers[i];
+    return NULL;
+}
+
+/* ---- Starting ---- */
+
+/* What is said to this process only. */
+static bool is_own(const char *variable)
+{
+    static const char *const own[] = {
+        "STOA_WORKER=", "STOA_SUPERVISOR=", "NOTIFY_SOCKET=", "WATCHDOG_"};
+
+    for (uint32_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strncmp(variable, own[i], strlen(own[i])) == 0)
+            return true;
+    return false;
+}
+
+static char **environment(struct stoa_arena *arena, const struct handover *handover)
+{
+    struct stoa_json *json = stoa_json_object(arena);
+    struct stoa_buf text;
+    uint32_t n = 0, count = 0;
+    char **ret;
+
+    while (environ[n])
+        n++;
+    ret = stoa_new_array(arena, char *, n + 2);
+    for (uint32_t i = 0; i < n; i++)
+        if (!is_own(environ[i]))
+            ret[count++] = environ[i];
+    handover_put(handover, json, arena);
+    stoa_buf_init(&text, arena, 4096);
+    stoa_buf_put(&text, STOA_STR("STOA_WORKER="));
+    stoa_json_format(json, &text);
+    ret[count] = (char *)stoa_cstr(arena, stoa_buf_str(&text));
+    return ret;
+}
+
+/* A descriptor that is put onto itself is inherited, whatever its flag says. */
+static void inherit(void *data, int fd)
+{
+    posix_spawn_file_actions_adddup2(data, fd, fd);
+}
+
+static int spawn(struct supervisor *s, const struct handover *handover, const char *program,
+                 pid_t *ret)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    int failed;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&actions);
+    handover_each_fd(handover, inherit, &actions);
+    inherit(&actions, handover->channel);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    failed = posix_spawn(ret, program, &actions, &attributes, (char *const *)s->o.worker_arguments,
+                         environment(arena, handover));
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+    stoa_arena_destroy(arena);
+    return failed;
+}
+
+bool worker_start(struct supervisor *s, bool is_upgrade)
+{
+    struct worker *w = worker_find(s, WORKER_NONE);
+    struct handover handover = s->o.base;
+    int ends[2];
+
+    errno = EAGAIN;
+    if (!w || !channel_create(ends))
+        return false;
+    handover.channel = ends[1];
+    handover.supervisor = (int)getpid();
+    handover.revision = s->boot;
+    handover.is_successor = worker_find(s, WORKER_SERVING) || worker_find(s, WORKER_DRAINING);
+    if (is_upgrade) { /* as an apply: what the file says now, and everybody gets a chance */
+        handover.revision = 0;
+        handover.left_out_count = 0;
+        handover.problem[0] = '\0';
+    }
+    *w = (struct worker){.channel = ends[0], .is_upgrade = is_upgrade};
+    errno = spawn(s, &handover, is_upgrade ? s->o.program : "/proc/self/exe", &w->pid);
+    close(ends[1]);
+    if (errno != 0) {
+        close(ends[0]);
+        return false;
+    }
+    w->state = WORKER_STARTING;
+    w->until_ms = clock_monotonic_ms() + SUPERVISE_START_MS;
+    return true;
+}
+
+/* ---- Talking ---- */
+
+void worker_say(struct worker *w, const char *word)
+{
+    if (w && w->channel >= 0)
+        channel_send(w->channel, stoa_str_of(word), -1);
+}
+
+void worker_drain(struct supervisor *s, struct worker *w, const char *word)
+{
+    if (w->state == WORKER_STARTING) { /* nobody waits for it */
+        worker_kill(w);
+        return;
+    }
+    worker_say(w, word);
+    if (w->state == WORKER_SERVING)
+        w->until_ms = clock_monotonic_ms() + s->o.drain_ms + SUPERVISE_MARGIN_MS;
+    w->state = WORKER_DRAINING;
+}
+
+void worker_kill(struct worker *w)
+{
+    w->until_ms = 0;
+    kill(w->pid, SIGKILL);
+}
+
+static void copy(char *ret, size_t size, stoa_str text)
+{
+    snprintf(ret, size, "%.*s", (int)text.len, text.ptr);
+}
+
+static void hear_revision(struct supervisor *s, stoa_str rest)
+{
+    int64_t revision = 0, boot = 0;
+
+    if (stoa_str_int(stoa_str_cut(&rest, ' '), 0, INT64_MAX, &revision) == STOA_OK &&
+        stoa_str_int(rest, 0, INT64_MAX, &boot) == STOA_OK)
+        supervisor_revision(s, (uint64_t)revision, (uint64_t)boot);
+}
+
+static void hear(struct supervisor *s, struct worker *w, stoa_str message)
+{
+    stoa_str rest = message, word = stoa_str_cut(&rest, ' ');
+
+    if (stoa_str_is(word, "ready") && w->state == WORKER_STARTING) {
+        copy(w->version, sizeof w->version, rest);
+        supervisor_worker_ready(s, w);
+    } else if (stoa_str_is(word, "revision")) {
+        hear_revision(s, rest);
+    } else if (stoa_str_is(word, "failed")) {
+        copy(w->failure, sizeof w->failure, rest);
+    } else if (stoa_str_is(word, "crash")) {
+        w->has_crashed = crash_parse(message, &w->crash) || w->has_crashed;
+    } else if (stoa_str_is(word, "applied") && s->is_reloading) {
+        s->is_reloading = false;
+        notify_ready("serving");
+    } else if (stoa_str_is(word, "alive") && s->watchdog_ms) {
+        notify("WATCHDOG=1");
+    }
+}
+
+void worker_read(struct supervisor *s, struct worker *w)
+{
+    static char message[CHANNEL_MESSAGE_MAX];
+    int passed, len;
+
+    while (w->channel >= 0 && (len = channel_receive(w->channel, message, false, &passed)) >= 0) {
+        if (passed >= 0)
+            close(passed); /* it has nothing to pass */
+        if (len == 0) {
+            close(w->channel);
+            w->channel = -1;
+        } else {
+            hear(s, w, (stoa_str){message, (uint64_t)len});
+        }
+    }
+}
+
+/* ---- Ending ---- */
+
+void worker_reap(struct supervisor *s)
+{
+    for (uint32_t i = 0; i < WORKERS_MAX; i++) {
+        struct worker *w = &s->workers[i], ended;
+        int status;
+
+        if (w->state == WORKER_NONE || waitpid(w->pid, &status, WNOHANG) != w->pid)
+            continue;
+        worker_read(s, w); /* its last words */
+        ended = *w;
+        if (w->channel >= 0)
+            close(w->channel);
+        *w = (struct worker){.state = WORKER_NONE, .channel = -1};
+        supervisor_worker_ended(s, &ended, status);
+    }
+}

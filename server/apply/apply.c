@@ -1,43 +1,18 @@
 /* apply/apply.c: the thread, its queue, and the worlds that are alive.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "apply/apply.h"
+#include "apply/internal.h"
 
 #include "apply/build.h"
-#include "apply/history.h"
 #include "apply/plan.h"
-#include "apply/swap.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include <pthread.h>
+#include "plugin/preflight.h"
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOOK_FIRST_MS = 2, LOOK_LAST_MS = 50, STEPS_MAX = 8 };
-
-struct alive {
-    struct world *world;
-    struct config *config; /* the world's; ends with it. NULL: the process's own */
-    int64_t since_ms;      /* out of force, or in force */
-};
-
-struct apply {
-    struct apply_options options;
-    struct swap_loops loops;
-    struct history history;
-    pthread_mutex_t lock; /* of what follows, but for what only the thread changes */
-    pthread_cond_t wake;
-    bool is_open, is_closed;
-    struct apply_job *head, **tail;
-    uint32_t waiting;
-    struct alive alive[APPLY_WORLDS_MAX]; /* [0] is in force; changed by the thread only */
-    uint32_t alive_count;
-    uint64_t applied, failed, revision;
-    int64_t confirm_until_ms; /* monotonic; 0: nothing waits for a confirmation */
-    uint64_t confirm_back;    /* the revision to go back to */
-    char last_error[512];
-};
+enum { LOOK_FIRST_MS = 2, LOOK_LAST_MS = 50 };
 
 /* What one job has done so far. */
 struct run {
@@ -53,11 +28,6 @@ struct run {
     const struct stoa_json *revision; /* of a rollback */
     uint64_t number;                  /* the revision that this becomes */
 };
-
-static struct world *in_force(const struct apply *a)
-{
-    return a->alive[0].world;
-}
 
 /* ---- Steps ---- */
 
@@ -128,7 +98,7 @@ static stoa_err check_databases(struct run *r)
 static stoa_err check(struct run *r)
 {
     STOA_TRY(step(r, "check"));
-    STOA_TRY(build_check_fixed(in_force(r->apply)->config, r->config, &r->diag));
+    STOA_TRY(build_check_fixed(apply_in_force(r->apply)->config, r->config, &r->diag));
     return check_databases(r);
 }
 
@@ -156,6 +126,23 @@ static void forget(struct apply *a, uint32_t index)
     metric_set(METRIC_worlds_alive, a->alive_count);
 }
 
+/* A world that drains for longer than limits.retire loses what holds it. */
+static void cut_overdue(struct apply *a)
+{
+    int64_t limit = config_int(apply_in_force(a)->config, "limits.retire");
+
+    for (uint32_t i = 1; i < a->alive_count; i++) {
+        uint32_t cut;
+        if (clock_monotonic_ms() - a->alive[i].since_ms < limit)
+            continue;
+        cut = swap_cut_holds(&a->loops, a->alive[i].world);
+        if (cut > 0)
+            log_warn("apply", "a replaced world was not let go in time",
+                     stoa_f("world", stoa_i((int64_t)a->alive[i].world->number)),
+                     stoa_f("cut", stoa_i(cut)));
+    }
+}
+
 /* Number of worlds still draining. */
 static uint32_t retire(struct apply *a)
 {
@@ -170,7 +157,35 @@ static uint32_t retire(struct apply *a)
     for (uint32_t i = a->alive_count - 1; i >= 1; i--)
         if (unused[i - 1])
             forget(a, i);
+    cut_overdue(a);
     return a->alive_count - 1;
+}
+
+/* Generations that stay for the life of the process: with sanitizers all do, for their reports. */
+static uint64_t kept_generations(void)
+{
+    return preflight_is_relaxed() ? 0 : generation_count().kept;
+}
+
+static bool is_full(const struct apply *a)
+{
+    const struct world *w = apply_in_force(a);
+    uint64_t most = (uint64_t)config_int(w->config, "limits.generations");
+
+    return a->alive_count == APPLY_WORLDS_MAX ||
+           generation_count().alive + kept_generations() + w->plugins > most;
+}
+
+static stoa_err refuse_generations(struct run *r)
+{
+    struct generation_counts count = generation_count();
+
+    diag_set(&r->diag, "limits.generations", 0, 0,
+             "%llu generations of plugins are loaded, and %llu that cannot be unloaded",
+             (unsigned long long)count.alive, (unsigned long long)kept_generations());
+    diag_hint(&r->diag, "`stoa plugin why NAME` shows what holds them; a restart lets go of those "
+                        "that cannot be unloaded");
+    return STOA_E_BUSY;
 }
 
 static stoa_err make_room(struct run *r)
@@ -178,13 +193,16 @@ static stoa_err make_room(struct run *r)
     struct apply *a = r->apply;
     int64_t until = clock_monotonic_ms() + APPLY_ROOM_MS;
 
-    while (a->alive_count == APPLY_WORLDS_MAX && clock_monotonic_ms() < until) {
+    while (is_full(a) && a->alive_count > 1 && clock_monotonic_ms() < until) {
         const struct timespec pause = {0, LOOK_LAST_MS * 1000000L};
-        if (retire(a) == APPLY_WORLDS_MAX - 1)
+        uint32_t before = a->alive_count;
+        if (retire(a) + 1 == before)
             nanosleep(&pause, NULL);
     }
-    if (a->alive_count < APPLY_WORLDS_MAX)
+    if (!is_full(a))
         return STOA_OK;
+    if (a->alive_count < APPLY_WORLDS_MAX)
+        return refuse_generations(r);
     diag_set(&r->diag, "worlds", 0, 0, "%d replaced worlds still have open requests",
              APPLY_WORLDS_MAX - 1);
     diag_hint(&r->diag, "`stoa status` shows them; try again when they have ended");
@@ -230,7 +248,7 @@ static void await_confirmation(struct apply *a, uint32_t seconds, uint64_t back)
 
 static void publish(struct run *r)
 {
-    struct world *old = in_force(r->apply);
+    struct world *old = apply_in_force(r->apply);
     uint64_t back = r->apply->revision;
 
     STOA_IGNORE(step(r, "publish")); /* too late to fail */
@@ -276,7 +294,7 @@ static stoa_err confirm(struct run *r)
     }
     await_confirmation(r->apply, 0, 0);
     stoa_json_set_int(r->answer, "revision", (int64_t)r->apply->revision);
-    stoa_json_set_int(r->answer, "world", (int64_t)in_force(r->apply)->number);
+    stoa_json_set_int(r->answer, "world", (int64_t)apply_in_force(r->apply)->number);
     log_info("apply", "confirmed", stoa_f("revision", stoa_i((int64_t)r->apply->revision)),
              stoa_f("who", stoa_z(r->job->who)));
     return STOA_OK;
@@ -288,7 +306,7 @@ static stoa_err plan(struct run *r)
     STOA_TRY(check(r));
     STOA_TRY(build(r));
     STOA_TRY(step(r, "compare"));
-    plan_compare(in_force(r->apply), r->world, r->answer, r->arena);
+    plan_compare(apply_in_force(r->apply), r->world, r->answer, r->arena);
     step_end(r);
     return STOA_OK;
 }
@@ -298,6 +316,15 @@ static stoa_err list(struct run *r)
     stoa_json_set_int(r->answer, "in_force", (int64_t)r->apply->revision);
     stoa_json_set(r->answer, "revisions", history_list(&r->apply->history, r->arena));
     return STOA_OK;
+}
+
+static stoa_err why(struct run *r)
+{
+    if (apply_why(r->apply, r->job->plugin, r->answer, r->arena))
+        return STOA_OK;
+    diag_set(&r->diag, r->job->plugin, 0, 0, "no world has a plugin of this name");
+    diag_hint(&r->diag, "`stoa status` lists them");
+    return STOA_E_NOT_FOUND;
 }
 
 /* ---- One job ---- */
@@ -342,6 +369,8 @@ static stoa_err perform(struct run *r)
         return list(r);
     case APPLY_CONFIRM:
         return confirm(r);
+    case APPLY_WHY:
+        return why(r);
     default:
         return change(r);
     }
@@ -520,12 +549,25 @@ void apply_close(struct apply *apply)
     set(apply, &apply->is_closed);
 }
 
+/* One that waits reads the file when its turn comes: two would do the same. */
+static bool has_waiting_twin(const struct apply *apply, const struct apply_job *job)
+{
+    if (!job->may_merge)
+        return false;
+    for (const struct apply_job *j = apply->head; j; j = j->next)
+        if (j->may_merge && j->kind == job->kind)
+            return true;
+    return false;
+}
+
 void apply_submit(struct apply *apply, struct apply_job *job)
 {
     const char *refusal = NULL;
 
     pthread_mutex_lock(&apply->lock);
-    if (apply->is_closed) {
+    if (has_waiting_twin(apply, job)) {
+        refusal = "{\"ok\":true,\"merged\":true}";
+    } else if (apply->is_closed) {
         refusal = "{\"ok\":false,\"step\":\"queue\",\"text\":\"the shop is about to end\"}";
     } else if (apply->waiting == APPLY_QUEUE_MAX) {
         refusal = "{\"ok\":false,\"step\":\"queue\",\"text\":\"too many applies are waiting\"}";
@@ -539,76 +581,4 @@ void apply_submit(struct apply *apply, struct apply_job *job)
     pthread_mutex_unlock(&apply->lock);
     if (refusal)
         job->done(job, stoa_str_of(refusal));
-}
-
-/* ---- Status ---- */
-
-/* Read while the loops count on: a glimpse. */
-static int64_t pins_of(const struct world *w)
-{
-    uint64_t pins = 0;
-
-    for (uint32_t i = 0; i < w->loops; i++)
-        pins += __atomic_load_n(&w->pins[i].count, __ATOMIC_RELAXED);
-    return (int64_t)pins;
-}
-
-static void put_worlds(const struct apply *a, struct stoa_json *list, struct stoa_arena *arena)
-{
-    for (uint32_t i = 0; i < a->alive_count; i++) {
-        struct stoa_json *one = stoa_json_push(list, stoa_json_object(arena));
-        stoa_json_set_int(one, "world", (int64_t)a->alive[i].world->number);
-        stoa_json_set_str(one, "state", i ? STOA_STR("draining") : STOA_STR("in force"));
-        stoa_json_set_int(one, "pins", pins_of(a->alive[i].world));
-        stoa_json_set_int(one, "age_ms", clock_monotonic_ms() - a->alive[i].since_ms);
-    }
-}
-
-static void put_plugins(const struct world *w, struct stoa_json *list, struct stoa_arena *arena)
-{
-    for (uint32_t p = 0; p < w->plugins; p++) {
-        const struct generation *g = w->generations[p];
-        struct stoa_json *one = stoa_json_push(list, stoa_json_object(arena));
-        stoa_json_set_str(one, "name", stoa_str_copy(arena, stoa_str_of(g->name)));
-        stoa_json_set_str(one, "version", stoa_str_copy(arena, stoa_str_of(g->version)));
-        stoa_json_set_str(one, "sha256", stoa_str_copy(arena, stoa_str_of(g->sha256)));
-        stoa_json_set_int(one, "generation", (int64_t)g->number);
-    }
-}
-
-static void put_generations(struct stoa_json *object, struct stoa_arena *arena)
-{
-    struct generation_counts count = generation_count();
-    struct stoa_json *one = stoa_json_set(object, "generations", stoa_json_object(arena));
-
-    stoa_json_set_int(one, "alive", (int64_t)count.alive);
-    stoa_json_set_int(one, "kept", (int64_t)count.kept);
-}
-
-void apply_status(struct apply *apply, struct stoa_json *object, struct stoa_arena *arena)
-{
-    struct stoa_json *worlds = stoa_json_array(arena), *plugins = stoa_json_array(arena);
-    struct stoa_json *applies = stoa_json_object(arena);
-    const struct world *w;
-
-    pthread_mutex_lock(&apply->lock);
-    w = in_force(apply);
-    stoa_json_set_str(object, "config_hash",
-                      stoa_str_copy(arena, stoa_str_of(config_hash(w->config))));
-    stoa_json_set_int(object, "world", (int64_t)w->number);
-    stoa_json_set_int(object, "revision", (int64_t)apply->revision);
-    put_worlds(apply, worlds, arena);
-    put_plugins(w, plugins, arena);
-    stoa_json_set_int(applies, "done", (int64_t)apply->applied);
-    stoa_json_set_int(applies, "failed", (int64_t)apply->failed);
-    stoa_json_set_int(applies, "waiting", apply->waiting);
-    if (apply->confirm_until_ms)
-        stoa_json_set_int(applies, "confirm_within_ms",
-                          apply->confirm_until_ms - clock_monotonic_ms());
-    stoa_json_set_str(applies, "last_error", stoa_str_copy(arena, stoa_str_of(apply->last_error)));
-    pthread_mutex_unlock(&apply->lock);
-    stoa_json_set(object, "worlds", worlds);
-    stoa_json_set(object, "plugins", plugins);
-    put_generations(object, arena);
-    stoa_json_set(object, "applies", applies);
 }

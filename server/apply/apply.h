@@ -29,12 +29,21 @@ void apply_open(struct apply *apply);
 /* The process is about to end: what has not begun is refused. Any thread. */
 void apply_close(struct apply *apply);
 
-enum apply_kind { APPLY_PLAN, APPLY_APPLY, APPLY_CONFIRM, APPLY_ROLLBACK, APPLY_HISTORY };
+enum apply_kind {
+    APPLY_PLAN,
+    APPLY_APPLY,
+    APPLY_CONFIRM,
+    APPLY_ROLLBACK,
+    APPLY_HISTORY,
+    APPLY_WHY, /* what keeps a plugin's generations alive */
+};
 struct apply_job {
     enum apply_kind kind;
     uint64_t revision;  /* APPLY_ROLLBACK: to which; 0: the one before the newest */
     uint32_t confirm_s; /* APPLY_APPLY: goes back by itself unless confirmed until then; 0: stays */
     char who[32];       /* "uid 1000", "signal" */
+    char plugin[32];    /* APPLY_WHY: whose */
+    bool may_merge;     /* with one that has not begun: that one reads the file as it is then */
     /* Once, on the apply thread or the caller's: a JSON document. Frees job. */
     void (*done)(struct apply_job *job, stoa_str answer);
     struct apply_job *next;

@@ -6,6 +6,7 @@
 #include "call/invoke.h"
 #include "call/jobs.h"
 #include "fiber/fiber.h"
+#include "plugin/request.h"
 #include <pthread.h>
 #include <stdio.h>
 
@@ -214,4 +215,74 @@ void swap_find_unused(const struct swap_loops *loops, struct world *const *world
     if (any(unused, count))
         visit(loops, stop_over, NULL); /* ends in a later turn than the look: that one has passed */
     pthread_mutex_destroy(&look.lock);
+}
+
+/* ---- Who holds it? ---- */
+
+struct holds {
+    const struct world *world;
+    struct stoa_json *list; /* NULL: they are cut */
+    struct stoa_arena *arena;
+    uint32_t count;
+    pthread_mutex_t lock; /* of list, arena, count */
+};
+
+static void set_copy(struct stoa_json *object, const char *key, const char *text,
+                     struct stoa_arena *arena)
+{
+    stoa_json_set_str(object, key, stoa_str_copy(arena, stoa_str_of(text)));
+}
+
+static void list_hold(struct holds *holds, const struct world_hold *hold, uint32_t loop)
+{
+    struct stoa_json *one = stoa_json_push(holds->list, stoa_json_object(holds->arena));
+
+    stoa_json_set_int(one, "world", (int64_t)hold->world->number);
+    set_copy(one, "kind", hold->kind, holds->arena);
+    if (hold->name)
+        set_copy(one, "name", hold->name, holds->arena);
+    if (hold->req) {
+        set_copy(one, "id", hold->req->id, holds->arena);
+        set_copy(one, "route", hold->req->route_path, holds->arena);
+        set_copy(one, "plugin", hold->req->plugin_name, holds->arena);
+    }
+    stoa_json_set_int(one, "loop", loop);
+    stoa_json_set_int(one, "age_ms", (clock_monotonic_us() - hold->since_us) / 1000);
+}
+
+static void holds_here(struct stop *stop)
+{
+    struct holds *holds = stop->visit->data;
+
+    pthread_mutex_lock(&holds->lock);
+    for (struct world_hold *h = world_holds(), *next; h; h = next) {
+        next = h->next;
+        if (h->world != holds->world || holds->count >= SWAP_HOLDS_MAX)
+            continue;
+        if (holds->list)
+            list_hold(holds, h, stop->loop);
+        if (holds->list || (h->cut && h->cut(h)))
+            holds->count++;
+    }
+    pthread_mutex_unlock(&holds->lock);
+    stop_over(stop);
+}
+
+void swap_list_holds(const struct swap_loops *loops, const struct world *world,
+                     struct stoa_json *list, struct stoa_arena *arena)
+{
+    struct holds holds = {
+        .world = world, .list = list, .arena = arena, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+    visit(loops, holds_here, &holds);
+    pthread_mutex_destroy(&holds.lock);
+}
+
+uint32_t swap_cut_holds(const struct swap_loops *loops, const struct world *world)
+{
+    struct holds holds = {.world = world, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+    visit(loops, holds_here, &holds);
+    pthread_mutex_destroy(&holds.lock);
+    return holds.count;
 }

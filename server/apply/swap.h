@@ -29,4 +29,12 @@ void swap_publish(const struct swap_loops *loops, struct world *world, struct wo
 void swap_find_unused(const struct swap_loops *loops, struct world *const *worlds, uint32_t count,
                       bool *unused);
 
+/* What holds a pin on one of worlds: a JSON list of {world, kind, id, route, plugin, name, loop,
+ * age_ms}; at most SWAP_HOLDS_MAX of them. */
+enum { SWAP_HOLDS_MAX = 1000 };
+void swap_list_holds(const struct swap_loops *loops, const struct world *world,
+                     struct stoa_json *list, struct stoa_arena *arena);
+/* Cuts what holds a pin on world and can be cut; their number. */
+uint32_t swap_cut_holds(const struct swap_loops *loops, const struct world *world);
+
 #endif

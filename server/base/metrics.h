@@ -41,6 +41,8 @@
     X(mails_sent_total, COUNTER, "Mails handed over")                                              \
     X(applies_total, COUNTER, "Worlds that were put in force after the first")                     \
     X(applies_failed_total, COUNTER, "Applies that changed nothing: a step failed")                \
+    X(requests_cut_total, COUNTER,                                                                 \
+      "Requests of a replaced world that were not over in limits.retire")                          \
     X(plugin_trials_total, COUNTER,                                                                \
       "Plugins loaded in a process of their own before they were in")                              \
     X(worlds_alive, GAUGE, "The world in force, and those whose requests are not over")            \

@@ -366,12 +366,16 @@ static uint32_t relay_step(struct relay *r)
 {
     struct stoa_arena *arena = stoa_arena_create();
     struct world *world = world_pin();
+    struct world_hold hold = {
+        .world = world, .kind = "event", .name = "relay", .since_us = clock_monotonic_us()};
     uint32_t done = 0;
 
+    world_hold_begin(&hold);
     if (world && events_lease_held(r->sql)) {
         done = fan_out(r, arena, world) + deliver_due(r, arena, world);
         housekeeping(r, arena);
     }
+    world_hold_end(&hold);
     if (world)
         world_unpin(world);
     stoa_arena_destroy(arena);

@@ -38,6 +38,16 @@ static void run_once(struct world *world, const struct job *job)
     invoke_request_destroy(req);
 }
 
+static void run_held(struct world *world, const struct job *job)
+{
+    struct world_hold hold = {
+        .world = world, .kind = "job", .name = job->name, .since_us = clock_monotonic_us()};
+
+    world_hold_begin(&hold);
+    run_once(world, job);
+    world_hold_end(&hold);
+}
+
 static const struct job *find_job(const struct world *world, const char *name)
 {
     for (uint32_t i = 0; i < world->wiring->job_count; i++)
@@ -55,7 +65,7 @@ static uint32_t step(const char *name)
 
     if (job &&
         events_lease_held(world_instance(world, loop_index(loop_current()), job->plugin)->sql))
-        run_once(world, job);
+        run_held(world, job);
     world_unpin(world);
     return every;
 }
@@ -119,15 +129,20 @@ static void expire_run(void *arg)
 static void audit_once(void)
 {
     struct world *world = world_pin();
+    struct world_hold hold = {
+        .world = world, .kind = "job", .name = "audit", .since_us = clock_monotonic_us()};
     struct stoa_arena *arena = stoa_arena_create();
-    struct stoa_json *report = audit_world(world, arena);
-    const struct stoa_json *findings = stoa_json_get(report, "findings");
+    const struct stoa_json *report, *findings;
 
+    world_hold_begin(&hold);
+    report = audit_world(world, arena);
+    findings = stoa_json_get(report, "findings");
     metric_add(METRIC_audit_runs_total, 1);
     metric_set(METRIC_audit_findings, stoa_json_count(findings));
     for (const struct stoa_json *f = stoa_json_first(findings); f; f = stoa_json_next(f))
         log_error("audit", "an invariant does not hold", stoa_f("finding", stoa_j(f)));
     stoa_arena_destroy(arena);
+    world_hold_end(&hold);
     world_unpin(world);
 }
 

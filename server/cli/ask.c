@@ -151,6 +151,32 @@ static void show_history(const struct stoa_json *answer, struct stoa_arena *aren
     }
 }
 
+static void show_why(const struct stoa_json *answer, struct stoa_arena *arena)
+{
+    const struct stoa_json *generations = stoa_json_get(answer, "generations");
+    const struct stoa_json *holds = stoa_json_get(answer, "holds");
+
+    for (const struct stoa_json *g = stoa_json_first(generations); g; g = stoa_json_next(g)) {
+        printf("generation %lld", (long long)stoa_json_int(g, "generation", 0));
+        show_text(", version ", g, "version");
+        printf(", world %lld", (long long)stoa_json_int(g, "world", 0));
+        show_text(": ", g, "state");
+        printf(", %lld pins\n", (long long)stoa_json_int(g, "pins", 0));
+    }
+    for (const struct stoa_json *h = stoa_json_first(holds); h; h = stoa_json_next(h)) {
+        printf("  world %lld held for %.1f s by", (long long)stoa_json_int(h, "world", 0),
+               (double)stoa_json_int(h, "age_ms", 0) / 1000);
+        show_text(" ", h, "kind");
+        show_text(" ", h, "name");
+        show_text("", h, "id");
+        show_text(" ", h, "route");
+        putchar('\n');
+    }
+    if (stoa_json_int(answer, "kept", 0) > 0)
+        printf("%lld generations of the process cannot be unloaded\n",
+               (long long)stoa_json_int(answer, "kept", 0));
+}
+
 /* ---- Commands ---- */
 
 int command_status(const struct cli *cli)
@@ -194,4 +220,12 @@ int command_rollback(const struct cli *cli)
 int command_history(const struct cli *cli)
 {
     return ask(cli, "history", show_history);
+}
+
+int plugin_why(const struct cli *cli)
+{
+    char question[48];
+
+    snprintf(question, sizeof question, "why %.32s", cli->arguments[1]);
+    return ask(cli, question, show_why);
 }

@@ -54,6 +54,7 @@ int command_rollback(const struct cli *cli);
 int command_history(const struct cli *cli);
 int command_audit(const struct cli *cli);
 int command_plugin(const struct cli *cli);
+int plugin_why(const struct cli *cli); /* plugin why NAME */
 
 /* Prints the diag on stderr; returns EXIT_CONFIG. */
 int cli_config_error(const struct diag *diag);

@@ -90,7 +90,7 @@ static void answer_now(struct control *c, int fd, stoa_str question)
     else
         stoa_buf_put(&out,
                      STOA_STR("{\"error\":\"there is no such question; status, metrics, plan, "
-                              "apply, rollback, history\"}"));
+                              "apply, confirm, rollback, history, why\"}"));
     say(fd, stoa_buf_str(&out));
     stoa_arena_destroy(arena);
     close(fd);
@@ -118,11 +118,9 @@ static bool read_job(stoa_str question, struct apply_job *job)
     static const struct {
         const char *word;
         enum apply_kind kind;
-    } words[] = {{"plan", APPLY_PLAN},
-                 {"apply", APPLY_APPLY},
-                 {"confirm", APPLY_CONFIRM},
-                 {"rollback", APPLY_ROLLBACK},
-                 {"history", APPLY_HISTORY}};
+    } words[] = {{"plan", APPLY_PLAN},       {"apply", APPLY_APPLY},
+                 {"confirm", APPLY_CONFIRM}, {"rollback", APPLY_ROLLBACK},
+                 {"history", APPLY_HISTORY}, {"why", APPLY_WHY}};
     stoa_str rest = question, word = stoa_str_cut(&rest, ' ');
     int64_t number = 0;
 
@@ -130,6 +128,10 @@ static bool read_job(stoa_str question, struct apply_job *job)
         if (!stoa_str_is(word, words[i].word))
             continue;
         job->kind = words[i].kind;
+        if (job->kind == APPLY_WHY) {
+            snprintf(job->plugin, sizeof job->plugin, "%.*s", (int)rest.len, rest.ptr);
+            return rest.len > 0;
+        }
         if (rest.len > 0 && stoa_str_int(rest, 1, 999999, &number) != STOA_OK)
             return false;
         job->revision = (uint64_t)number;

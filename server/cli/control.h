@@ -1,6 +1,7 @@
 /* cli/control.h: the control socket in the data folder: what the running shop says about itself,
  * and what it is told to do. One line in ("status", "metrics", "plan", "apply", "apply 60"
- * (seconds to confirm), "confirm", "rollback 3", "history"), one document out.
+ * (seconds to confirm), "confirm", "rollback 3", "history",
+ * "why order"), one document out.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLI_CONTROL_H
 #define CLI_CONTROL_H

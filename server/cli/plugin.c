@@ -194,6 +194,7 @@ static const struct {
     {"info", "info FILE.so", info},
     {"sign", "sign FILE.so --key NAME.key", sign},
     {"keygen", "keygen NAME", keygen},
+    {"why", "why NAME", plugin_why},
 };
 
 int command_plugin(const struct cli *cli)

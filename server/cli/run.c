@@ -98,7 +98,8 @@ static void apply_file(struct serve *s)
 {
     struct apply_job *job = calloc(1, sizeof *job);
 
-    *job = (struct apply_job){.kind = APPLY_APPLY, .who = "signal", .done = applied};
+    *job = (struct apply_job){
+        .kind = APPLY_APPLY, .who = "signal", .may_merge = true, .done = applied};
     apply_submit(s->apply, job);
 }
 

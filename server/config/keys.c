@@ -131,6 +131,11 @@ const struct config_key config_keys[] = {
      .help = "Password jobs that may wait; past it 503"},
     {"limits", "event_backoff", CONFIG_DURATION, .otherwise = "1s", .min = 10, .max = HOUR,
      .help = "Pause after a failed delivery of an event; doubled each time, five tries"},
+    {"limits", "generations", CONFIG_INT, .otherwise = "256", .min = 8, .max = 10000,
+     .help = "Loaded copies of plugins, replaced ones that are still used included; past it an "
+             "apply is refused"},
+    {"limits", "retire", CONFIG_DURATION, .otherwise = "60s", .min = 100, .max = 24 * HOUR,
+     .help = "A request that is not over so long after its world was replaced is cut off"},
     {"limits", "trial", CONFIG_DURATION, .otherwise = "10s", .min = 100, .max = HOUR,
      .help = "What the trial load of a plugin that did not come with the binary may take"},
 

@@ -59,6 +59,7 @@ static void exchange_end(struct http_exchange *x)
     struct http_loop *loop = x->loop;
     struct world *world = x->is_let_go ? NULL : x->req.world;
 
+    world_hold_end(&x->hold);
     stop_counting(x);
     if (x->is_answered)
         log_exchange(x);
@@ -180,7 +181,7 @@ static void let_go_early(struct http_exchange *x)
 {
     if (fault_point("http.unpin_early") == STOA_OK)
         return;
-    x->is_let_go = true;
+    x->is_let_go = true; /* and is in the list of holds all the same */
     world_unpin(x->req.world);
 }
 
@@ -214,6 +215,28 @@ void http_bridge_give_up(struct http_exchange *x)
               stoa_f("path", stoa_s(x->req.path)));
     fiber_cancel(x->fiber);
     give_up(x, STOA_E_TIMEOUT, "the handler did not end in time");
+}
+
+/* The world is to end: what is worked on gets 503, what is being sent is cut. The first may still
+ * be on its fiber for a moment; it then has nobody to answer. */
+static bool cut_exchange(struct world_hold *hold)
+{
+    struct http_exchange *x =
+        (struct http_exchange *)((char *)hold - offsetof(struct http_exchange, hold));
+
+    if (!x->h2o || x->task.queued)
+        return false;
+    metric_add(METRIC_requests_cut_total, 1);
+    log_warn("http", "a request of a replaced world was cut", stoa_f("request", stoa_z(x->req.id)),
+             stoa_f("route", stoa_z(x->req.route_path)),
+             stoa_f("world", stoa_i((int64_t)hold->world->number)));
+    if (x->fiber) {
+        fiber_cancel(x->fiber);
+        give_up(x, STOA_E_BUSY, "this version of the shop has been replaced; please try again");
+    } else {
+        http_connection_cut(x->connection);
+    }
+    return true;
 }
 
 static void start_handler(struct http_exchange *x)
@@ -389,6 +412,12 @@ static struct http_exchange *exchange_create(struct http_connection *c, h2o_req_
         x->next->link = &x->next;
     c->loop->exchanges = x;
     c->exchange = x;
+    x->hold = (struct world_hold){.world = world,
+                                  .kind = "request",
+                                  .req = req,
+                                  .since_us = req->started_us,
+                                  .cut = cut_exchange};
+    world_hold_begin(&x->hold);
     return x;
 }
 

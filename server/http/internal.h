@@ -10,6 +10,7 @@
 #include "http/headers.h"
 #include "http/http.h"
 #include "plugin/request.h"
+#include "plugin/world.h"
 #include <h2o.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -72,8 +73,9 @@ struct http_exchange {
     struct loop_task task; /* when it must wait for the next turn */
     struct http_address *address;
     struct http_exchange *next, **link;
-    bool is_counted; /* as being worked on */
-    bool is_watched; /* for the client's leaving */
+    struct world_hold hold; /* of its pin */
+    bool is_counted;        /* as being worked on */
+    bool is_watched;        /* for the client's leaving */
     bool is_answered;
     bool is_let_go; /* no pin any more; see let_go_early() */
     int64_t answered_us;

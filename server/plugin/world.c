@@ -246,6 +246,29 @@ void world_unpin(struct world *world)
     (*count)--;
 }
 
+static __thread struct world_hold *holds;
+
+void world_hold_begin(struct world_hold *hold)
+{
+    hold->link = &holds;
+    hold->next = holds;
+    if (hold->next)
+        hold->next->link = &hold->next;
+    holds = hold;
+}
+
+void world_hold_end(struct world_hold *hold)
+{
+    *hold->link = hold->next;
+    if (hold->next)
+        hold->next->link = hold->link;
+}
+
+struct world_hold *world_holds(void)
+{
+    return holds;
+}
+
 struct stoa_arena *stoa_instance_arena(struct stoa_instance *in)
 {
     return in->arena;

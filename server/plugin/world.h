@@ -72,4 +72,22 @@ void world_publish(struct world *world);
 struct world *world_pin(void);
 void world_unpin(struct world *world); /* on the same loop */
 
+/* What holds a pin, for `stoa plugin why` and the end of a drain. In the memory of whoever pinned,
+ * from after world_pin() until before world_unpin(). Loop's thread only. */
+struct world_hold {
+    struct world *world;
+    const char *kind;     /* "request", "job", "event"; static */
+    struct stoa_req *req; /* id, route, plugin, age; NULL: name says it */
+    const char *name;     /* without a req: what it is; may be NULL */
+    int64_t since_us;     /* monotonic */
+    /* Ends it as far as anything can; it may be gone afterwards. NULL: it ends by itself, at its
+     * own deadline. Returns false when there was nothing (more) to do. */
+    bool (*cut)(struct world_hold *hold);
+    struct world_hold *next, **link;
+};
+void world_hold_begin(struct world_hold *hold);
+void world_hold_end(struct world_hold *hold);
+/* The newest of this loop; follow next. */
+struct world_hold *world_holds(void);
+
 #endif

@@ -62,6 +62,13 @@ static stoa_err show_later(struct stoa_req *req, void *self)
     return reply(req, first);
 }
 
+/* Longer than any world is to be waited for. */
+static stoa_err show_long(struct stoa_req *req, void *self)
+{
+    STOA_TRY(stoa_sleep(req, 50000));
+    return reply(req, STOA_STR(VERSION));
+}
+
 static stoa_err show_greeting(struct stoa_req *req, void *self)
 {
     const struct swap *swap = self;
@@ -87,6 +94,8 @@ STOA_PLUGIN(.settings = STOA_SETTINGS({"greeting", STOA_SET_STRING, .otherwise =
                  .permit = STOA_ANYONE},
                 {STOA_GET, .path = "/swap/large", .handler = show_large, .permit = STOA_ANYONE},
                 {STOA_GET, .path = "/swap/later/{n}", .handler = show_later, .permit = STOA_ANYONE},
+                {STOA_GET, .path = "/swap/long/{n}", .handler = show_long, .permit = STOA_ANYONE,
+                 .timeout_ms = 60000},
                 {STOA_GET, .path = "/swap/now/{n}", .handler = show, .permit = STOA_ANYONE}),
 #ifdef EXTRA
             .jobs = STOA_JOBS({"tick", tick, .every_ms = 100}),

@@ -33,6 +33,10 @@ void world_unpin(struct world *world)
     __atomic_fetch_sub(&world->pins[0].count, 1, __ATOMIC_RELAXED);
 }
 
+void world_hold_begin(struct world_hold *hold) {}
+
+void world_hold_end(struct world_hold *hold) {}
+
 void request_finish(struct stoa_req *req)
 {
     (void)req;

@@ -1,0 +1,45 @@
+/* apply/internal.h: what the files of this folder share. SPDX-License-Identifier: Apache-2.0 */
+#ifndef APPLY_INTERNAL_H
+#define APPLY_INTERNAL_H
+
+#include "apply/apply.h"
+#include "apply/history.h"
+#include "apply/swap.h"
+#include <pthread.h>
+
+struct alive {
+    struct world *world;
+    struct config *config; /* the world's; ends with it. NULL: the process's own */
+    int64_t since_ms;      /* out of force, or in force */
+};
+
+struct apply {
+    struct apply_options options;
+    struct swap_loops loops;
+    struct history history;
+    pthread_mutex_t lock; /* of what follows, but for what only the thread changes */
+    pthread_cond_t wake;
+    bool is_open, is_closed;
+    struct apply_job *head, **tail;
+    uint32_t waiting;
+    struct alive alive[APPLY_WORLDS_MAX]; /* [0] is in force; changed by the thread only */
+    uint32_t alive_count;
+    uint64_t applied, failed, revision;
+    int64_t confirm_until_ms; /* monotonic; 0: nothing waits for a confirmation */
+    uint64_t confirm_back;    /* the revision to go back to */
+    char last_error[512];
+};
+
+static inline struct world *apply_in_force(const struct apply *a)
+{
+    return a->alive[0].world;
+}
+
+/* ---- status.c: on the apply thread ---- */
+
+/* What keeps each generation of the plugin alive, into answer: "generations", "holds". False: the
+ * plugin is in no world. */
+bool apply_why(struct apply *apply, const char *plugin, struct stoa_json *answer,
+               struct stoa_arena *arena);
+
+#endif

@@ -1,0 +1,110 @@
+"""Worlds that are not in force any more: who holds them, and how long they may.
+SPDX-License-Identifier: Apache-2.0"""
+import json
+import time
+
+import pytest
+from support.client import Client
+from support.swaps import KERNEL, Plugins, Reader, ask, check_large, wait_quiet
+
+
+@pytest.fixture
+def plugins(tmp_path):
+    return Plugins(tmp_path / "plugins")
+
+
+@pytest.fixture
+def make_swappable(make_shop, plugins):
+    def make(**options):
+        options.setdefault("more", f'plugin_path = "{plugins.folder}",')
+        return make_shop(plugins="swap = {}", **options)
+
+    return make
+
+
+def wait_in_flight(shop, count: int) -> None:
+    until = time.monotonic() + 10
+    while ask(shop, "status")["in_flight"] < count:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def replace(shop, plugins, version: int) -> dict:
+    plugins.swap(version)
+    answer = ask(shop, "apply")
+    assert answer["ok"], answer
+    return answer
+
+
+def test_why_names_what_holds_an_old_generation(make_swappable, plugins):
+    shop = make_swappable().start()
+    assert json.loads(shop.cli("plugin", "why", "swap", "--json").stdout)["holds"] == []
+    waiting = Reader(shop.port)
+    waiting.send("/swap/long/1")
+    wait_in_flight(shop, 1)
+    replace(shop, plugins, 2)
+    answer = json.loads(shop.cli("plugin", "why", "swap", "--json").stdout)
+    assert [(g["version"], g["state"]) for g in answer["generations"]] == \
+        [("2.0.0", "in force"), ("1.0.0", "draining")]
+    hold, = answer["holds"]
+    assert hold["kind"] == "request" and hold["route"] == "/swap/long/{n}" and hold["plugin"] == "swap"
+    assert len(hold["id"]) == 32 and 0 <= hold["age_ms"] < 20000
+    shown = shop.cli("plugin", "why", "swap").stdout
+    assert "version 1.0.0" in shown and hold["id"] in shown and "/swap/long/{n}" in shown
+    done = shop.cli("plugin", "why", "nobody", check=False)
+    assert done.returncode == 1 and "no world has a plugin" in done.stderr
+    waiting.close()  # a GET whose client left is cancelled
+    wait_quiet(shop)
+
+
+def test_a_world_is_let_go_in_time(make_swappable, plugins):
+    shop = make_swappable(limits='retire = "1s"').start()
+    waiting, reading = Reader(shop.port), Reader(shop.port, small_window=True)
+    waiting.send("/swap/long/1")
+    reading.send(*["/swap/large"] * KERNEL)
+    wait_in_flight(shop, 1)
+    time.sleep(0.2)
+    replace(shop, plugins, 2)
+    status, body = waiting.reply()
+    assert status == 503 and b"replaced" in body
+    status = wait_quiet_worlds(shop)
+    assert status["generations"]["alive"] == len(status["plugins"])
+    line = shop.wait_log(lambda l: l.get("message") == "a replaced world was not let go in time")
+    assert line["cut"] >= 1
+    with pytest.raises((AssertionError, OSError)):  # what was being sent is cut, and can be seen to be
+        for _ in range(KERNEL):
+            check_large(*reading.reply())
+    waiting.close()
+    reading.close()
+    assert Client(shop).get("/swap/now/1").text[0] == "2"
+    assert shop.stop() == 0
+
+
+def wait_quiet_worlds(shop) -> dict:
+    until = time.monotonic() + 20
+    while len((status := ask(shop, "status"))["worlds"]) > 1:
+        assert time.monotonic() < until, status["worlds"]
+        time.sleep(0.05)
+    return status
+
+
+def test_generations_have_a_limit(make_swappable, plugins):
+    shop = make_swappable(limits="generations = 8").start()
+    plugins.swap(2)
+    answer = ask(shop, "apply")
+    assert not answer["ok"] and answer["step"] == "room" and "limits.generations" in answer["text"]
+    assert Client(shop).get("/swap/now/1").text[0] == "1"
+    assert len(ask(shop, "status")["worlds"]) == 1
+
+
+def test_an_apply_waits_for_a_world_to_end(make_swappable, plugins):
+    shop = make_swappable(limits='generations = 20, retire = "1s"').start()
+    waiting = Reader(shop.port)
+    waiting.send("/swap/long/1")
+    wait_in_flight(shop, 1)
+    replace(shop, plugins, 2)
+    replace(shop, plugins, 3)
+    assert Client(shop).get("/swap/now/1").text[0] == "3"
+    assert waiting.reply()[0] == 503
+    waiting.close()
+    wait_quiet(shop)

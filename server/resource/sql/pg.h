@@ -13,8 +13,12 @@ struct pg_slot;
 struct postgresql;
 
 /* ---- pg_connect.c: blocking, for a thread of the pool ---- */
-/* NULL with error filled. statement_timeout_ms 0: none. */
-PGconn *pg_connect(const char *url, uint32_t statement_timeout_ms, char error[SQL_ERROR_MAX]);
+struct pg_session {
+    uint32_t statement_timeout_ms; /* 0: none */
+    bool is_read_only;             /* the server refuses whatever writes */
+};
+/* NULL with error filled. */
+PGconn *pg_connect(const char *url, const struct pg_session *session, char error[SQL_ERROR_MAX]);
 /* What a result says: the typed error, with words for sql_last_error(). */
 stoa_err pg_error(const char *name, const PGresult *result);
 /* Of a result that is an error: the session is over. */
@@ -22,9 +26,11 @@ bool pg_error_is_loss(const PGresult *result);
 
 /* ---- pg_conn.c: one connection in pipeline mode ---- */
 
-/* The answer to one Sync. */
+/* The answer to one statement, with the Sync behind it unless it shares that with others. */
 struct pg_reply {
     uint32_t commands, at, failed_at;
+    bool shares_sync;      /* ends with its last command */
+    bool is_aborted;       /* never run: one before it, with which it shares its Sync, failed */
     uint32_t prepare_at;   /* which command prepares; UINT32_MAX: none does */
     uint64_t prepare_hash; /* of the statement that the last command runs */
     uint32_t prepare_id;   /* 0: it is not a prepared one */
@@ -51,19 +57,22 @@ struct pg_conn {
 struct pg_conn *pg_conn_create(PGconn *pg, struct loop *loop, struct pg_slot *slot,
                                struct pg_lane *lane);
 void pg_conn_destroy(struct pg_conn *conn);
-/* Queues call, after BEGIN if wanted, and a Sync. False: the connection is lost. */
-bool pg_conn_send(struct pg_conn *conn, const struct sql_call *call, bool begin,
-                  struct pg_reply *ret);
+/* Puts call, after BEGIN if wanted, into the connection's buffer. False: the connection is lost. */
+bool pg_conn_queue(struct pg_conn *conn, const struct sql_call *call, bool begin,
+                   struct pg_reply *ret);
+/* Ends the transaction of what was queued since the last Sync, and sends all of it. */
+bool pg_conn_sync(struct pg_conn *conn);
+/* Sends what the socket had no room for. */
 bool pg_conn_flush(struct pg_conn *conn);
 /* Reads what is there. False: lost, or one result holds more than any may. */
 bool pg_conn_read(struct pg_conn *conn);
 bool pg_conn_overflowed(const struct pg_conn *conn);
-/* Takes results for reply. True: its Sync has come. */
+/* Takes results for reply. True: that was the last. */
 bool pg_conn_results(struct pg_conn *conn, struct pg_reply *reply);
-/* Rows or error of a finished reply; frees it. conn NULL: it has gone since. *stale: the prepared
- * statement was gone, and nothing has happened. */
+/* Rows or error of a finished reply; frees it. conn NULL: it has gone since. *again: nothing has
+ * happened; the prepared statement was gone, or a neighbour's error skipped this one. */
 stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struct sql_call *call,
-                       bool *stale);
+                       bool *again);
 void pg_reply_finish(struct pg_reply *reply);
 /* send, wait, take, for who has the connection alone. After an error that leaves it in an unknown
  * state conn->broken is set. */
@@ -107,18 +116,28 @@ bool pg_connect_start(const struct pg_connecting *how);
 stoa_err pg_backoff_check(const struct pg_slot *slot);
 void pg_slot_close(struct pg_slot *slot);
 
-/* ---- pg_lane.c: a connection that many statements share, one Sync each ---- */
+/* ---- pg_lane.c: a connection that many statements share ---- */
 
+struct lane_line {
+    struct lane_op *head, *tail;
+    uint32_t count;
+};
 struct pg_lane {
     struct pg_slot *slot;
     struct pg_conn *conn; /* NULL: down */
+    bool is_read_only;    /* statements may share a Sync: none can undo another's work */
     bool connecting;
-    struct pg_waiters waiting; /* for the connection */
-    struct lane_op *head, *tail;
-    uint32_t queued;
+    struct pg_waiters waiting;     /* for the connection */
+    struct lane_line sent;         /* statements and shared Syncs without an answer yet */
+    struct lane_line gathered;     /* statements to be sent at the end of this turn's work */
+    struct loop_task sync;         /* does that */
+    uint32_t batches;              /* shared Syncs among what is sent */
+    int64_t began_us, apart_until; /* when the server turned to the first in line; monotonic ms:
+                                    * till then each statement has its own Sync */
 };
 stoa_err pg_lane_exec(struct pg_lane *lane, const struct sql_call *call);
 void pg_lane_on_io(struct pg_lane *lane, int ready);
+void pg_lane_on_task(struct loop_task *task);
 void pg_lane_close(struct pg_lane *lane);
 
 /* ---- What a loop has ---- */

@@ -164,8 +164,8 @@ static bool send_prepared(struct pg_conn *conn, const struct sql_call *call,
                                NULL, 0);
 }
 
-bool pg_conn_send(struct pg_conn *conn, const struct sql_call *call, bool begin,
-                  struct pg_reply *ret)
+bool pg_conn_queue(struct pg_conn *conn, const struct sql_call *call, bool begin,
+                   struct pg_reply *ret)
 {
     struct params params;
     bool sent;
@@ -177,7 +177,12 @@ bool pg_conn_send(struct pg_conn *conn, const struct sql_call *call, bool begin,
     sent = call->owner ? send_prepared(conn, call, &params, ret)
                        : send_text(conn, call->text, &params, ret, call->params_count);
     free(params.heap);
-    return sent && PQpipelineSync(conn->pg) && pg_conn_flush(conn);
+    return sent;
+}
+
+bool pg_conn_sync(struct pg_conn *conn)
+{
+    return PQpipelineSync(conn->pg) && pg_conn_flush(conn);
 }
 
 bool pg_conn_flush(struct pg_conn *conn)
@@ -235,7 +240,7 @@ static bool reply_feed(struct pg_reply *reply, PGresult *result)
 
     if (!result) {
         reply->at++;
-        return false;
+        return reply->shares_sync && reply->at == reply->commands;
     }
     if (status == PGRES_FATAL_ERROR && !reply->error) {
         reply->error = result; /* of a command, or after the last: at Sync, a deferred constraint */
@@ -247,6 +252,7 @@ static bool reply_feed(struct pg_reply *reply, PGresult *result)
         reply->result = result;
         return false;
     }
+    reply->is_aborted |= status == PGRES_PIPELINE_ABORTED;
     PQclear(result);
     return status == PGRES_PIPELINE_SYNC;
 }
@@ -347,17 +353,27 @@ static void forget(struct pg_conn *conn, const struct pg_reply *reply)
         statements_remove(&conn->statements, one);
 }
 
-stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struct sql_call *call,
-                       bool *stale)
+/* Its Parse did not come through: who sends the statement next parses it again. */
+static bool prepare_failed(const struct pg_reply *reply)
 {
+    if (reply->prepare_at == UINT32_MAX)
+        return false;
+    return reply->error ? reply->failed_at <= reply->prepare_at : reply->is_aborted;
+}
+
+stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struct sql_call *call,
+                       bool *again)
+{
+    bool is_stale = reply->error && reply_is_stale(reply);
     stoa_err err = STOA_E_INTERNAL;
 
-    *stale = reply->error && reply_is_stale(reply);
-    if (*stale || (reply->error && reply->prepare_id && reply->prepare_at != UINT32_MAX &&
-                   reply->failed_at <= reply->prepare_at))
+    *again = is_stale || (reply->is_aborted && !reply->error);
+    if (is_stale || prepare_failed(reply))
         forget(conn, reply);
     if (reply->error)
         err = pg_error(call->name, reply->error);
+    else if (reply->is_aborted)
+        sql_error("%s: a statement before it failed", call->name);
     else if (reply->result)
         err = take_rows(reply->result, call);
     else
@@ -413,7 +429,7 @@ stoa_err pg_conn_exec(struct pg_conn *conn, const struct sql_call *call, bool be
     struct pg_reply reply;
     stoa_err err = STOA_E_STORE;
 
-    if (pg_conn_send(conn, call, begin, &reply))
+    if (pg_conn_queue(conn, call, begin, &reply) && pg_conn_sync(conn))
         err = wait_for_reply(conn, &reply);
     if (err == STOA_OK && reply.error && pg_error_is_loss(reply.error))
         err = STOA_E_STORE;

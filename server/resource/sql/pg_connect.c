@@ -11,16 +11,16 @@ static void first_line(char to[SQL_ERROR_MAX], const char *from)
     snprintf(to, SQL_ERROR_MAX, "%.*s", (int)strcspn(from, "\n"), from);
 }
 
-static bool session_set_up(PGconn *pg, uint32_t statement_timeout_ms)
+static bool session_set_up(PGconn *pg, const struct pg_session *session)
 {
-    char text[200];
+    char text[240];
     PGresult *result;
     bool ok;
 
     snprintf(text, sizeof(text),
              "SET statement_timeout = %u; SET idle_in_transaction_session_timeout = 10000;"
-             "SET standard_conforming_strings = on",
-             statement_timeout_ms);
+             "SET standard_conforming_strings = on; SET default_transaction_read_only = %s",
+             session->statement_timeout_ms, session->is_read_only ? "on" : "off");
     result = PQexec(pg, text);
     ok = PQresultStatus(result) == PGRES_COMMAND_OK;
     PQclear(result);
@@ -28,7 +28,7 @@ static bool session_set_up(PGconn *pg, uint32_t statement_timeout_ms)
 }
 
 /* What stands before dbname is a default that the URL may overrule. */
-PGconn *pg_connect(const char *url, uint32_t statement_timeout_ms, char error[SQL_ERROR_MAX])
+PGconn *pg_connect(const char *url, const struct pg_session *session, char error[SQL_ERROR_MAX])
 {
     static const char *const names[] = {"connect_timeout",           "target_session_attrs",
                                         "fallback_application_name", "dbname",
@@ -37,7 +37,7 @@ PGconn *pg_connect(const char *url, uint32_t statement_timeout_ms, char error[SQ
     PGconn *pg = PQconnectdbParams(names, values, 1);
 
     PQsetNoticeReceiver(pg, ignore_notice, NULL);
-    if (PQstatus(pg) == CONNECTION_OK && session_set_up(pg, statement_timeout_ms))
+    if (PQstatus(pg) == CONNECTION_OK && session_set_up(pg, session))
         return pg;
     first_line(error, PQerrorMessage(pg));
     PQfinish(pg);

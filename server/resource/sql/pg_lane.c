@@ -1,6 +1,8 @@
-/* A connection that many fibers share: each statement has its own Sync, so that neighbours share
- * neither a transaction nor an error (facts 5.2: 11,068 inserts were lost the other way).
- * SPDX-License-Identifier: Apache-2.0 */
+/* A connection that many fibers share. A Sync ends a transaction, so each write has its own: writes
+ * that shared one were acknowledged and then rolled back with a neighbour (facts 5.2: 11,068 of
+ * them). Reads have nothing to roll back, on a session that refuses to write: those of a turn share
+ * a Sync, one send and one receive, and who was skipped because of a neighbour's error asks again
+ * by itself (docs/adr/0016-shared-sync.md). SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -8,17 +10,57 @@
 
 #include <stdlib.h>
 
-enum { LANE_MAX = 2000 };
+enum {
+    LANE_MAX = 2000,
+    BATCH_MAX = 32,    /* statements that share a Sync */
+    BATCHES_MAX = 2,   /* on their way: the server works on one while the next one travels */
+    BATCH_SLOW = 5000, /* us for a batch, and BATCH_EACH for each statement in it */
+    BATCH_EACH = 500,
+    APART_MS = 1000, /* how long statements are timed one by one after a slow batch */
+    APART_EVERY_MS = 10000,
+};
 
-/* One statement on its way. It outlives its fiber's patience: the answer comes all the same. */
+/* One statement, or a Sync that several share. It outlives its fiber's patience: the answer comes
+ * all the same. */
 struct lane_op {
     struct lane_op *next;
     struct fiber_wait wait;
     struct pg_reply reply;
-    struct seen *seen;
-    int64_t began_us; /* when it became the first in line */
+    const struct sql_call *call; /* its fiber's, as long as it waits */
+    uint32_t statements;         /* before a shared Sync; 0: this is a statement */
     bool ended, abandoned, lost, too_large;
 };
+
+static struct lane_op *op_create(const struct sql_call *call)
+{
+    struct lane_op *op = calloc(1, sizeof(*op));
+
+    stoa_assert(op);
+    op->call = call;
+    return op;
+}
+
+static void line_push(struct lane_line *line, struct lane_op *op)
+{
+    op->next = NULL;
+    if (line->tail)
+        line->tail->next = op; /* NOLINT(clang-analyzer-unix.Malloc): who frees one unlinks it */
+    else
+        line->head = op;
+    line->tail = op;
+    line->count++;
+}
+
+static struct lane_op *line_pop(struct lane_line *line)
+{
+    struct lane_op *op = line->head;
+
+    line->head = op->next;
+    if (!line->head)
+        line->tail = NULL;
+    line->count--;
+    return op;
+}
 
 /* ---- Answers ---- */
 
@@ -33,15 +75,13 @@ static void op_end(struct lane_op *op)
     free(op);
 }
 
-static struct lane_op *lane_pop(struct pg_lane *lane)
+static void line_lost(struct lane_line *line)
 {
-    struct lane_op *op = lane->head;
-
-    lane->head = op->next;
-    if (!lane->head)
-        lane->tail = NULL;
-    lane->queued--;
-    return op;
+    while (line->head) {
+        struct lane_op *op = line_pop(line);
+        op->lost = true;
+        op_end(op);
+    }
 }
 
 static void lane_lost(struct pg_lane *lane)
@@ -49,39 +89,68 @@ static void lane_lost(struct pg_lane *lane)
     struct pg_conn *conn = lane->conn;
 
     lane->conn = NULL;
-    if (lane->head &&
+    lane->batches = 0;
+    if (lane->sent.head &&
         pg_conn_overflowed(
             conn)) /* the first in line gave more than any result may; the others may try again */
-        lane->head->too_large = true;
-    while (lane->head) {
-        struct lane_op *op = lane_pop(lane);
-        op->lost = true;
-        op_end(op);
-    }
+        lane->sent.head->too_large = true;
+    line_lost(&lane->sent);
+    line_lost(&lane->gathered);
     pg_conn_destroy(conn);
 }
 
-static void op_time(struct lane_op *op, int64_t now_us)
+/* Which one of a batch was slow cannot be told: for a while each has its own Sync and is timed. */
+static void batch_time(struct pg_lane *lane, const struct lane_op *op, int64_t took_us)
 {
-    if (op->seen && !op->reply.error && seen_time(op->seen, now_us - op->began_us))
-        log_warn("sql", "statement is often above 5 ms and leaves the shared connection",
-                 stoa_f("statement", stoa_z(op->seen->name)));
+    int64_t now = clock_monotonic_ms();
+
+    lane->batches--;
+    if (took_us > BATCH_SLOW + BATCH_EACH * (int64_t)op->statements &&
+        now - lane->apart_until > APART_EVERY_MS - APART_MS)
+        lane->apart_until = now + APART_MS;
 }
 
-static void lane_results(struct pg_lane *lane)
+static void op_time(const struct lane_op *op, int64_t took_us)
 {
-    while (lane->head && pg_conn_results(lane->conn, &lane->head->reply)) {
-        struct lane_op *op = lane_pop(lane);
-        int64_t now_us = clock_monotonic_us();
-        op_time(op, now_us);
-        if (lane->head)
-            lane->head->began_us = now_us;
+    struct seen *seen = op->abandoned ? NULL : op->call->seen;
+
+    if (seen && !op->reply.error && seen_time(seen, took_us))
+        log_warn("sql", "statement is often above 5 ms and leaves the shared connection",
+                 stoa_f("statement", stoa_z(seen->name)));
+}
+
+/* The server turns to what is behind a Sync when it is through with what is before it. */
+static void lane_time(struct pg_lane *lane, const struct lane_op *op)
+{
+    int64_t now_us = clock_monotonic_us(), took_us = now_us - lane->began_us;
+
+    if (op->statements)
+        batch_time(lane, op, took_us);
+    else
+        op_time(op, took_us);
+    lane->began_us = now_us;
+}
+
+/* False: the server has ended the session. Whoever is behind that must not be told to try again
+ * while the connection still looks alive. */
+static bool lane_results(struct pg_lane *lane)
+{
+    while (lane->sent.head && pg_conn_results(lane->conn, &lane->sent.head->reply)) {
+        struct lane_op *op = lane->sent.head;
+        if (op->reply.error && pg_error_is_loss(op->reply.error))
+            return false;
+        line_pop(&lane->sent);
+        if (!op->reply.shares_sync)
+            lane_time(lane, op);
         op_end(op);
     }
-    if (lane->head)
-        return;
+    if (lane->gathered.head && lane->batches < BATCHES_MAX)
+        loop_defer(lane->slot->loop, &lane->sync);
+    if (lane->sent.head)
+        return true;
     lane->conn->reads = 0;
     (void)PQisBusy(lane->conn->pg); /* parses what came: a notice, a changed setting */
+    return true;
 }
 
 void pg_lane_on_io(struct pg_lane *lane, int ready)
@@ -89,8 +158,93 @@ void pg_lane_on_io(struct pg_lane *lane, int ready)
     struct pg_conn *conn = lane->conn;
     bool alive = !(ready & LOOP_READ) || pg_conn_read(conn);
 
-    lane_results(lane);
-    if (!alive || !pg_conn_flush(conn) || PQstatus(conn->pg) != CONNECTION_OK)
+    if (!lane_results(lane) || !alive || !pg_conn_flush(conn) ||
+        PQstatus(conn->pg) != CONNECTION_OK)
+        lane_lost(lane);
+}
+
+/* ---- Sending ---- */
+
+/* False: the connection is lost. */
+static bool op_send(struct pg_lane *lane, struct lane_op *op, bool shares_sync)
+{
+    line_push(&lane->sent, op);
+    if (!pg_conn_queue(lane->conn, op->call, false, &op->reply))
+        return false;
+    op->reply.shares_sync = shares_sync;
+    return true;
+}
+
+/* Who has given up meanwhile need not be sent. */
+static void lane_drop_abandoned(struct pg_lane *lane)
+{
+    struct lane_line all = lane->gathered;
+
+    lane->gathered = (struct lane_line){0};
+    while (all.head) {
+        struct lane_op *op = line_pop(&all);
+        if (op->abandoned)
+            free(op);
+        else
+            line_push(&lane->gathered, op);
+    }
+}
+
+/* Sends what was gathered, with one Sync. */
+static bool lane_sync(struct pg_lane *lane)
+{
+    struct lane_op *end;
+
+    lane_drop_abandoned(lane);
+    if (!lane->gathered.head)
+        return true;
+    if (!lane->sent.head)
+        lane->began_us = clock_monotonic_us();
+    if (lane->gathered.count == 1)
+        return op_send(lane, line_pop(&lane->gathered), false) && pg_conn_sync(lane->conn);
+    end = op_create(NULL);
+    end->abandoned = true; /* nobody waits for it */
+    end->statements = lane->gathered.count;
+    while (lane->gathered.head)
+        if (!op_send(lane, line_pop(&lane->gathered), true)) {
+            free(end);
+            return false;
+        }
+    line_push(&lane->sent, end);
+    lane->batches++;
+    return pg_conn_sync(lane->conn);
+}
+
+void pg_lane_on_task(struct loop_task *task)
+{
+    struct pg_lane *lane = (struct pg_lane *)((char *)task - offsetof(struct pg_lane, sync));
+
+    if (lane->conn && lane->batches < BATCHES_MAX && !lane_sync(lane))
+        lane_lost(lane);
+}
+
+static bool lane_send_apart(struct pg_lane *lane, struct lane_op *op)
+{
+    if (!lane_sync(lane)) { /* who came before must not share this one's fate */
+        line_push(&lane->sent, op);
+        return false;
+    }
+    if (!lane->sent.head)
+        lane->began_us = clock_monotonic_us();
+    return op_send(lane, op, false) && pg_conn_sync(lane->conn);
+}
+
+static void lane_send(struct pg_lane *lane, struct lane_op *op, bool apart)
+{
+    if (!lane->is_read_only || apart || clock_monotonic_ms() < lane->apart_until) {
+        if (!lane_send_apart(lane, op))
+            lane_lost(lane);
+        return;
+    }
+    line_push(&lane->gathered, op);
+    if (lane->gathered.count < BATCH_MAX)
+        loop_defer(lane->slot->loop, &lane->sync);
+    else if (!lane_sync(lane))
         lane_lost(lane);
 }
 
@@ -132,16 +286,6 @@ static stoa_err lane_ready(struct pg_lane *lane)
 
 /* ---- Statements ---- */
 
-static void lane_push(struct pg_lane *lane, struct lane_op *op)
-{
-    if (lane->tail)
-        lane->tail->next = op; /* NOLINT(clang-analyzer-unix.Malloc): who frees one unlinks it */
-    else
-        lane->head = op;
-    lane->tail = op;
-    lane->queued++;
-}
-
 static stoa_err op_take(struct pg_lane *lane, struct lane_op *op, const struct sql_call *call,
                         bool *again)
 {
@@ -161,43 +305,39 @@ static stoa_err op_take(struct pg_lane *lane, struct lane_op *op, const struct s
     return err;
 }
 
-static stoa_err lane_try(struct pg_lane *lane, const struct sql_call *call, bool *again)
+static stoa_err lane_try(struct pg_lane *lane, const struct sql_call *call, bool apart, bool *again)
 {
     struct lane_op *op;
     stoa_err err;
 
-    if (lane->queued >= LANE_MAX) {
+    if (lane->sent.count + lane->gathered.count >= LANE_MAX) {
         sql_error("%s: %d statements wait already", call->name, LANE_MAX);
         return STOA_E_BUSY;
     }
-    op = calloc(1, sizeof(*op));
-    stoa_assert(op);
-    op->seen = call->seen;
-    op->began_us = clock_monotonic_us();
-    lane_push(lane, op);
-    if (!pg_conn_send(lane->conn, call, false, &op->reply))
-        lane_lost(lane);
+    op = op_create(call);
+    lane_send(lane, op, apart);
     err = fiber_await(&op->wait, -1);
     if (op->ended)
         return op_take(lane, op, call, again);
     op->abandoned = true;
+    op->call = NULL;
     sql_error("%s: %s", call->name, stoa_err_name(err));
     return err;
 }
 
-/* Tried once more when nothing can have happened: a read whose connection died, or a prepared
- * statement that the server no longer has. */
+/* Tried once more, apart from others, when nothing can have happened: a read whose connection died
+ * or whose neighbour failed, or a prepared statement that the server no longer has. */
 stoa_err pg_lane_exec(struct pg_lane *lane, const struct sql_call *call)
 {
     bool again = false;
     stoa_err err;
 
     STOA_TRY(lane_ready(lane));
-    err = lane_try(lane, call, &again);
+    err = lane_try(lane, call, false, &again);
     if (!again)
         return err;
     STOA_TRY(lane_ready(lane));
-    return lane_try(lane, call, &again);
+    return lane_try(lane, call, true, &again);
 }
 
 void pg_lane_close(struct pg_lane *lane)

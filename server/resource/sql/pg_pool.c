@@ -61,7 +61,7 @@ void pg_waiters_wake_all(struct pg_waiters *all, stoa_err err, const char *error
 struct connect_job {
     struct pg_connecting how;
     char *url; /* a copy: the thread may outlive the resource */
-    uint32_t statement_timeout_ms;
+    struct pg_session session;
     PGconn *pg;
 };
 
@@ -69,7 +69,7 @@ static void connect_work(void *arg)
 {
     struct connect_job *job = arg;
 
-    job->pg = pg_connect(job->url, job->statement_timeout_ms, job->how.error);
+    job->pg = pg_connect(job->url, &job->session, job->how.error);
 }
 
 static void job_free(struct connect_job *job)
@@ -132,7 +132,9 @@ bool pg_connect_start(const struct pg_connecting *how)
     job->how = *how;
     job->url = strdup(db->url);
     stoa_assert(job->url);
-    job->statement_timeout_ms = how->lane ? db->shared_timeout_ms : db->pool_timeout_ms;
+    job->session = (struct pg_session){.statement_timeout_ms =
+                                           how->lane ? db->shared_timeout_ms : db->pool_timeout_ms,
+                                       .is_read_only = how->lane && how->lane->is_read_only};
     how->slot->attempts++;
     if (fiber_spawn(connect_fiber, NULL, job, NULL) == STOA_OK)
         return true;
@@ -224,7 +226,8 @@ static stoa_err acquire_on_fiber(struct pg_slot *slot, struct pg_conn **ret)
 static stoa_err acquire_on_thread(struct pg_slot *slot, struct pg_conn **ret)
 {
     char error[SQL_ERROR_MAX];
-    PGconn *pg = pg_connect(slot->db->url, slot->db->pool_timeout_ms, error);
+    const struct pg_session session = {.statement_timeout_ms = slot->db->pool_timeout_ms};
+    PGconn *pg = pg_connect(slot->db->url, &session, error);
 
     if (!pg) {
         sql_error("PostgreSQL cannot be reached: %s", error);

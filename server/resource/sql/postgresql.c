@@ -66,15 +66,17 @@ static void slots_create(struct postgresql *db, uint32_t connections)
         slot->cap = cap ? cap : 1;
         pthread_mutex_init(&slot->lock, NULL);
         for (int lane = 0; lane < LANES; lane++)
-            slot->lanes[lane].slot = slot;
+            slot->lanes[lane] = (struct pg_lane){
+                .slot = slot, .is_read_only = lane == LANE_READ, .sync.run = pg_lane_on_task};
     }
 }
 
 static stoa_err pg_open(const struct sql_options *options, struct diag *diag, struct sql **ret)
 {
     uint32_t pool_ms = options->pool_timeout_ms ? options->pool_timeout_ms : POOL_TIMEOUT_MS;
+    const struct pg_session session = {.statement_timeout_ms = pool_ms};
     char error[SQL_ERROR_MAX] = "";
-    PGconn *first = pg_connect(options->postgresql, pool_ms, error);
+    PGconn *first = pg_connect(options->postgresql, &session, error);
     struct postgresql *db;
 
     if (!first) {
@@ -97,6 +99,16 @@ static stoa_err pg_open(const struct sql_options *options, struct diag *diag, st
 }
 
 /* On the loop's thread, or when the loops have stopped and are not destroyed yet. */
+/* A task of the loop that still points at a lane. */
+static bool slot_is_deferred(const struct pg_slot *slot)
+{
+    bool deferred = false;
+
+    for (int lane = 0; lane < LANES; lane++)
+        deferred |= slot->lanes[lane].sync.queued;
+    return deferred;
+}
+
 static void pg_close(struct sql *sql)
 {
     struct postgresql *db = (struct postgresql *)sql;
@@ -104,7 +116,8 @@ static void pg_close(struct sql *sql)
     db->closing = true;
     for (uint32_t i = 0; i <= db->loops; i++) {
         struct pg_slot *slot = &db->slots[i];
-        while (slot->attempts && fiber_self() && slot->loop == loop_current())
+        while ((slot->attempts || slot_is_deferred(slot)) && fiber_self() &&
+               slot->loop == loop_current())
             if (fiber_sleep(5) != STOA_OK)
                 break;
         for (int lane = 0; lane < LANES; lane++)
@@ -121,7 +134,7 @@ static void pg_close(struct sql *sql)
  * shares the other's fsync (PostgreSQL commits in groups). */
 static bool lane_is_busy(const struct pg_slot *slot, enum pg_lane_kind kind)
 {
-    return kind == LANE_WRITE && slot->lanes[kind].queued > 0 &&
+    return kind == LANE_WRITE && slot->lanes[kind].sent.head &&
            (slot->idle || slot->open < slot->cap);
 }
 
@@ -389,9 +402,10 @@ static void script_run(struct script_job *job)
 
 static void script_work(void *arg)
 {
+    const struct pg_session session = {.statement_timeout_ms = 0};
     struct script_job *job = arg;
 
-    job->pg = pg_connect(job->db->url, 0, job->error);
+    job->pg = pg_connect(job->db->url, &session, job->error);
     if (!job->pg) {
         job->err = STOA_E_STORE;
         return;

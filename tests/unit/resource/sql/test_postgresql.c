@@ -281,3 +281,74 @@ ON(POSTGRESQL, postgresql, refuses_functions_that_reach_around)
     for (int i = 0; texts[i]; i++)
         FAILS(STOA_E_FORBIDDEN, try_run(texts[i], 0, STOA_NO_ARGS, NULL));
 }
+
+/* ---- Reads share a Sync ---- */
+
+static int failed_as_wanted, answered;
+
+static void read_or_fail(void *arg)
+{
+    static const char *const texts[] = {"SELECT 10 / CAST($1 AS BIGINT) AS n",
+                                        "SELECT n FROM t_nowhere WHERE n = $1"};
+    int number = (int)(intptr_t)arg;
+    bool bad = number % 10 == 3 || number % 10 == 7;
+    const struct stoa_rows *rows = NULL;
+    stoa_err err = try_run(texts[number % 10 == 7], STOA_SQL_READ,
+                           STOA_ARGS(stoa_i(bad ? 0 : number % 10 + 1)), &rows);
+
+    failed_as_wanted += bad && err != STOA_OK;
+    answered += !bad && err == STOA_OK && stoa_rows_int(rows, 0, "n") == 10 / (number % 10 + 1);
+}
+
+/* A statement that fails, or cannot even be parsed, skips all that share its Sync. */
+ON(POSTGRESQL, postgresql, keeps_a_failing_reader_from_the_others)
+{
+    for (intptr_t i = 0; i < 200; i++)
+        go(read_or_fail, (void *)i, NULL);
+    wait_all();
+    cr_assert_eq(failed_as_wanted, 40);
+    cr_assert_eq(answered, 160);
+}
+
+static int64_t began[100];
+static int began_count;
+
+static void note_transaction(void *arg)
+{
+    const struct stoa_rows *rows;
+
+    OK(try_run("SELECT CAST(extract(epoch FROM now()) * 1000000 AS BIGINT) AS began", STOA_SQL_READ,
+               STOA_NO_ARGS, &rows));
+    began[began_count++] = stoa_rows_int(rows, 0, "began");
+}
+
+static int transactions_of_a_hundred_reads(void)
+{
+    int transactions = 1;
+
+    began_count = 0;
+    for (int i = 0; i < 100; i++)
+        go(note_transaction, NULL, NULL);
+    wait_all();
+    for (int i = 1; i < 100; i++)
+        transactions += began[i] != began[i - 1];
+    return transactions;
+}
+
+/* After a slow batch, which a busy machine has, each read has its own for a second. */
+ON(POSTGRESQL, postgresql, sends_the_reads_of_a_turn_together)
+{
+    int rounds = 0;
+
+    while (transactions_of_a_hundred_reads() > 20) {
+        cr_assert_lt(++rounds, 50);
+        OK(fiber_sleep(100));
+    }
+}
+
+/* Words cannot tell that a function writes; the session refuses it. */
+ON(POSTGRESQL, postgresql, refuses_a_function_that_writes_behind_a_read)
+{
+    pg_direct("CREATE SEQUENCE host_number");
+    FAILS(STOA_E_STORE, run_as_host("SELECT nextval('host_number')", STOA_SQL_READ));
+}

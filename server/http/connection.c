@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -337,6 +338,34 @@ void http_accept_start(struct http_loop *loop)
         *fd = -1;
         h2o_socket_read_start(a->sock, on_accept);
     }
+}
+
+/* The kernel completes connections by itself, also between the last accept() and close(), which
+ * resets them. Dropping SYNs ends that before the listener closes. A TCP socket's filter sees the
+ * segment from its TCP header on (socket(7), SO_ATTACH_FILTER; RFC 9293 §3.1: flags in byte 13). */
+static bool drop_new(int fd)
+{
+    enum { FLAGS_AT = 13, SYN = 0x02, ACK = 0x10 };
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    const struct sock_fprog program = {.len = sizeof(code) / sizeof(*code), .filter = code};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
+}
+
+bool http_accept_refuse_new(struct http_loop *loop)
+{
+    bool all = true;
+
+    for (uint32_t i = 0; i < loop->http->listener_count; i++)
+        if (loop->accepts[i].sock)
+            all &= drop_new(h2o_socket_get_fd(loop->accepts[i].sock));
+    return all;
 }
 
 void http_accept_stop(struct http_loop *loop)

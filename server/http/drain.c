@@ -1,6 +1,6 @@
-/* http/drain.c: ending without cutting anybody off. Listeners close once their backlog has been
- * taken; each connection gets "Connection: close" with its next reply; one on which nothing happens
- * is ended, though not at once: its next request may be on the way.
+/* http/drain.c: ending without cutting anybody off. Listeners let nobody new knock, take who stands
+ * at the door, and close; each connection gets "Connection: close" with its next reply; one on
+ * which nothing happens is ended, though not at once: its next request may be on the way.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/internal.h"
 
@@ -23,8 +23,16 @@ static void loop_is_drained(struct http_loop *loop)
 
 void http_drain_check(struct http_loop *loop)
 {
-    if (loop->drain_until_ms != 0 && !loop->is_drained && loop->open == 0 && loop->in_flight == 0)
+    if (loop->is_shut && !loop->is_drained && loop->open == 0 && loop->in_flight == 0)
         loop_is_drained(loop);
+}
+
+static void shut(struct http_loop *loop)
+{
+    if (loop->is_shut)
+        return;
+    loop->is_shut = true;
+    http_accept_stop(loop);
 }
 
 static void on_tick(struct loop_timer *timer)
@@ -36,6 +44,8 @@ static void on_tick(struct loop_timer *timer)
         tell_idle(loop->http); /* the deadline is every loop's */
         return;
     }
+    if (now >= loop->shut_at_ms)
+        shut(loop);
     for (struct http_connection *c = loop->connections; c; c = c->next)
         if (http_connection_is_quiet(c, now))
             http_connection_cut(c);
@@ -48,7 +58,9 @@ void http_drain_start(struct loop_message *message)
     struct http_loop *loop = loop_of(drain, message);
 
     loop->drain_until_ms = loop_now(loop->loop) + loop->http->limits.drain_ms;
-    http_accept_stop(loop);
+    loop->shut_at_ms = loop_now(loop->loop);
+    if (!atomic_load(&loop->http->keeps_sockets) && http_accept_refuse_new(loop))
+        loop->shut_at_ms += HTTP_DRAIN_TICK_MS;
     h2o_context_request_shutdown(&loop->context);
     loop->drain_tick.fire = on_tick;
     loop_timer_arm(loop->loop, &loop->drain_tick, 0);

@@ -112,7 +112,8 @@ struct http_loop {
     struct loop_timer sweep, resume, drain_tick;
     struct loop_hook end_of_turn;
     struct loop_message drain;
-    int64_t drain_until_ms;
+    int64_t drain_until_ms, shut_at_ms;
+    bool is_shut; /* listeners are closed */
     bool is_drained;
 };
 
@@ -140,6 +141,9 @@ struct http {
 
 /* ---- connection.c ---- */
 void http_accept_start(struct http_loop *loop);
+/* From now on the kernel answers no new connection; those that it has begun go on. A client tries
+ * again after a second and finds the port closed, or its next owner. False: not possible here. */
+bool http_accept_refuse_new(struct http_loop *loop);
 /* What waits in the backlog is taken first, so that closing cuts nobody off. */
 void http_accept_stop(struct http_loop *loop);
 struct http_connection *http_connection_of(h2o_req_t *req);

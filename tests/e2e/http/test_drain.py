@@ -38,6 +38,7 @@ class Shopper(threading.Thread):
         try:
             c = self.server.connect()
         except ConnectionResetError:
+            self.cut.append("reset while it connected")
             return False
         with c:
             while True:
@@ -141,10 +142,10 @@ def test_a_half_sent_request_may_be_finished(serve):
 def test_a_large_last_reply_survives_what_the_client_sent_behind_its_request(serve):
     """Closing with unread bytes would reset the connection and throw away what is not sent yet."""
     server = serve()
-    with server.connect(receive=4096) as c:
+    with server.connect(receive=4096) as c, server.connect() as ready:
         assert c.get("/hello").status == 200
         server.term()
-        wire.eventually(lambda: not accepts(server))
+        wire.eventually(lambda: ready.get("/readyz").status == 503)
         c.send(GET % b"/big?bytes=6000000")
         time.sleep(0.1)
         c.send(GET % b"/hello")
@@ -155,12 +156,30 @@ def test_a_large_last_reply_survives_what_the_client_sent_behind_its_request(ser
     wait_for_exit(server, 5)
 
 
-def accepts(server):
+def knock(server, resets):
+    """Connects as fast as it can until the port is closed."""
     try:
-        server.connect().close()
+        while True:
+            server.connect().close()
     except ConnectionRefusedError:
-        return False
-    return True
+        pass
+    except OSError as error:
+        resets.append(repr(error))
+
+
+def test_nobody_is_reset_at_the_door(serve):
+    """The kernel completes connections until the listener closes; those would be reset."""
+    for _ in range(5):
+        server, resets = serve(), []
+        crowd = [threading.Thread(target=knock, args=(server, resets)) for _ in range(8)]
+        for client in crowd:
+            client.start()
+        time.sleep(0.2)
+        server.term()
+        wait_for_exit(server, 5)
+        for client in crowd:
+            client.join()
+        assert not resets
 
 
 def test_the_deadline_holds(serve):

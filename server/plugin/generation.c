@@ -3,6 +3,8 @@
  * Apache-2.0 */
 #include "plugin/generation.h"
 
+#include "base/fault.h"
+#include "plugin/fence.h"
 #include "plugin/settings.h"
 #include "plugin/text_map.h"
 #include <dlfcn.h>
@@ -38,13 +40,13 @@ static stoa_err read_descriptor(struct generation *g, const char *path, struct d
 }
 
 /* A library built with -Ofast sets the processor's rounding for whoever loads it. */
-static void *open_with_own_fenv(const char *path)
+static void *open_with_own_fenv(const char *path, int scope)
 {
     fenv_t before;
     void *dl;
 
     fegetenv(&before);
-    dl = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    dl = dlopen(path, RTLD_NOW | scope);
     fesetenv(&before);
     return dl;
 }
@@ -56,10 +58,12 @@ static void own_path(const struct generation *g, char ret[64])
 
 static stoa_err map(struct generation *g, const char *path, struct diag *diag)
 {
+    /* Wrong on purpose: the tests of the swap prove that they would notice either. */
+    int scope = fault_point("generation.global") == STOA_OK ? RTLD_LOCAL : RTLD_GLOBAL;
     char own[64];
 
     own_path(g, own);
-    g->dl = open_with_own_fenv(own);
+    g->dl = open_with_own_fenv(fault_point("generation.same_path") == STOA_OK ? own : path, scope);
     if (g->dl) {
         text_map_add(g->dl, g->name, g->number);
         return read_descriptor(g, path, diag);
@@ -124,16 +128,20 @@ stoa_err generation_open(const char *path, const struct config *config, const ch
  * next copy with the same number for this one. */
 static bool unmap(struct generation *g)
 {
+    struct fence fence;
     char path[64];
     void *again;
 
     if (!g->is_pure)
         return false;
     own_path(g, path);
+    fence = fence_plan(g->dl);
     dlclose(g->dl);
     again = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
     if (again)
         dlclose(again);
+    else
+        fence_put(fence);
     return !again;
 }
 

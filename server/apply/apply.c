@@ -105,11 +105,12 @@ static stoa_err check(struct run *r)
 static stoa_err build(struct run *r)
 {
     struct apply *a = r->apply;
-    const struct stoa_json *files =
-        r->revision ? history_files(&a->history, r->revision, r->arena) : NULL;
+    const struct world_choice choice = {
+        .files = r->revision ? history_files(&a->history, r->revision, r->arena) : NULL};
 
     STOA_TRY(step(r, "build"));
-    return build_world(r->config, a->options.resources, a->loops.count, files, &r->diag, &r->world);
+    return build_world(r->config, a->options.resources, a->loops.count, &choice, &r->diag,
+                       &r->world);
 }
 
 /* ---- Worlds that are not in force ---- */
@@ -246,6 +247,13 @@ static void await_confirmation(struct apply *a, uint32_t seconds, uint64_t back)
     pthread_mutex_unlock(&a->lock);
 }
 
+static void tell(struct apply *a, bool is_start)
+{
+    if (a->options.changed)
+        a->options.changed(a->revision, a->confirm_until_ms ? a->confirm_back : a->revision,
+                           is_start);
+}
+
 static void publish(struct run *r)
 {
     struct world *old = apply_in_force(r->apply);
@@ -255,6 +263,7 @@ static void publish(struct run *r)
     swap_publish(&r->apply->loops, r->world, old);
     enter(r->apply, r->world, r->config, r->number);
     await_confirmation(r->apply, r->job->confirm_s, back);
+    tell(r->apply, false);
     step_end(r);
     stoa_json_set_int(r->answer, "world", (int64_t)r->world->number);
     stoa_json_set_int(r->answer, "revision", (int64_t)r->number);
@@ -293,6 +302,7 @@ static stoa_err confirm(struct run *r)
         return STOA_E_NOT_FOUND;
     }
     await_confirmation(r->apply, 0, 0);
+    tell(r->apply, false);
     stoa_json_set_int(r->answer, "revision", (int64_t)r->apply->revision);
     stoa_json_set_int(r->answer, "world", (int64_t)apply_in_force(r->apply)->number);
     log_info("apply", "confirmed", stoa_f("revision", stoa_i((int64_t)r->apply->revision)),
@@ -519,7 +529,6 @@ stoa_err apply_create(const struct apply_options *options, struct diag *diag, st
     a->alive_count = 1;
     init_condition(a);
     if (history_open(options->resources->data, diag, &a->history) != STOA_OK ||
-        history_add(&a->history, options->world, "start", "start", diag, &a->revision) != STOA_OK ||
         pthread_create(&thread, NULL, thread_main, a) != 0) {
         free(a);
         return STOA_E_CONFIG;
@@ -541,6 +550,14 @@ static void set(struct apply *a, bool *flag)
 
 void apply_open(struct apply *apply)
 {
+    struct diag diag = {0};
+
+    /* Only now: what could not warm up is nothing to come back to. */
+    if (history_add(&apply->history, apply->options.world, "start", "start", &diag,
+                    &apply->revision) != STOA_OK)
+        log_error("apply", "the world in force is not in the history",
+                  stoa_f("why", stoa_z(diag.message)));
+    tell(apply, true);
     set(apply, &apply->is_open);
 }
 

@@ -20,7 +20,7 @@ static void find_plugins(const struct config *config, char ret[PATH_MAX])
 
 /* cap: what a world is made of */
 stoa_err build_world(const struct config *config, struct resources *resources, uint32_t loops,
-                     const struct stoa_json *files, struct diag *diag, struct world **ret)
+                     const struct world_choice *choice, struct diag *diag, struct world **ret)
 {
     char plugin_path[PATH_MAX];
     const struct world_options options = {
@@ -29,7 +29,7 @@ stoa_err build_world(const struct config *config, struct resources *resources, u
         .plugin_path = plugin_path,
         .port = port_find(config_str(config, "port")),
         .loops = loops,
-        .files = files,
+        .choice = choice ? *choice : (struct world_choice){0},
     };
     struct world *world = NULL;
     stoa_err err;

@@ -5,9 +5,9 @@
 
 #include "plugin/world.h"
 
-/* Theme, plugins and wiring. files: see struct world_options; may be NULL. */
+/* Theme, plugins and wiring. choice may be NULL. */
 STOA_NODISCARD stoa_err build_world(const struct config *config, struct resources *resources,
-                                    uint32_t loops, const struct stoa_json *files,
+                                    uint32_t loops, const struct world_choice *choice,
                                     struct diag *diag, struct world **ret);
 /* STOA_E_CONFIG with *diag naming the first key that only a restart can change (listeners, limits,
  * resources, …). */

@@ -34,6 +34,8 @@ static void put_plugins(const struct world *w, struct stoa_json *list, struct st
         stoa_json_set_str(one, "version", stoa_str_copy(arena, stoa_str_of(g->version)));
         stoa_json_set_str(one, "sha256", stoa_str_copy(arena, stoa_str_of(g->sha256)));
         stoa_json_set_int(one, "generation", (int64_t)g->number);
+        if (g->left_out)
+            stoa_json_set_str(one, "left_out", stoa_str_copy(arena, stoa_str_of(g->left_out)));
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "base/log.h"
 #include "call/invoke.h"
 #include "call/jobs.h"
 #include "fiber/fiber.h"
@@ -81,7 +82,7 @@ static stoa_err warm_plugin(struct world *world, uint32_t plugin, int64_t until,
     struct stoa_req *req;
     stoa_err err;
 
-    if (!g->desc.warm)
+    if (!g->desc.warm || g->left_out)
         return STOA_OK;
     req = invoke_request_create(world, plugin, left > 0 ? left : 0);
     req->route_path = "warm";
@@ -92,12 +93,21 @@ static stoa_err warm_plugin(struct world *world, uint32_t plugin, int64_t until,
     return err;
 }
 
-stoa_err swap_warm_here(struct world *world, struct diag *diag)
+stoa_err swap_warm_here(struct world *world, bool leaves_out, struct diag *diag)
 {
     int64_t until = clock_monotonic_ms() + swap_warm_ms;
 
-    for (uint32_t p = 0; p < world->plugins; p++)
-        STOA_TRY(warm_plugin(world, p, until, diag));
+    for (uint32_t p = 0; p < world->plugins; p++) {
+        stoa_err err = warm_plugin(world, p, until, diag);
+        if (err != STOA_OK && !leaves_out)
+            return err;
+        if (err == STOA_OK)
+            continue;
+        world->generations[p]->left_out = "it could not warm up";
+        log_error("plugins", "a plugin is left out: its routes answer 503",
+                  stoa_f("plugin", stoa_z(world->generations[p]->name)),
+                  stoa_f("why", stoa_z(diag->message)));
+    }
     return STOA_OK;
 }
 
@@ -114,7 +124,8 @@ static void warm_run(void *arg)
     struct stop *stop = arg;
     struct warm *warm = stop->visit->data;
 
-    warm->result[stop->loop].err = swap_warm_here(warm->world, &warm->result[stop->loop].diag);
+    warm->result[stop->loop].err =
+        swap_warm_here(warm->world, false, &warm->result[stop->loop].diag);
 }
 
 static void warm_over(void *arg)
@@ -157,7 +168,7 @@ static void cool_here(struct world *old)
     uint32_t here = loop_index(loop_current());
 
     for (uint32_t p = 0; p < old->plugins; p++)
-        if (old->generations[p]->desc.cool)
+        if (old->generations[p]->desc.cool && world_instance(old, here, p)->self)
             old->generations[p]->desc.cool(world_instance(old, here, p)->self);
 }
 

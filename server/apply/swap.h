@@ -15,8 +15,9 @@ struct swap_loops {
 };
 
 /* warm() of every plugin on the fiber that calls: one loop's share. The plugins have swap_warm_ms
- * together. *diag names the plugin that failed. */
-STOA_NODISCARD stoa_err swap_warm_here(struct world *world, struct diag *diag);
+ * together. *diag names the plugin that failed. leaves_out: such a plugin does not run, and the
+ * rest does. */
+STOA_NODISCARD stoa_err swap_warm_here(struct world *world, bool leaves_out, struct diag *diag);
 /* The same on all loops at once, while they serve another world. Nothing of it runs any more when
  * this returns. */
 STOA_NODISCARD stoa_err swap_warm(const struct swap_loops *loops, struct world *world,

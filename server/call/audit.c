@@ -113,7 +113,7 @@ static void ask_all(struct audit *a)
     for (uint32_t i = 0; i < a->world->resources->sql_count; i++)
         check_events(a, a->world->resources->sql[i]);
     for (uint32_t p = 0; p < a->world->plugins; p++)
-        if (a->world->generations[p]->desc.audit)
+        if (a->world->generations[p]->desc.audit && !a->world->generations[p]->left_out)
             ask_plugin(a, p);
 }
 

@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+enum { LEFT_OUT_MS = 5000 };
+
 struct relay {
     struct sql *sql;
     uint32_t loop_index;
@@ -30,6 +32,7 @@ static struct relay relays[RESOURCES_SQL_MAX];
 static uint32_t relay_count, backoff_base_ms = 1000;
 static char owner_name[64];
 static _Atomic bool stopping;
+static _Atomic bool held; /* see events_hold() */
 
 /* Only on PostgreSQL, by its clock: the nodes' own may differ by more than a lease. One that ends
  * later than any lease can was taken before that clock was set back. */
@@ -122,6 +125,11 @@ static void take_lease(struct relay *r)
     int64_t now = clock_monotonic_ms();
     bool is_new = !events_lease_held(r->sql);
 
+    if (atomic_load(&held)) {
+        stoa_arena_destroy(arena);
+        return;
+    }
+
     if (sql_exec(r->sql, "host", &LEASE, STOA_ARGS(stoa_z(owner_name), stoa_i(LEASE_MS)), arena,
                  &rows) == STOA_OK &&
         stoa_rows_affected(rows) == 1) {
@@ -145,11 +153,21 @@ static void lease_run(void *arg)
            !r->is_over);
 }
 
+void events_hold(void)
+{
+    atomic_store(&held, true);
+}
+
+void events_release(void)
+{
+    atomic_store(&held, false);
+}
+
 bool events_lease_held(const struct sql *sql)
 {
     struct relay *r = relay_of(sql);
 
-    if (!r)
+    if (!r || atomic_load(&held))
         return false;
     return !sql_is_postgresql(sql) || atomic_load(&r->lease_until) > clock_monotonic_ms();
 }
@@ -276,6 +294,16 @@ static void put_off(struct delivery *d, stoa_err err, struct stoa_arena *arena)
                  arena, NULL) == STOA_OK;
 }
 
+/* Its plugin does not run now: the event waits, which is no failed try. */
+static void wait_for_plugin(struct delivery *d, struct stoa_arena *arena)
+{
+    d->is_settled =
+        sql_exec(d->relay->sql, "host", &RETRY,
+                 STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id), stoa_i(d->event.attempt - 1),
+                           stoa_i(clock_utc_ms() + LEFT_OUT_MS), stoa_z("ready"), stoa_z("")),
+                 arena, NULL) == STOA_OK;
+}
+
 static void deliver(void *arg)
 {
     struct delivery *d = arg;
@@ -283,7 +311,9 @@ static void deliver(void *arg)
     const struct subscription *s = find_subscription(d);
     stoa_err err = s ? handle(d, s) : STOA_E_PLUGIN;
 
-    if (err == STOA_OK) {
+    if (s && d->world->generations[s->plugin]->left_out) {
+        wait_for_plugin(d, arena);
+    } else if (err == STOA_OK) {
         metric_add(METRIC_events_relayed_total, 1);
         /* Not acknowledged: it comes again, and the inbox knows it. */
         d->is_settled =

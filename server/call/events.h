@@ -26,6 +26,10 @@ void events_wake(struct sql *sql);
 /* No new delivery begins. */
 void events_stop(void);
 bool events_stopping(void);
+/* Another process of this node does what must happen once; until events_release(). Before the loops
+ * run. */
+void events_hold(void);
+void events_release(void); /* any thread */
 /* This process may do the work that must happen once on that database. */
 bool events_lease_held(const struct sql *sql);
 

@@ -63,7 +63,7 @@ static uint32_t step(const char *name)
     const struct job *job = find_job(world, name);
     uint32_t every = job ? job->every_ms : 0;
 
-    if (job &&
+    if (job && !world->generations[job->plugin]->left_out &&
         events_lease_held(world_instance(world, loop_index(loop_current()), job->plugin)->sql))
         run_held(world, job);
     world_unpin(world);

@@ -217,6 +217,34 @@ int command_rollback(const struct cli *cli)
     return ask(cli, question, show_applied);
 }
 
+/* ---- What the supervisor does ---- */
+
+static void show_upgraded(const struct stoa_json *answer, struct stoa_arena *arena)
+{
+    show_text("version ", answer, "version");
+    printf(" serves (process %lld)\n", (long long)stoa_json_int(answer, "pid", 0));
+}
+
+int command_upgrade(const struct cli *cli)
+{
+    return ask(cli, "upgrade", show_upgraded);
+}
+
+static void show_ended(const struct stoa_json *answer, struct stoa_arena *arena)
+{
+    printf("the shop has ended\n");
+}
+
+int command_drain(const struct cli *cli)
+{
+    return ask(cli, "drain", show_ended);
+}
+
+int command_stop(const struct cli *cli)
+{
+    return ask(cli, "stop", show_ended);
+}
+
 int command_history(const struct cli *cli)
 {
     return ask(cli, "history", show_history);

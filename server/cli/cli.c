@@ -8,7 +8,10 @@
 
 const struct command commands[] = {
     {"run", "serve the shop until a signal (TERM drains)",
-     "stoa run\nstoa run --port 8081 --data /srv/shop", command_run},
+     "stoa run\nstoa run --port 8081 --data /srv/shop\nstoa run --single   (one process, for a "
+     "debugger: nothing starts it again)",
+     command_run},
+    {"worker", NULL, "", command_worker},
     {"check", "read the configuration and say what is wrong",
      "stoa check -c config.lua\nstoa check --effective   (also: stoa -T)\nstoa check --reference\n"
      "stoa check --routes --json",
@@ -34,6 +37,10 @@ const struct command commands[] = {
      "stoa plugin keygen acme   (writes acme.key, prints the line for config.lua)\n"
      "stoa plugin sign order.so --key acme.key\nstoa plugin why order   (asks the running shop)",
      command_plugin, 2},
+    {"upgrade", "replace the running binary by the one now at its path", "stoa upgrade",
+     command_upgrade},
+    {"drain", "end the running shop when its requests have ended", "stoa drain", command_drain},
+    {"stop", "end the running shop now", "stoa stop", command_stop},
     {"audit", "check that money, stock and mail add up", "stoa audit\nstoa audit --json",
      command_audit},
 };
@@ -51,6 +58,7 @@ enum {
     OPT_ROUTES,
     OPT_CONFIRM,
     OPT_KEY,
+    OPT_SINGLE,
     OPT_DEVELOPMENT,
     OPT_VERSION
 };
@@ -71,6 +79,7 @@ static const struct {
      "ADDRESS",
      "listen there, instead of the node's"},
     {{"port", required_argument, NULL, OPT_PORT}, "N", "listen on 127.0.0.1:N; 0: any free port"},
+    {{"single", no_argument, NULL, OPT_SINGLE}, NULL, "run: one process, without a supervisor"},
     {{"development", no_argument, NULL, OPT_DEVELOPMENT}, NULL, "mailbox page and error details"},
     {{"effective", no_argument, NULL, OPT_EFFECTIVE},
      NULL,
@@ -95,7 +104,8 @@ static void usage(FILE *out)
     fprintf(out, "stoa %s: an application server for shops\n\nUsage: stoa COMMAND [options]\n\n",
             STOA_VERSION);
     for (uint32_t i = 0; i < command_count; i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+        if (commands[i].help)
+            fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
     fprintf(out, "\nOptions:\n");
     for (uint32_t i = 0; i < OPTIONS; i++) {
         char left[40];
@@ -111,7 +121,8 @@ static void command_usage(const struct command *command)
 {
     stoa_str rest = stoa_str_of(command->examples);
 
-    printf("stoa %s: %s\n\nExamples:\n", command->name, command->help);
+    printf("stoa %s: %s\n\nExamples:\n", command->name,
+           command->help ? command->help : "a part of `stoa run`");
     while (rest.len > 0) {
         stoa_str line = stoa_str_cut(&rest, '\n');
         printf("  %.*s\n", (int)line.len, line.ptr);
@@ -205,6 +216,9 @@ static bool set_option(struct cli *cli, int option, const char *value)
     case 'T':
     case OPT_EFFECTIVE:
         cli->is_effective = true;
+        return true;
+    case OPT_SINGLE:
+        cli->is_single = true;
         return true;
     case OPT_DEVELOPMENT:
         cli->is_development = true;

@@ -22,6 +22,7 @@ struct cli {
     int64_t confirm_s;   /* --confirm; 0: none */
     bool is_json;        /* --json */
     bool is_quiet;       /* --quiet */
+    bool is_single;      /* run --single: without a supervisor */
     bool is_reference;   /* check --reference: the table of all keys */
     bool is_routes;      /* check --routes: who may ask for which path */
     bool is_effective;   /* check --effective, -T: defaults filled in, secrets masked */
@@ -42,6 +43,7 @@ extern const uint32_t command_count;
 int cli_main(int argc, char **argv);
 
 int command_run(const struct cli *cli);
+int command_worker(const struct cli *cli); /* what `stoa run` starts */
 int command_check(const struct cli *cli);
 int check_routes(const struct cli *cli); /* check --routes; needs migrated databases */
 int command_seed(const struct cli *cli);
@@ -53,6 +55,9 @@ int command_confirm(const struct cli *cli);
 int command_rollback(const struct cli *cli);
 int command_history(const struct cli *cli);
 int command_audit(const struct cli *cli);
+int command_upgrade(const struct cli *cli);
+int command_drain(const struct cli *cli);
+int command_stop(const struct cli *cli);
 int command_plugin(const struct cli *cli);
 int plugin_why(const struct cli *cli); /* plugin why NAME */
 

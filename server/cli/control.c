@@ -4,6 +4,9 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "supervise/channel.h"
+#include "supervise/link.h"
+#include "supervise/socket.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -15,61 +18,33 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { QUESTION_MAX = 64 };
-
 struct control {
-    struct apply *apply;
-    struct http *http;
-    int fd;
+    struct control_options o;
+    int fd; /* that is listened on; -1: the supervisor does */
     int64_t started_ms;
-    struct sockaddr_un address;
+    stoa_str supervisor; /* what it said about itself with the question that is answered now */
 };
 
-/* False when the path is too long for a socket: a cut one would be another shop's. */
-static bool address_in(const char *data, struct sockaddr_un *ret)
-{
-    int len;
-
-    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-    len = snprintf(ret->sun_path, sizeof ret->sun_path, "%s/control.sock", data);
-    return len > 0 && (size_t)len < sizeof ret->sun_path;
-}
-
-static stoa_err refuse_long(const char *data, struct diag *diag)
-{
-    diag_set(diag, data, 0, 0, "the data folder's path is too long for its control socket");
-    diag_hint(diag, "choose one of at most %d bytes with --data DIR",
-              (int)(sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/control.sock"));
-    return STOA_E_CONFIG;
-}
-
 /* ---- Answers ---- */
-
-static void say(int fd, stoa_str answer)
-{
-    while (answer.len > 0) {
-        ssize_t n = send(fd, answer.ptr, answer.len, MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR)
-            return; /* it left, or does not read: its answer is lost */
-        if (n > 0)
-            answer = stoa_str_sub(answer, (uint64_t)n, UINT64_MAX);
-    }
-}
 
 static struct stoa_json *status_json(struct control *c, struct stoa_arena *arena)
 {
     struct stoa_json *status = stoa_json_object(arena), *listen = stoa_json_array(arena);
+    const struct stoa_json *supervisor = NULL;
 
     stoa_json_set_str(status, "version", STOA_STR(STOA_VERSION));
     stoa_json_set_str(status, "state",
-                      http_is_draining(c->http) ? STOA_STR("draining") : STOA_STR("serving"));
-    stoa_json_set_int(status, "pid", getpid());
+                      http_is_draining(c->o.http) ? STOA_STR("draining") : STOA_STR("serving"));
+    stoa_json_set_int(status, "pid", link_is_open() ? getppid() : getpid());
+    stoa_json_set_int(status, "worker", getpid());
+    if (stoa_json_parse(arena, c->supervisor, NULL, &supervisor) == STOA_OK)
+        stoa_json_set(status, "supervisor", stoa_json_copy(arena, supervisor));
     stoa_json_set_int(status, "uptime_s", (clock_monotonic_ms() - c->started_ms) / 1000);
-    apply_status(c->apply, status, arena);
-    for (uint32_t i = 0; http_address(c->http, i); i++)
-        stoa_json_push(listen, stoa_json_new_str(arena, stoa_str_of(http_address(c->http, i))));
+    apply_status(c->o.apply, status, arena);
+    for (uint32_t i = 0; http_address(c->o.http, i); i++)
+        stoa_json_push(listen, stoa_json_new_str(arena, stoa_str_of(http_address(c->o.http, i))));
     stoa_json_set(status, "listen", listen);
-    stoa_json_set_int(status, "connections", http_open_connections(c->http));
+    stoa_json_set_int(status, "connections", http_open_connections(c->o.http));
     stoa_json_set_int(status, "requests", metric_value(METRIC_requests_total));
     stoa_json_set_int(status, "in_flight", metric_value(METRIC_requests_in_flight));
     stoa_json_set_int(status, "events_waiting", metric_value(METRIC_outbox_pending));
@@ -91,7 +66,7 @@ static void answer_now(struct control *c, int fd, stoa_str question)
         stoa_buf_put(&out,
                      STOA_STR("{\"error\":\"there is no such question; status, metrics, plan, "
                               "apply, confirm, rollback, history, why\"}"));
-    say(fd, stoa_buf_str(&out));
+    socket_say(fd, stoa_buf_str(&out));
     stoa_arena_destroy(arena);
     close(fd);
 }
@@ -107,7 +82,7 @@ static void asked_done(struct apply_job *job, stoa_str answer)
 {
     struct asked *asked = (struct asked *)job;
 
-    say(asked->fd, answer);
+    socket_say(asked->fd, answer);
     close(asked->fd);
     free(asked);
 }
@@ -151,88 +126,111 @@ static void submit(struct control *c, int fd, const struct apply_job *job)
     asked->job.done = asked_done;
     getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
     snprintf(asked->job.who, sizeof asked->job.who, "uid %u", (unsigned)peer.uid);
-    apply_submit(c->apply, &asked->job);
+    apply_submit(c->o.apply, &asked->job);
 }
 
 /* ---- The thread ---- */
 
+static void answer_question(struct control *c, int fd, stoa_str question)
+{
+    struct apply_job job = {0};
+
+    if (read_job(question, &job))
+        submit(c, fd, &job);
+    else
+        answer_now(c, fd, question);
+}
+
 static void answer(struct control *c, int fd)
 {
     const struct timeval timeout = {.tv_sec = 0, .tv_usec = 200000};
-    char question[QUESTION_MAX];
-    struct apply_job job = {0};
-    stoa_str text;
+    char question[SOCKET_QUESTION_MAX];
     ssize_t len;
 
     /* The client writes its line before anything else; whoever does not is cut after 0.2 s. */
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     len = recv(fd, question, sizeof question, 0);
-    text = stoa_str_trim((stoa_str){question, len > 0 ? (uint64_t)len : 0});
-    if (read_job(text, &job))
-        submit(c, fd, &job);
-    else if (len > 0)
-        answer_now(c, fd, text);
+    if (len > 0)
+        answer_question(c, fd, stoa_str_trim((stoa_str){question, (uint64_t)len}));
     else
         close(fd);
 }
 
-static void *thread_main(void *data)
+static void accept_clients(struct control *c)
 {
     const struct timespec pause = {0, 100000000};
+    int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd >= 0)
+        answer(c, fd);
+    else if (errno != EINTR && errno != ECONNABORTED)
+        nanosleep(&pause, NULL); /* out of descriptors: they come back */
+}
+
+/* A question comes with its client and with what the supervisor knows. False: it is gone. */
+static bool obey_supervisor(struct control *c)
+{
+    static char message[CHANNEL_MESSAGE_MAX];
+    int client, len = link_receive(message, &client);
+    stoa_str rest = {message, len > 0 ? (uint64_t)len : 0}, question, word;
+
+    if (len <= 0)
+        return false;
+    question = rest;
+    rest = (stoa_str){0};
+    if (stoa_str_find(question, '\n', 0) >= 0) {
+        rest = question;
+        question = stoa_str_cut(&rest, '\n');
+    }
+    word = stoa_str_cut(&question, ' ');
+    c->supervisor = rest;
+    if (client >= 0)
+        answer_question(c, client, question);
+    else
+        c->o.command(c->o.command_data, word);
+    return true;
+}
+
+static void *thread_main(void *data)
+{
     struct control *c = data;
 
-    for (;;) {
-        int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0)
-            answer(c, fd);
-        else if (errno != EINTR && errno != ECONNABORTED)
-            nanosleep(&pause, NULL); /* out of descriptors: they come back */
-    }
+    if (link_is_open())
+        while (obey_supervisor(c))
+            continue;
+    else
+        for (;;)
+            accept_clients(c);
     return NULL;
 }
 
-static bool open_socket(struct control *c)
-{
-    mode_t before;
-    int failed;
-
-    unlink(c->address.sun_path); /* a killed process left it; the lock says that it is gone */
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    before = umask(0077);
-    failed = bind(c->fd, (struct sockaddr *)&c->address, sizeof c->address) || listen(c->fd, 64);
-    umask(before);
-    return !failed;
-}
-
-stoa_err control_create(struct apply *apply, struct http *http, const char *data, struct diag *diag,
+stoa_err control_create(const struct control_options *options, struct diag *diag,
                         struct control **ret)
 {
-    struct sockaddr_un address;
-    struct control *c;
+    struct control *c = calloc(1, sizeof *c);
+    stoa_err err = STOA_OK;
     pthread_t thread;
 
-    if (!address_in(data, &address))
-        return refuse_long(data, diag);
-    c = calloc(1, sizeof *c);
-    *c = (struct control){
-        .apply = apply, .http = http, .started_ms = clock_monotonic_ms(), .address = address};
-    if (open_socket(c) && pthread_create(&thread, NULL, thread_main, c) == 0) {
+    *c = (struct control){.o = *options, .fd = -1, .started_ms = clock_monotonic_ms()};
+    if (!link_is_open())
+        err = socket_open(options->data, diag, &c->fd);
+    if (err == STOA_OK && pthread_create(&thread, NULL, thread_main, c) == 0) {
         pthread_detach(thread);
         pthread_setname_np(thread, "control");
         *ret = c;
         return STOA_OK;
     }
-    diag_set(diag, c->address.sun_path, 0, 0, "the control socket cannot be opened: %s",
-             strerror(errno));
-    diag_hint(diag, "choose another folder with --data DIR, or correct its owner");
+    if (err == STOA_OK)
+        diag_set(diag, "control", 0, 0, "no thread can be started: %s", strerror(errno));
     free(c);
     return STOA_E_CONFIG;
 }
 
 void control_remove(struct control *control)
 {
-    unlink(control->address.sun_path);
+    if (control->fd >= 0)
+        socket_remove(control->o.data);
 }
 
 /* ---- The client's side ---- */
@@ -240,7 +238,7 @@ void control_remove(struct control *control)
 int control_ask(const char *data, const char *question, struct stoa_arena *arena, stoa_str *ret)
 {
     struct sockaddr_un address;
-    bool fits = address_in(data, &address);
+    bool fits = socket_address(data, &address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct stoa_buf out;
     ssize_t len;
@@ -251,7 +249,7 @@ int control_ask(const char *data, const char *question, struct stoa_arena *arena
                           "start it with `stoa run`, or name its folder with --data DIR");
     }
     stoa_buf_init(&out, arena, 65536);
-    say(fd, stoa_str_of(question));
+    socket_say(fd, stoa_str_of(question));
     while ((len = read(fd, stoa_buf_reserve(&out, 16384), 16384)) > 0)
         out.len += (uint64_t)len;
     close(fd);

@@ -11,10 +11,19 @@
 #include "http/http.h"
 
 struct control;
-/* Listens on <data>/control.sock, for the owner of the folder only, on a thread of its own. */
-STOA_NODISCARD stoa_err control_create(struct apply *apply, struct http *http, const char *data,
-                                       struct diag *diag, struct control **ret);
-void control_remove(struct control *control); /* takes the socket's file away */
+struct control_options {
+    struct apply *apply;
+    struct http *http;
+    const char *data; /* folder */
+    /* What a supervisor says (channel.h), but for questions; on the control thread. */
+    void (*command)(void *command_data, stoa_str word);
+    void *command_data;
+};
+/* On a thread of its own listens on <data>/control.sock, for the owner of the folder only; or to
+ * the supervisor, if there is one (link.h): then that has the socket. */
+STOA_NODISCARD stoa_err control_create(const struct control_options *options, struct diag *diag,
+                                       struct control **ret);
+void control_remove(struct control *control); /* takes the socket's file away, if it is ours */
 /* The client's side: asks, and copies the answer, of any length, to the arena. EXIT_OK, or the exit
  * status after a message. */
 int control_ask(const char *data, const char *question, struct stoa_arena *arena, stoa_str *ret);

@@ -2,14 +2,17 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/node.h"
 
+#include "apply/boot.h"
 #include "apply/build.h"
 #include "call/journal.h"
 #include "fiber/fiber.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static stoa_err refuse_folder(const char *path, int error, struct diag *diag)
@@ -48,19 +51,81 @@ static void name_owner(struct node *node)
              name.ptr, host, (unsigned)stoa_str_hash(data));
 }
 
-stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *diag)
+static void node_init(struct node *node, const struct cli *cli)
 {
-    char folder[4096];
-    stoa_str data;
-
     *node = (struct node){.lock_fd = -1};
     node->source = (struct config_source){
         .path = cli->config, .data = cli->data, .node = cli->node, .listen = cli->listen};
+}
+
+static void find_data(const struct node *node, char ret[PATH_MAX])
+{
+    stoa_str data = config_str(node->config, "data");
+
+    snprintf(ret, PATH_MAX, "%.*s", (int)data.len, data.ptr);
+}
+
+stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *diag)
+{
+    char folder[PATH_MAX];
+
+    node_init(node, cli);
     STOA_TRY(config_load(&node->source, diag, &node->config));
-    data = config_str(node->config, "data");
-    snprintf(folder, sizeof folder, "%.*s", (int)data.len, data.ptr);
+    find_data(node, folder);
     name_owner(node);
     return make_folder(folder, diag);
+}
+
+/* A file that cannot be read does not say where its data is. */
+static void guess_data(const struct cli *cli, char ret[PATH_MAX])
+{
+    const char *slash = strrchr(cli->config, '/');
+
+    if (cli->data)
+        snprintf(ret, PATH_MAX, "%s", cli->data);
+    else
+        snprintf(ret, PATH_MAX, "%.*svar", slash ? (int)(slash + 1 - cli->config) : 0, cli->config);
+}
+
+stoa_err node_configure_kept(struct node *node, const struct cli *cli, uint64_t revision,
+                             struct diag *diag)
+{
+    char data[PATH_MAX];
+    struct boot boot;
+
+    node_init(node, cli);
+    guess_data(cli, data);
+    node->arena = stoa_arena_create();
+    STOA_TRY(boot_load(data, revision ? revision : boot_newest(data), &node->source, node->arena,
+                       diag, &boot));
+    node->config = boot.config;
+    node->choice.files = boot.files;
+    name_owner(node);
+    return STOA_OK;
+}
+
+void node_tolerate(struct node *node)
+{
+    char data[PATH_MAX];
+
+    if (!node->arena)
+        node->arena = stoa_arena_create();
+    find_data(node, data);
+    node->choice.kept = boot_kept(data, node->arena);
+}
+
+/* A killed one is gone a moment later: its worker ends with its supervisor. False with errno. */
+static bool lock_soon(int fd)
+{
+    const struct timespec pause = {0, 10000000};
+    int tries = 50;
+
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK || --tries == 0)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
 }
 
 stoa_err node_lock(struct node *node, struct diag *diag)
@@ -70,7 +135,7 @@ stoa_err node_lock(struct node *node, struct diag *diag)
 
     snprintf(path, sizeof path, "%.*s/lock", (int)data.len, data.ptr);
     node->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (node->lock_fd >= 0 && flock(node->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    if (node->lock_fd >= 0 && lock_soon(node->lock_fd))
         return STOA_OK;
     diag_set(diag, path, 0, 0,
              errno == EWOULDBLOCK ? "another stoa serves this data folder"
@@ -130,7 +195,7 @@ static stoa_err prepare_databases(struct node *node, bool may_migrate, struct di
     if (err == STOA_OK)
         err = may_migrate ? node_migrate(node, diag, &applied)
                           : build_check_migrations(node->config, node->resources, diag);
-    if (err == STOA_OK && node->lock_fd >= 0)
+    if (err == STOA_OK && node->lock_fd >= 0 && !node->is_successor)
         err = recover(node, diag);
     resources_close(node->resources);
     node->resources = NULL;
@@ -142,7 +207,7 @@ stoa_err node_build(struct node *node, uint32_t loops, bool may_migrate, struct 
     journal_init(node->owner);
     STOA_TRY(prepare_databases(node, may_migrate, diag));
     STOA_TRY(resources_open(node->config, loops, diag, &node->resources));
-    STOA_TRY(build_world(node->config, node->resources, loops, NULL, diag, &node->world));
+    STOA_TRY(build_world(node->config, node->resources, loops, &node->choice, diag, &node->world));
     node->loop_count = loops;
     for (uint32_t i = 0; i < loops; i++)
         node->loops[i] = loop_create(i);
@@ -156,6 +221,8 @@ void node_close(struct node *node)
     for (uint32_t i = 0; i < node->loop_count; i++)
         loop_destroy(node->loops[i]);
     config_destroy(node->config);
+    if (node->arena)
+        stoa_arena_destroy(node->arena);
     if (node->lock_fd >= 0)
         close(node->lock_fd);
 }

@@ -16,10 +16,19 @@ struct node {
     uint32_t loop_count;
     char owner[64];
     int lock_fd;
+    bool is_successor; /* another process of this node is still at work: its rows are its own */
+    struct world_choice choice;
+    struct stoa_arena *arena; /* of choice; NULL without one */
 };
 
 /* Loads configuration and data folder; nothing is opened yet. */
 STOA_NODISCARD stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *diag);
+/* The same from a kept revision, with the bits of its plugins; 0: the newest. Where it is kept:
+ * --data, or the folder that a configuration has unless it says otherwise. */
+STOA_NODISCARD stoa_err node_configure_kept(struct node *node, const struct cli *cli,
+                                            uint64_t revision, struct diag *diag);
+/* From now on node_build() leaves out a plugin that cannot be started, if its bits are kept. */
+void node_tolerate(struct node *node);
 /* One process serves a data folder: STOA_E_CONFIG with *diag while another does. */
 STOA_NODISCARD stoa_err node_lock(struct node *node, struct diag *diag);
 /* Opens resources, checks migrations (may_migrate: applies them), builds the world with its wiring.

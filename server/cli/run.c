@@ -1,4 +1,4 @@
-/* cli/run.c: `stoa run`: loops, the world on each of them, listeners, signals, drain.
+/* cli/run.c: the process that serves: loops, the world on each of them, listeners, signals, drain.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "apply/apply.h"
 #include "apply/swap.h"
@@ -9,10 +9,12 @@
 #include "call/jobs.h"
 #include "cli/control.h"
 #include "cli/node.h"
+#include "cli/process.h"
 #include "fiber/fiber.h"
 #include "gate/host_routes.h"
 #include "gate/rate.h"
 #include "http/http.h"
+#include "supervise/link.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -24,10 +26,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { LISTEN_MAX = 16 };
-
 struct serve {
     struct node node;
+    struct handover *handed; /* by the supervisor; NULL: there is none */
     struct http *http;
     struct control *control;
     struct apply *apply;
@@ -57,7 +58,8 @@ static void flush(struct loop_hook *hook)
 }
 
 /* ---- Signals: TERM and QUIT drain, a second one stops, HUP applies the file, USR1 reopens the
- * log. ---- */
+ * log. Below a supervisor, which says all of that itself, a signal to the whole group must not
+ * count twice. ---- */
 
 static void drained(void *data)
 {
@@ -67,7 +69,8 @@ static void drained(void *data)
 static void drain(struct serve *s)
 {
     if (s->is_draining) {
-        stop_all(s);
+        if (!s->handed)
+            stop_all(s);
         return;
     }
     s->is_draining = true;
@@ -92,6 +95,7 @@ static void reopen_log(struct serve *s)
 static void applied(struct apply_job *job, stoa_str answer)
 {
     free(job); /* how it went is in the log */
+    link_say("applied");
 }
 
 static void apply_file(struct serve *s)
@@ -111,11 +115,52 @@ static void on_signal(void *data, int ready)
     while (read(s->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGUSR1)
             reopen_log(s);
-        else if (info.ssi_signo == SIGHUP)
-            apply_file(s);
-        else
+        else if (info.ssi_signo != SIGHUP)
             drain(s);
+        else if (!s->handed)
+            apply_file(s);
     }
+}
+
+/* ---- What the supervisor says ---- */
+
+struct command_message {
+    struct loop_message message;
+    struct serve *serve;
+    char word[16];
+};
+
+static void obey(struct loop_message *message)
+{
+    struct command_message *m = (struct command_message *)message;
+    struct serve *s = m->serve;
+
+    if (strcmp(m->word, "drain") == 0)
+        http_keep_sockets(s->http);
+    if (strcmp(m->word, "drain") == 0 || strcmp(m->word, "finish") == 0)
+        drain(s);
+    else if (strcmp(m->word, "stop") == 0)
+        stop_all(s);
+    else if (strcmp(m->word, "apply") == 0)
+        apply_file(s);
+    else if (strcmp(m->word, "reopen") == 0)
+        reopen_log(s);
+    else if (strcmp(m->word, "sole") == 0)
+        events_release();
+    else if (strcmp(m->word, "ping") == 0)
+        link_say("alive");
+    free(m);
+}
+
+/* On the control thread. */
+static void on_command(void *data, stoa_str word)
+{
+    struct serve *s = data;
+    struct command_message *m = calloc(1, sizeof *m);
+
+    *m = (struct command_message){.message = {.run = obey}, .serve = s};
+    snprintf(m->word, sizeof m->word, "%.*s", (int)word.len, word.ptr);
+    loop_post(s->node.loops[0], &m->message);
 }
 
 static void block_signals(struct serve *s)
@@ -151,9 +196,10 @@ static void serve_here(void *arg)
 
     struct diag diag = {0};
 
-    if (swap_warm_here(s->node.world, &diag) != STOA_OK) {
+    if (swap_warm_here(s->node.world, s->node.choice.kept != NULL, &diag) != STOA_OK) {
         log_error("run", "a plugin could not warm up", stoa_f("plugin", stoa_z(diag.file)),
                   stoa_f("why", stoa_z(diag.message)));
+        link_say("failed %s: %s", diag.file, diag.message);
         atomic_store(&s->failed, true);
         stop_all(s);
         return;
@@ -173,6 +219,7 @@ static void serving_here(void *arg)
         host_routes_set_ready(true);
         announce(s);
         apply_open(s->apply);
+        link_say("ready %s", STOA_VERSION);
     }
 }
 
@@ -249,64 +296,25 @@ static struct http_limits read_limits(const struct config *c)
     };
 }
 
-static uint32_t read_list(struct stoa_arena *arena, const struct config *config, const char *path,
-                          const char *ret[LISTEN_MAX])
-{
-    const struct stoa_json *list = stoa_json_get(config_json(config), path);
-    uint32_t n = 0;
-
-    for (const struct stoa_json *e = stoa_json_first(list); e && n < LISTEN_MAX;
-         e = stoa_json_next(e))
-        ret[n++] = stoa_cstr(arena, stoa_json_str(e, ""));
-    return n;
-}
-
 static stoa_err open_http(struct serve *s, struct diag *diag)
 {
     struct stoa_arena *arena = stoa_arena_create();
-    const char *listen[LISTEN_MAX], *proxies[LISTEN_MAX];
+    const char *listen[PROCESS_LISTEN_MAX], *proxies[PROCESS_LISTEN_MAX];
     struct http_options options = {.loops = s->node.loop_count,
                                    .limits = read_limits(s->node.config)};
     stoa_err err;
 
-    options.listen_count = read_list(arena, s->node.config, "node.listen", listen);
-    options.trusted_proxy_count = read_list(arena, s->node.config, "trusted_proxies", proxies);
+    options.listen_count = process_list(arena, s->node.config, "node.listen", listen);
+    options.trusted_proxy_count = process_list(arena, s->node.config, "trusted_proxies", proxies);
     options.listen = listen;
     options.trusted_proxies = proxies;
+    if (s->handed) {
+        options.sockets = s->handed->listen;
+        options.sockets_count = s->handed->listen_count;
+    }
     err = http_create(&options, diag, &s->http);
     stoa_arena_destroy(arena);
     return err;
-}
-
-static uint32_t loop_count(const struct config *config)
-{
-    int64_t set = config_int(config, "loops");
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t n = set > 0 ? set : cores;
-
-    return n < 1 ? 1 : n > WORLD_LOOPS_MAX ? WORLD_LOOPS_MAX : (uint32_t)n;
-}
-
-static void open_log(const struct config *config)
-{
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    struct stoa_arena *arena = stoa_arena_create();
-    stoa_str format = config_str(config, "log.format"), level = config_str(config, "log.level");
-    stoa_str file = config_str(config, "log.file");
-    int fd = STDERR_FILENO;
-    stoa_level least = STOA_INFO;
-
-    for (uint32_t i = 0; i < 4; i++)
-        if (stoa_str_is(level, levels[i]))
-            least = (stoa_level)i;
-    if (file.len > 0)
-        fd = open(stoa_cstr(arena, file), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    log_init(fd >= 0 ? fd : STDERR_FILENO,
-             stoa_str_is(format, "json")   ? LOG_JSON
-             : stoa_str_is(format, "text") ? LOG_TEXT
-                                           : LOG_AUTO,
-             least);
-    stoa_arena_destroy(arena);
 }
 
 static void raise_file_limit(void)
@@ -319,13 +327,20 @@ static void raise_file_limit(void)
     }
 }
 
+static void changed(uint64_t revision, uint64_t boot, bool is_start)
+{
+    link_say("revision %llu %llu %s", (unsigned long long)revision, (unsigned long long)boot,
+             is_start ? "start" : "apply");
+}
+
 static stoa_err open_apply(struct serve *s, struct diag *diag)
 {
     const struct apply_options options = {.source = s->node.source,
                                           .world = s->node.world,
                                           .resources = s->node.resources,
                                           .loops = s->node.loops,
-                                          .loop_count = s->node.loop_count};
+                                          .loop_count = s->node.loop_count,
+                                          .changed = changed};
 
     return apply_create(&options, diag, &s->apply);
 }
@@ -333,18 +348,23 @@ static stoa_err open_apply(struct serve *s, struct diag *diag)
 static stoa_err build(struct serve *s, const struct cli *cli, struct diag *diag)
 {
     const struct config *config = s->node.config;
-    uint32_t loops = loop_count(config);
+    uint32_t loops = s->handed ? s->handed->loops : process_loops(config);
 
     rate_init((uint32_t)config_int(config, "rate.requests"),
               (uint32_t)config_int(config, "rate.burst"), loops);
     fiber_limit(limit(config, "fibers"));
-    STOA_TRY(node_lock(&s->node, diag));
+    if (s->handed)
+        s->node.lock_fd = s->handed->lock;
+    else
+        STOA_TRY(node_lock(&s->node, diag));
     STOA_TRY(node_build(&s->node, loops, config_bool(config, "development"), diag));
     events_init(s->node.resources, loops, s->node.owner,
                 (uint32_t)config_int(config, "limits.event_backoff"));
     STOA_TRY(open_http(s, diag));
     STOA_TRY(open_apply(s, diag));
-    return control_create(s->apply, s->http, s->node.resources->data, diag, &s->control);
+    return control_create(
+        &(struct control_options){s->apply, s->http, s->node.resources->data, on_command, s}, diag,
+        &s->control);
 }
 
 static stoa_err arm_faults(struct diag *diag)
@@ -358,18 +378,52 @@ static stoa_err arm_faults(struct diag *diag)
     return STOA_E_CONFIG;
 }
 
-int command_run(const struct cli *cli)
+/* What is in force is what a worker after a crash starts with, not a file that is being edited. */
+static stoa_err configure(struct serve *s, const struct cli *cli, struct diag *diag)
 {
-    struct serve s = {0};
+    struct handover *h = s->handed;
+
+    if (!h || h->revision == 0 || node_configure_kept(&s->node, cli, h->revision, diag) != STOA_OK)
+        STOA_TRY(node_configure(&s->node, cli, diag));
+    if (h && h->is_successor) {
+        s->node.is_successor = true;
+        events_hold();
+    }
+    /* Beside a worker that serves all or nothing is better. */
+    if (!h || !h->is_successor)
+        node_tolerate(&s->node);
+    if (h && h->left_out_count && !s->node.arena)
+        s->node.arena = stoa_arena_create();
+    if (h && h->left_out_count)
+        s->node.choice.left_out = handover_left_out_json(h, s->node.arena);
+    return STOA_OK;
+}
+
+static int refuse(const struct diag *diag)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct stoa_buf text;
+
+    stoa_buf_init(&text, arena, 512);
+    diag_format(diag, &text);
+    link_say("failed %s", stoa_cstr(arena, stoa_buf_str(&text)));
+    stoa_arena_destroy(arena);
+    return cli_config_error(diag);
+}
+
+int process_serve(const struct cli *cli, struct handover *handed)
+{
+    struct serve s = {.handed = handed};
     struct diag diag = {0};
 
-    if (node_configure(&s.node, cli, &diag) != STOA_OK || arm_faults(&diag) != STOA_OK)
-        return cli_config_error(&diag);
-    open_log(s.node.config);
+    if (configure(&s, cli, &diag) != STOA_OK || arm_faults(&diag) != STOA_OK)
+        return refuse(&diag);
+    process_open_configured_log(s.node.config);
     raise_file_limit();
     block_signals(&s);
+    link_watch_crashes();
     if (build(&s, cli, &diag) != STOA_OK)
-        return cli_config_error(&diag);
+        return refuse(&diag);
     run_loops(&s);
     control_remove(s.control);
     log_info("run", "stopped", stoa_f("connections", stoa_i(http_open_connections(s.http))));

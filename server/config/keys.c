@@ -129,6 +129,8 @@ const struct config_key config_keys[] = {
      .help = "Jobs that may wait for each kind of thread; past it 503"},
     {"limits", "pool_password_queue", CONFIG_INT, .otherwise = "64", .min = 1, .max = 100000,
      .help = "Password jobs that may wait; past it 503"},
+    {"limits", "plugin_crashes", CONFIG_INT, .otherwise = "3", .min = 1, .max = 100,
+     .help = "Crashes of the worker within 60 s after which a plugin at fault is left out"},
     {"limits", "event_backoff", CONFIG_DURATION, .otherwise = "1s", .min = 10, .max = HOUR,
      .help = "Pause after a failed delivery of an event; doubled each time, five tries"},
     {"limits", "generations", CONFIG_INT, .otherwise = "256", .min = 8, .max = 10000,

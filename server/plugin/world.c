@@ -3,6 +3,7 @@
 #include "plugin/world.h"
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "loop/loop.h"
 #include "plugin/trial.h"
 #include "plugin/trust.h"
@@ -19,7 +20,7 @@ static __thread struct world *in_force;
 /* A plugin is a file, or a package: a folder of its name. */
 static void find_file(const struct world_options *o, const char *name, char ret[PATH_MAX])
 {
-    stoa_str given = stoa_json_str(stoa_json_member(o->files, stoa_str_of(name)), "");
+    stoa_str given = stoa_json_str(stoa_json_member(o->choice.files, stoa_str_of(name)), "");
 
     snprintf(ret, PATH_MAX, "%s/%s/%s.so", o->plugin_path, name, name);
     if (given.len > 0)
@@ -45,10 +46,43 @@ static stoa_err open_generation(const char *path, const char *name, const struct
     return err;
 }
 
+static void leave_out(struct world *w, struct generation *g, stoa_str why)
+{
+    g->left_out = stoa_cstr(w->arena, why);
+    log_error("plugins", "a plugin is left out: its routes answer 503",
+              stoa_f("plugin", stoa_z(g->name)), stoa_f("why", stoa_s(why)));
+}
+
+static void read_left_out(struct world *w, const struct world_options *o, struct generation *g)
+{
+    for (const struct stoa_json *e = stoa_json_first(o->choice.left_out); e; e = stoa_json_next(e))
+        if (stoa_str_is(stoa_json_str(e, "plugin"), g->name))
+            leave_out(w, g, stoa_json_str(e, "why"));
+}
+
+/* Of a plugin whose file is bad the copy that once served tells the routes. */
+static stoa_err open_kept(struct world *w, const struct world_options *o, const char *name,
+                          const struct diag *bad)
+{
+    struct generation **ret = &w->generations[w->plugins];
+    stoa_str kept = stoa_json_str(stoa_json_member(o->choice.kept, stoa_str_of(name)), "");
+    struct stoa_buf why;
+    struct diag ignored;
+
+    if (kept.len == 0 || open_generation(stoa_cstr(w->arena, kept), name, o->config, &ignored,
+                                         ret) != STOA_OK)
+        return STOA_E_PLUGIN;
+    stoa_buf_init(&why, w->arena, 512);
+    diag_format(bad, &why);
+    leave_out(w, *ret, stoa_buf_str(&why));
+    return STOA_OK;
+}
+
 static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa_str name,
                             struct diag *diag)
 {
     char path[PATH_MAX], own_name[32];
+    stoa_err err;
 
     if (w->plugins == WORLD_PLUGINS_MAX || name.len >= sizeof own_name) {
         diag_set(diag, "config.lua", 0, 0, "more than %d plugins", WORLD_PLUGINS_MAX);
@@ -57,7 +91,11 @@ static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa
     memcpy(own_name, name.ptr, name.len);
     own_name[name.len] = '\0';
     find_file(o, own_name, path);
-    STOA_TRY(open_generation(path, own_name, o->config, diag, &w->generations[w->plugins]));
+    err = open_generation(path, own_name, o->config, diag, &w->generations[w->plugins]);
+    if (err != STOA_OK && open_kept(w, o, own_name, diag) != STOA_OK)
+        return err;
+    if (err == STOA_OK)
+        read_left_out(w, o, w->generations[w->plugins]);
     w->plugins++;
     return STOA_OK;
 }
@@ -121,7 +159,7 @@ static stoa_err create_instance(struct world *w, const struct world_options *o, 
     snprintf(in->cache_owner, sizeof in->cache_owner, "%s@%llu", g->name,
              (unsigned long long)w->number);
     STOA_TRY(choose_sql(w, in, diag));
-    if (g->desc.create) {
+    if (g->desc.create && !g->left_out) {
         fenv_t before; /* the processor's rounding is the host's */
         fegetenv(&before);
         err = g->desc.create(g->settings, in, &in->self);
@@ -129,6 +167,10 @@ static stoa_err create_instance(struct world *w, const struct world_options *o, 
     }
     if (err != STOA_OK)
         diag_set(diag, g->name, 0, 0, "create() failed: %s", stoa_err_name(err));
+    if (err != STOA_OK && o->choice.kept) {
+        leave_out(w, g, stoa_str_of(diag->message));
+        err = STOA_OK;
+    }
     return err;
 }
 

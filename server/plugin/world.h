@@ -48,6 +48,16 @@ struct world {
     struct world_pins pins[WORLD_LOOPS_MAX];
 };
 
+/* Which bits, and what to do about bad ones. All of it may be zero. */
+struct world_choice {
+    const struct stoa_json *files;    /* {plugin: path of its .so}, before plugin_path */
+    const struct stoa_json *left_out; /* [{"plugin", "why"}]: loaded, so that its routes are known,
+                                         and not run */
+    /* {plugin: path of a .so that once served}. Given, a plugin that cannot be loaded or made is left
+     * out, its routes those of that copy; one without a copy is an error as ever. */
+    const struct stoa_json *kept;
+};
+
 /* Loads theme and every plugin that runs on this node, and makes its instances. Nothing serves it
  * yet. STOA_E_CONFIG, STOA_E_ABI or STOA_E_PLUGIN with *diag naming plugin, reason and remedy. */
 struct world_options {
@@ -56,7 +66,7 @@ struct world_options {
     const char *plugin_path; /* folder with <name>.so */
     const struct stoa_port *port;
     uint32_t loops;
-    const struct stoa_json *files; /* {plugin: path of its .so}, before plugin_path; may be NULL */
+    struct world_choice choice;
 };
 STOA_NODISCARD stoa_err world_create(const struct world_options *options, struct diag *diag,
                                      struct world **ret);

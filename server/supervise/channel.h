@@ -3,7 +3,7 @@
  *
  * worker → supervisor          supervisor → worker
  *   ready VERSION                drain     hand over: others accept from the same sockets
- *   revision N BOOT              finish    drain for good
+ *   revision N BOOT start|apply  finish    drain for good
  *   failed WHY                   stop      now
  *   applied                      apply     the file
  *   crash (see crash.h)          reopen    the log

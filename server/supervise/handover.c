@@ -41,6 +41,7 @@ void handover_put(const struct handover *h, struct stoa_json *object, struct sto
     struct stoa_json *listen = stoa_json_array(arena);
 
     stoa_json_set_int(object, "lock", h->lock);
+    stoa_json_set_int(object, "loops", h->loops);
     stoa_json_set_int(object, "channel", h->channel);
     stoa_json_set_int(object, "supervisor", h->supervisor);
     stoa_json_set_int(object, "revision", (int64_t)h->revision);
@@ -78,6 +79,7 @@ void handover_get(const struct stoa_json *json, struct handover *ret)
 
     handover_init(ret);
     ret->lock = (int)stoa_json_int(json, "lock", -1);
+    ret->loops = (uint32_t)stoa_json_int(json, "loops", 1);
     ret->channel = (int)stoa_json_int(json, "channel", -1);
     ret->supervisor = (int)stoa_json_int(json, "supervisor", 0);
     ret->revision = (uint64_t)stoa_json_int(json, "revision", 0);

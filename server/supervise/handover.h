@@ -16,8 +16,9 @@ struct left_out {
 };
 
 struct handover {
-    int lock;          /* the data folder's, held by all that inherit it; -1: none */
-    int channel;       /* worker: to its supervisor; -1: none */
+    int lock;    /* the data folder's, held by all that inherit it; -1: none */
+    int channel; /* worker: to its supervisor; -1: none */
+    uint32_t loops;
     int supervisor;    /* worker: its process */
     uint64_t revision; /* worker: the one to start with; 0: what the file says */
     bool is_successor; /* worker: another one is still at work; see "sole" in channel.h */

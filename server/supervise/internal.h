@@ -77,7 +77,8 @@ void worker_kill(struct worker *w);
 /* A worker is gone. status: waitpid()'s. */
 void supervisor_worker_ended(struct supervisor *s, const struct worker *w, int status);
 void supervisor_worker_ready(struct supervisor *s, struct worker *w);
-void supervisor_revision(struct supervisor *s, uint64_t revision, uint64_t boot);
+/* is_start: a worker's first, no apply. */
+void supervisor_revision(struct supervisor *s, uint64_t revision, uint64_t boot, bool is_start);
 void supervisor_stop(struct supervisor *s, bool now);
 /* Once no worker drains: the one that serves does what is done once, and upgrades are over. */
 void supervisor_finish_drained(struct supervisor *s);

@@ -21,6 +21,7 @@ struct supervise_options {
     char program[PATH_MAX]; /* what `stoa upgrade` starts */
     int64_t drain_ms;       /* limits.drain */
     uint32_t crashes_max;   /* limits.plugin_crashes */
+    uint64_t newest; /* a revision to fall back to, should the first worker not start; 0: none */
     struct {
         char file[PATH_MAX], format[8], level[8];
     } log;

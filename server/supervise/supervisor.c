@@ -44,11 +44,20 @@ static void replace_worker(struct supervisor *s, int64_t served_ms)
 
 /* ---- Revisions: which one a worker is started with after a crash ---- */
 
-void supervisor_revision(struct supervisor *s, uint64_t revision, uint64_t boot)
+/* An apply: everybody gets another chance. */
+static void forgive(struct supervisor *s)
+{
+    blame_forget(&s->blame);
+    s->o.base.left_out_count = 0;
+    s->o.base.problem[0] = '\0';
+}
+
+void supervisor_revision(struct supervisor *s, uint64_t revision, uint64_t boot, bool is_start)
 {
     int64_t now = clock_monotonic_ms();
-    bool is_first = s->revision == 0;
 
+    if (!is_start)
+        forgive(s);
     s->boot = boot;
     if (revision == s->revision)
         return;
@@ -56,11 +65,6 @@ void supervisor_revision(struct supervisor *s, uint64_t revision, uint64_t boot)
         s->good = s->revision;
     s->revision = revision;
     s->revision_since_ms = now;
-    if (is_first)
-        return;
-    blame_forget(&s->blame);
-    s->o.base.left_out_count = 0;
-    s->o.base.problem[0] = '\0';
 }
 
 /* A revision that crashes soon after it came into force is taken back. True: it was. */
@@ -162,6 +166,20 @@ static void upgrade_failed(struct supervisor *s, const struct worker *w, int sta
     replace_worker(s, RESTART_YOUNG_MS); /* unless the old one serves, as it should */
 }
 
+/* The first worker does not come up with what the file says: with the newest revision, if there is
+ * one. */
+static bool fall_back(struct supervisor *s, const struct worker *w, int status)
+{
+    if (s->boot || !s->o.newest || !WIFEXITED(status))
+        return false;
+    log_error("supervisor", "the configuration cannot be used; the newest good revision is",
+              stoa_f("why", stoa_z(w->failure)), stoa_f("revision", stoa_i((int64_t)s->o.newest)));
+    snprintf(s->o.base.problem, sizeof s->o.base.problem, "%s", w->failure);
+    s->boot = s->o.newest;
+    start_worker(s);
+    return true;
+}
+
 static void start_failed(struct supervisor *s, const struct worker *w, int status)
 {
     if (s->was_ready || s->is_stopping) {
@@ -169,6 +187,8 @@ static void start_failed(struct supervisor *s, const struct worker *w, int statu
         replace_worker(s, -1);
         return;
     }
+    if (fall_back(s, w, status))
+        return;
     /* It has said why. */
     s->exit_status = WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED;
     if (WIFSIGNALED(status))

@@ -153,8 +153,8 @@ static void hear_revision(struct supervisor *s, stoa_str rest)
     int64_t revision = 0, boot = 0;
 
     if (stoa_str_int(stoa_str_cut(&rest, ' '), 0, INT64_MAX, &revision) == STOA_OK &&
-        stoa_str_int(rest, 0, INT64_MAX, &boot) == STOA_OK)
-        supervisor_revision(s, (uint64_t)revision, (uint64_t)boot);
+        stoa_str_int(stoa_str_cut(&rest, ' '), 0, INT64_MAX, &boot) == STOA_OK)
+        supervisor_revision(s, (uint64_t)revision, (uint64_t)boot, stoa_str_is(rest, "start"));
 }
 
 static void hear(struct supervisor *s, struct worker *w, stoa_str message)

@@ -129,7 +129,6 @@ static struct stoa_json *product_json(struct stoa_req *req, const struct stoa_ro
     struct stoa_arena *arena = stoa_req_arena(req);
     struct stoa_json *product = stoa_json_object(arena);
     struct stoa_json *variants = stoa_json_array(arena);
-    const struct stoa_json *details = NULL;
     stoa_money lowest;
     int64_t available = push_variants(variants, arena, rows, &lowest);
 
@@ -146,8 +145,9 @@ static struct stoa_json *product_json(struct stoa_req *req, const struct stoa_ro
     stoa_json_set_int(product, "available", available);
     stoa_json_set_bool(product, "in_stock", available > 0);
     stoa_json_set(product, "variants", variants);
-    if (stoa_json_parse(arena, stoa_rows_str(rows, 0, "details"), NULL, &details) == STOA_OK)
-        stoa_json_set(product, "details", stoa_json_copy(arena, details));
+    if (stoa_json_set_parsed(product, "details", stoa_rows_str(rows, 0, "details")) != STOA_OK)
+        stoa_log(req, STOA_WARN, "the details of a product are not JSON",
+                 STOA_FIELDS(stoa_f("product", stoa_s(stoa_rows_str(rows, 0, "id")))));
     stoa_json_set_int(product, "version", stoa_rows_int(rows, 0, "version"));
     return product;
 }

@@ -264,8 +264,8 @@ static stoa_err fail_as_yajl(yajl_handle yajl, stoa_str text, uint64_t at,
     return err;
 }
 
-stoa_err stoa_json_parse(struct stoa_arena *arena, stoa_str text, struct stoa_json_error *error,
-                         const struct stoa_json **ret)
+static stoa_err parse_text(struct stoa_arena *arena, stoa_str text, struct stoa_json_error *error,
+                           struct stoa_json **ret)
 {
     struct parse parse = {.arena = arena};
 
@@ -290,4 +290,24 @@ stoa_err stoa_json_parse(struct stoa_arena *arena, stoa_str text, struct stoa_js
     if (err == STOA_OK)
         *ret = parse.root;
     return err;
+}
+
+stoa_err stoa_json_parse(struct stoa_arena *arena, stoa_str text, struct stoa_json_error *error,
+                         const struct stoa_json **ret)
+{
+    struct stoa_json *root;
+
+    STOA_TRY(parse_text(arena, text, error, &root));
+    *ret = root;
+    return STOA_OK;
+}
+
+stoa_err stoa_json_set_parsed(struct stoa_json *object, const char *name, stoa_str text)
+{
+    struct stoa_json *root;
+
+    stoa_assert(object && object->kind == STOA_JSON_OBJECT);
+    STOA_TRY(parse_text(object->arena, text, NULL, &root));
+    stoa_json_set(object, name, root);
+    return STOA_OK;
 }

@@ -75,6 +75,9 @@ STOA_API void stoa_json_set_str(struct stoa_json *object, const char *name, stoa
 STOA_API void stoa_json_set_int(struct stoa_json *object, const char *name, int64_t v);
 STOA_API void stoa_json_set_bool(struct stoa_json *object, const char *name, bool v);
 STOA_API void stoa_json_set_money(struct stoa_json *object, const char *name, stoa_money v);
+/* Sets what text says; limits and errors as in stoa_json_parse(). An error changes nothing. */
+STOA_NODISCARD STOA_API stoa_err stoa_json_set_parsed(struct stoa_json *object, const char *name,
+                                                      stoa_str text);
 STOA_API struct stoa_json *stoa_json_push(struct stoa_json *array, struct stoa_json *value);
 
 #endif

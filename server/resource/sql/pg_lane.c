@@ -102,7 +102,7 @@ static void lane_lost(struct pg_lane *lane)
 /* Which one of a batch was slow cannot be told: for a while each has its own Sync and is timed. */
 static void batch_time(struct pg_lane *lane, const struct lane_op *op, int64_t took_us)
 {
-    int64_t now = clock_monotonic_ms();
+    int64_t now = loop_now(lane->slot->loop);
 
     lane->batches--;
     if (took_us > BATCH_SLOW + BATCH_EACH * (int64_t)op->statements &&
@@ -236,7 +236,7 @@ static bool lane_send_apart(struct pg_lane *lane, struct lane_op *op)
 
 static void lane_send(struct pg_lane *lane, struct lane_op *op, bool apart)
 {
-    if (!lane->is_read_only || apart || clock_monotonic_ms() < lane->apart_until) {
+    if (!lane->is_read_only || apart || loop_now(lane->slot->loop) < lane->apart_until) {
         if (!lane_send_apart(lane, op))
             lane_lost(lane);
         return;

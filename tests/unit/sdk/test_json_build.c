@@ -88,6 +88,16 @@ Test(json_build, copies_deeply)
     cr_assert(reads(stoa_json_copy(arena, NULL), "null"));
 }
 
+Test(json_build, sets_what_a_text_says)
+{
+    struct stoa_json *object = stoa_json_object(arena);
+
+    cr_assert_eq(stoa_json_set_parsed(object, "a", STOA_STR("[1,{\"b\":null}]")), STOA_OK);
+    cr_assert_eq(stoa_json_set_parsed(object, "c", STOA_STR("[1,")), STOA_E_BAD_REQUEST);
+    cr_assert_eq(stoa_json_set_parsed(object, "a", STOA_STR("{\"a\":1,}")), STOA_E_BAD_REQUEST);
+    cr_assert(reads(object, "{\"a\":[1,{\"b\":null}]}"));
+}
+
 Test(json_build, refuses_a_second_parent, .signal = SIGABRT)
 {
     struct stoa_json *array = stoa_json_array(arena), *one = stoa_json_new_int(arena, 1);

@@ -1,9 +1,10 @@
-/* main.c: one binary: the command line, and the short-lived children that evaluate config.lua and
- * try a plugin.
+/* main.c: one binary: the command line, and the children that evaluate config.lua, try a
+ * plugin, or hold one in a sandbox.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 #include "config/config.h"
 #include "plugin/trial.h"
+#include "port/inside.h"
 
 #include <sodium.h>
 
@@ -13,6 +14,8 @@ int main(int argc, char **argv)
         return config_child_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "__trial") == 0)
         return trial_child_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "__sandbox") == 0)
+        return inside_main(argc, argv);
     if (sodium_init() < 0)
         return cli_failed("libsodium", "it cannot start on this machine", "");
     return cli_main(argc, argv);

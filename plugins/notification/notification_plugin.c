@@ -2,7 +2,7 @@
  * mail.c, delivery.c and mailbox.c. SPDX-License-Identifier: Apache-2.0 */
 #include "notification.h"
 
-STOA_MANIFEST("notification", "1.0.0", "sql mail events:order.paid");
+STOA_MANIFEST("notification", "1.0.0", "sql mail render events:order.paid");
 
 /* A table reads by its columns. */
 /* clang-format off */

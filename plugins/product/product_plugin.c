@@ -2,7 +2,7 @@
  * edit.c (the staff), stock.c (what orders take). SPDX-License-Identifier: Apache-2.0 */
 #include "product.h"
 
-STOA_MANIFEST("product", "1.0.0", "sql");
+STOA_MANIFEST("product", "1.0.0", "sql cache events:product.* events:stock.*");
 
 static stoa_err product_create(const struct stoa_settings *set, struct stoa_instance *in,
                                void **ret)

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "user.h"
 
-STOA_MANIFEST("user", "1.0.0", "sql");
+STOA_MANIFEST("user", "1.0.0", "sql cache password events:user.*");
 
 static stoa_err user_create(const struct stoa_settings *set, struct stoa_instance *in, void **ret)
 {

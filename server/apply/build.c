@@ -28,6 +28,7 @@ stoa_err build_world(const struct config *config, struct resources *resources, u
         .resources = resources,
         .plugin_path = plugin_path,
         .port = port_find(config_str(config, "port")),
+        .sandbox = &port_sandbox,
         .loops = loops,
         .choice = choice ? *choice : (struct world_choice){0},
     };

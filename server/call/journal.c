@@ -188,6 +188,26 @@ stoa_err journal_read(struct stoa_req *req, bool *answered)
     return stoa_rows_count(rows) == 0 ? STOA_OK : judge(req, rows, answered);
 }
 
+static stoa_err give_up_lease(struct stoa_req *req)
+{
+    const struct journal *j = req->journal;
+
+    request_root(req)->statements++;
+    return sql_exec(req->instance->sql, "host", &FREE,
+                    STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_i(j->lease_until)), req->arena,
+                    NULL);
+}
+
+stoa_err journal_read_again(struct stoa_req *req, bool *answered)
+{
+    *answered = false;
+    if (!req->journal)
+        return STOA_OK;
+    if (req->journal->state == JOURNAL_WRITTEN || req->journal->state == JOURNAL_DOUBTFUL)
+        STOA_TRY(give_up_lease(req));
+    return journal_read(req, answered);
+}
+
 void journal_inbox(struct stoa_req *req, const char *subscriber, stoa_str event_id)
 {
     struct journal *j = stoa_new(req->arena, struct journal);
@@ -247,17 +267,15 @@ stoa_err journal_store(struct stoa_tx *tx, int32_t status, stoa_str body)
  * wait for the lease and resumes. */
 void journal_finish(struct stoa_req *req)
 {
-    struct journal *j = req->journal;
+    const struct journal *j = req->journal;
     stoa_err err;
 
     if (!j || j->is_inbox || (j->state != JOURNAL_WRITTEN && j->state != JOURNAL_DOUBTFUL))
         return;
-    request_root(req)->statements++;
     if (req->reply.status >= 500 || j->state == JOURNAL_DOUBTFUL) {
-        err = sql_exec(req->instance->sql, "host", &FREE,
-                       STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_i(j->lease_until)),
-                       req->arena, NULL);
+        err = give_up_lease(req);
     } else {
+        request_root(req)->statements++;
         request_format_reply(req);
         err = sql_exec(req->instance->sql, "host", &STORE,
                        STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_i(req->reply.status),

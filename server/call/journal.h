@@ -39,6 +39,9 @@ STOA_NODISCARD stoa_err journal_recover(struct sql *sql);
  * from the journal and the handler must not run. STOA_E_IN_FLIGHT, STOA_E_KEY_REUSED,
  * STOA_E_INVALID. */
 STOA_NODISCARD stoa_err journal_read(struct stoa_req *req, bool *answered);
+/* The handler of a route died in the middle (a sandbox): what its transactions have left decides,
+ * as for a repeat that comes later. The lease of its row ends here. */
+STOA_NODISCARD stoa_err journal_read_again(struct stoa_req *req, bool *answered);
 /* For an event's handler: key is the event's id. */
 void journal_inbox(struct stoa_req *req, const char *subscriber, stoa_str event_id);
 /* The row, inside the transaction. STOA_E_IN_FLIGHT when somebody was faster. */

@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "plugin/fence.h"
 #include "plugin/settings.h"
+#include "plugin/world.h"
 #include "plugin/text_map.h"
 #include <dlfcn.h>
 #include <fenv.h>
@@ -111,6 +112,23 @@ stoa_err generation_map(struct plugin_bits *bits, const struct config *config, s
     return STOA_OK;
 }
 
+stoa_err generation_place(struct plugin_bits *bits, const struct world_options *options,
+                          struct diag *diag, struct generation **ret)
+{
+    struct generation *g = generation_new(bits);
+    stoa_err err;
+
+    g->is_confined = true;
+    g->is_trusted = bits->is_shipped;
+    g->placed = options->sandbox;
+    err = g->placed->open(g, options, diag);
+    if (err == STOA_OK)
+        *ret = g;
+    else
+        generation_close(g);
+    return err;
+}
+
 stoa_err generation_open(const char *path, const struct config *config, const char *expected_name,
                          struct diag *diag, struct generation **ret)
 {
@@ -156,6 +174,8 @@ void generation_close(struct generation *generation)
     if (!generation)
         return;
     settings_destroy(generation->settings);
+    if (generation->sandbox)
+        generation->placed->close(generation->sandbox);
     if (!generation->dl || unmap(generation)) {
         text_map_remove(generation->number);
         close_copy(generation);

@@ -33,6 +33,12 @@ struct config;
  * schema. STOA_E_ABI or STOA_E_PLUGIN with *diag otherwise, STOA_E_CONFIG for its settings. */
 STOA_NODISCARD stoa_err generation_map(struct plugin_bits *bits, const struct config *config,
                                        struct diag *diag, struct generation **ret);
+struct sandbox_ops;
+struct world_options;
+/* Puts bits into a sandbox, which takes their descriptor. *diag as above. */
+STOA_NODISCARD stoa_err generation_place(struct plugin_bits *bits,
+                                         const struct world_options *options, struct diag *diag,
+                                         struct generation **ret);
 /* plugin_bits_open() and generation_map(). */
 STOA_NODISCARD stoa_err generation_open(const char *path, const struct config *config,
                                         const char *expected_name, struct diag *diag,

@@ -121,34 +121,49 @@ static stoa_err read_value(struct stoa_settings *set, const struct stoa_json *ta
     return STOA_E_PLUGIN;
 }
 
+static stoa_err read_entries(const struct stoa_span *schema, const char *path, struct diag *diag,
+                             struct stoa_setting entries[SETTINGS_MAX])
+{
+    if (schema->count > SETTINGS_MAX) {
+        diag_set(diag, path, 0, 0, "the plugin declares %u settings; %d are possible",
+                 schema->count, SETTINGS_MAX);
+        return STOA_E_PLUGIN;
+    }
+    for (uint32_t i = 0; i < schema->count; i++)
+        span_read(schema, i, &entries[i], sizeof entries[i]);
+    return STOA_OK;
+}
+
+stoa_err settings_read(const struct stoa_json *table, const struct stoa_span *schema,
+                       struct diag *diag, struct stoa_settings **ret)
+{
+    struct stoa_setting entries[SETTINGS_MAX];
+    struct stoa_arena *arena;
+    struct stoa_settings *set;
+    stoa_err err = STOA_OK;
+
+    STOA_TRY(read_entries(schema, "settings", diag, entries));
+    arena = stoa_arena_create();
+    set = stoa_new(arena, struct stoa_settings);
+    set->arena = arena;
+    for (uint32_t i = 0; err == STOA_OK && i < schema->count; i++)
+        err = read_value(set, table, &entries[i], diag);
+    if (err == STOA_OK)
+        *ret = set;
+    else
+        settings_destroy(set);
+    return err;
+}
+
 stoa_err settings_create(const struct config *config, const char *path,
                          const struct stoa_span *schema, struct diag *diag,
                          struct stoa_settings **ret)
 {
-    struct stoa_arena *arena = stoa_arena_create();
-    struct stoa_settings *set = stoa_new(arena, struct stoa_settings);
-    struct stoa_setting *entries = stoa_new_array(arena, struct stoa_setting, SETTINGS_MAX);
-    const struct stoa_json *table = stoa_json_get(config_json(config), path);
-    stoa_err err = STOA_E_PLUGIN;
+    struct stoa_setting entries[SETTINGS_MAX];
 
-    set->arena = arena;
-    if (schema->count > SETTINGS_MAX) {
-        diag_set(diag, path, 0, 0, "the plugin declares %u settings; %d are possible",
-                 schema->count, SETTINGS_MAX);
-        goto out;
-    }
-    for (uint32_t i = 0; i < schema->count; i++)
-        span_read(schema, i, &entries[i], sizeof entries[i]);
-    err = config_check_table(config, path, entries, schema->count, diag);
-    for (uint32_t i = 0; err == STOA_OK && i < schema->count; i++)
-        err = read_value(set, table, &entries[i], diag);
-    if (err != STOA_OK)
-        goto out;
-    *ret = set;
-    set = NULL;
-out:
-    settings_destroy(set);
-    return err;
+    STOA_TRY(read_entries(schema, path, diag, entries));
+    STOA_TRY(config_check_table(config, path, entries, schema->count, diag));
+    return settings_read(stoa_json_get(config_json(config), path), schema, diag, ret);
 }
 
 void settings_destroy(struct stoa_settings *settings)

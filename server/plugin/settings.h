@@ -13,6 +13,9 @@ enum { SETTINGS_MAX = 64 };
 STOA_NODISCARD stoa_err settings_create(const struct config *config, const char *path,
                                         const struct stoa_span *schema, struct diag *diag,
                                         struct stoa_settings **ret);
+/* The same from a table that was checked before; its schema's defaults may still be wrong. */
+STOA_NODISCARD stoa_err settings_read(const struct stoa_json *table, const struct stoa_span *schema,
+                                      struct diag *diag, struct stoa_settings **ret);
 void settings_destroy(struct stoa_settings *settings); /* NULL is fine */
 
 #endif

@@ -29,7 +29,17 @@ static void find_file(const struct world_options *o, const char *name, char ret[
         snprintf(ret, PATH_MAX, "%s/%s.so", o->plugin_path, name);
 }
 
-static stoa_err open_generation(const char *path, const char *name, const struct config *config,
+/* A sandbox is its own trial: nothing of the plugin runs anywhere else. */
+static stoa_err place_or_map(struct plugin_bits *bits, const struct world_options *o,
+                             struct diag *diag, struct generation **ret)
+{
+    if (o->sandbox && sandbox_is_wanted(o->config, bits->name))
+        return generation_place(bits, o, diag, ret);
+    STOA_TRY(trial_run(bits, o->config, diag));
+    return generation_map(bits, o->config, diag, ret);
+}
+
+static stoa_err open_generation(const char *path, const char *name, const struct world_options *o,
                                 struct diag *diag, struct generation **ret)
 {
     struct plugin_bits bits;
@@ -37,11 +47,9 @@ static stoa_err open_generation(const char *path, const char *name, const struct
 
     if (err != STOA_OK)
         return err;
-    err = trust_check(stoa_json_get(config_json(config), "trust"), &bits, diag);
+    err = trust_check(stoa_json_get(config_json(o->config), "trust"), &bits, diag);
     if (err == STOA_OK)
-        err = trial_run(&bits, config, diag);
-    if (err == STOA_OK)
-        err = generation_map(&bits, config, diag, ret);
+        err = place_or_map(&bits, o, diag, ret);
     plugin_bits_close(&bits);
     return err;
 }
@@ -91,7 +99,7 @@ static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa
     memcpy(own_name, name.ptr, name.len);
     own_name[name.len] = '\0';
     find_file(o, own_name, path);
-    err = open_generation(path, own_name, o->config, diag, &w->generations[w->plugins]);
+    err = open_generation(path, own_name, o, diag, &w->generations[w->plugins]);
     if (err != STOA_OK && open_kept(w, o, own_name, diag) != STOA_OK)
         return err;
     if (err == STOA_OK)
@@ -155,7 +163,7 @@ static stoa_err create_instance(struct world *w, const struct world_options *o, 
     in->arena = stoa_arena_create();
     in->generation = g;
     in->loop = loop;
-    in->port = o->port;
+    in->port = g->sandbox ? g->placed->port : o->port;
     snprintf(in->cache_owner, sizeof in->cache_owner, "%s@%llu", g->name,
              (unsigned long long)w->number);
     STOA_TRY(choose_sql(w, in, diag));

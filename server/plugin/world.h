@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "plugin/generation.h"
 #include "plugin/resources.h"
+#include "plugin/sandbox.h"
 #include "theme/theme.h"
 #include <stoa/plugin.h>
 
@@ -65,6 +66,7 @@ struct world_options {
     struct resources *resources;
     const char *plugin_path; /* folder with <name>.so */
     const struct stoa_port *port;
+    const struct sandbox_ops *sandbox; /* for plugins that config puts there */
     uint32_t loops;
     struct world_choice choice;
 };

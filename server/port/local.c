@@ -6,6 +6,7 @@
 #include "call/tx.h"
 #include "fiber/fiber.h"
 #include "plugin/world.h"
+#include "port/lane.h"
 #include "port/password.h"
 #include "port/port.h"
 
@@ -199,31 +200,20 @@ static void local_log(struct stoa_req *req, stoa_level level, const char *messag
     log_put(level, req->plugin_name, message, (struct stoa_fields){all, n, 0});
 }
 
-const struct stoa_port port_local = {
-    .name = "local",
-    .enter = local_enter,
-    .sql = local_sql,
-    .tx_begin = tx_begin,
-    .tx_sql = local_tx_sql,
-    .tx_note = local_tx_note,
-    .tx_end = local_tx_end,
-    .emit = local_emit,
-    .cache = local_cache,
-    .call = call_local,
-    .collect = call_collect,
-    .mail_send = local_mail_send,
-    .mail_list = local_mail_list,
-    .render = local_render,
-    .asset = local_asset,
-    .offload = local_offload,
-    .password = local_password,
-    .sleep = local_sleep,
-    .log = local_log,
-};
+/* The same for a plugin that is here and for one in a sandbox. */
+#define EFFECTS                                                                                    \
+    .sql = local_sql, .tx_begin = tx_begin, .tx_sql = local_tx_sql, .tx_note = local_tx_note,      \
+    .tx_end = local_tx_end, .emit = local_emit, .cache = local_cache, .call = call_local,          \
+    .collect = call_collect, .mail_send = local_mail_send, .mail_list = local_mail_list,           \
+    .render = local_render, .asset = local_asset, .offload = local_offload,                        \
+    .password = local_password, .sleep = local_sleep, .log = local_log
+
+const struct stoa_port port_local = {.name = "local", .enter = local_enter, EFFECTS};
+const struct stoa_port port_wire = {.name = "wire", .enter = lane_enter, EFFECTS};
 
 const struct stoa_port *port_find(stoa_str name)
 {
-    if (stoa_str_is(name, port_local.name))
-        return &port_local;
+    if (stoa_str_is(name, port_local.name) || stoa_str_is(name, "sandbox"))
+        return &port_local; /* of those that are not in a sandbox */
     return stoa_str_is(name, port_loopback.name) ? &port_loopback : NULL;
 }

@@ -195,7 +195,8 @@ Test(broken, keys_and_types_are_told_with_their_place)
                                               "\"250ms\", \"10s\", \"15min\" or \"2h\""},
         {BEGIN "insecure_http = 'yes'" END,
          "3:1: insecure_http is a string; it takes true or false"},
-        {BEGIN "port = 'wire'" END, "3:1: port = \"wire\" is not possible; one of: local loopback"},
+        {BEGIN "port = 'wire'" END, 
+         "3:1: port = \"wire\" is not possible; one of: local loopback sandbox"},
         {BEGIN "shop = 'x'" END, "3:1: shop is a string; it takes a table"},
         {BEGIN "shop = { name = '' }" END, "3:10: shop.name has 0 bytes; it takes 1 to 100"},
         {BEGIN "trusted_proxies = '10.0.0.0/8'" END,
@@ -232,8 +233,8 @@ Test(broken, what_this_version_lacks_is_named)
          "3:19: nodes.all.tls is not yet supported in this version; leave it out"},
         {BEGIN "plugins = { a = { canary = { percent = 5 } } }" END,
          "3:19: plugins.a.canary is not yet supported in this version; leave it out"},
-        {BEGIN "plugins = { a = { place = 'sandbox' } }" END,
-         "3:19: plugins.a.place = \"sandbox\" is not possible; one of: process"},
+        {BEGIN "plugins = { a = { place = 'node' } }" END,
+         "3:19: plugins.a.place = \"node\" is not possible; one of: process sandbox"},
     };
     EXPECT_ALL(cases);
 }

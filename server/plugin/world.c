@@ -77,8 +77,8 @@ static stoa_err open_kept(struct world *w, const struct world_options *o, const 
     struct stoa_buf why;
     struct diag ignored;
 
-    if (kept.len == 0 || open_generation(stoa_cstr(w->arena, kept), name, o->config, &ignored,
-                                         ret) != STOA_OK)
+    if (kept.len == 0 ||
+        open_generation(stoa_cstr(w->arena, kept), name, o, &ignored, ret) != STOA_OK)
         return STOA_E_PLUGIN;
     stoa_buf_init(&why, w->arena, 512);
     diag_format(bad, &why);

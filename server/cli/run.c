@@ -217,9 +217,9 @@ static void serving_here(void *arg)
     http_attach(s->http);
     if (atomic_fetch_add(&s->warm, 1) + 1 == s->node.loop_count) {
         host_routes_set_ready(true);
-        announce(s);
         apply_open(s->apply);
-        link_say("ready %s", STOA_VERSION);
+        link_say("ready %s", STOA_VERSION); /* who reads the log may ask at once */
+        announce(s);
     }
 }
 

@@ -127,12 +127,11 @@ void worker_say(struct worker *w, const char *word)
 
 void worker_drain(struct supervisor *s, struct worker *w, const char *word)
 {
-    if (w->state == WORKER_STARTING) { /* nobody waits for it */
+    /* Nobody waits for a successor. Any other one may serve already, and just not have said so. */
+    if (w->state == WORKER_STARTING && (w->is_upgrade || strcmp(word, "stop") == 0))
         worker_kill(w);
-        return;
-    }
     worker_say(w, word);
-    if (w->state == WORKER_SERVING)
+    if (w->state != WORKER_DRAINING)
         w->until_ms = clock_monotonic_ms() + s->o.drain_ms + SUPERVISE_MARGIN_MS;
     w->state = WORKER_DRAINING;
 }

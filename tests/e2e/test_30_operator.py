@@ -173,7 +173,7 @@ def test_a_fault_that_cannot_be_read_is_told(made, spec):
 # ---- the command line ----
 
 COMMANDS = ["run", "check", "migrate", "seed", "status", "plan", "apply", "confirm", "rollback",
-            "history", "audit", "plugin"]
+            "history", "audit", "plugin", "upgrade", "drain", "stop"]
 
 
 @pytest.mark.parametrize("args, said", [

@@ -108,11 +108,15 @@ class Shop:
     # ---- the process ----
 
     def start(self, *args: str, env: dict | None = None) -> "Shop":
+        """As a supervisor and its worker. A shop that kills itself at a fault point is one process:
+        a worker that is started again would do it again."""
+        environment = {**os.environ, **self.env, **(env or {})}
+        if "=kill" in environment.get("STOA_FAULT", ""):
+            args = ("--single", *args)
         self.lines = []
         self.process = subprocess.Popen(
             [binary(), "run", "-c", str(self.config), "--data", str(self.data), *args],
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-            env={**os.environ, **self.env, **(env or {})})
+            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
         line = self.wait_log(lambda l: l.get("message") == "the shop is open", START_TIMEOUT)
         self.host, _, port = line["url"].rpartition(":")
@@ -151,7 +155,12 @@ class Shop:
     def talk(self) -> str:
         return "\n".join(json.dumps(l) for l in self.lines if l.get("area") != "http")[-4000:]
 
+    def worker(self) -> int:
+        """The process that serves."""
+        return json.loads(self.cli("status").stdout)["worker"]
+
     def kill(self) -> None:
+        """Supervisor and worker: the worker ends with its supervisor."""
         if self.process and self.process.poll() is None:
             self.process.kill()
         self.wait()

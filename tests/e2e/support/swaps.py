@@ -56,7 +56,7 @@ def unmaps() -> bool:
 
 def process_state(shop) -> dict:
     """What must be back when all is quiet: mapped plugins, descriptors, threads."""
-    proc = pathlib.Path(f"/proc/{shop.process.pid}")
+    proc = pathlib.Path(f"/proc/{shop.worker()}")
     maps = proc.joinpath("maps").read_text().splitlines()
     open_files = [os.readlink(fd) for fd in proc.joinpath("fd").iterdir()]
     if shop.database:  # its connections are opened when they are first needed

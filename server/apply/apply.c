@@ -261,6 +261,8 @@ static void publish(struct run *r)
 
     STOA_IGNORE(step(r, "publish")); /* too late to fail */
     swap_publish(&r->apply->loops, r->world, old);
+    if (r->apply->options.follower.commit)
+        r->apply->options.follower.commit(r->apply->options.follower.data, r->config);
     enter(r->apply, r->world, r->config, r->number);
     await_confirmation(r->apply, r->job->confirm_s, back);
     tell(r->apply, false);
@@ -276,9 +278,27 @@ static void publish(struct run *r)
     r->config = NULL;
 }
 
+static stoa_err prepare(struct run *r)
+{
+    const struct apply_follower *f = &r->apply->options.follower;
+
+    STOA_TRY(step(r, "listen"));
+    return f->prepare ? f->prepare(f->data, r->config, &r->diag) : STOA_OK;
+}
+
+static void abandon(struct run *r)
+{
+    const struct apply_follower *f = &r->apply->options.follower;
+
+    if (f->abandon)
+        f->abandon(f->data);
+}
+
 /* Nothing after record() can fail, and nothing before publish() is seen by a request. */
 static stoa_err change(struct run *r)
 {
+    stoa_err err;
+
     if (r->job->kind == APPLY_APPLY && r->apply->confirm_until_ms) {
         diag_set(&r->diag, "confirm", 0, 0, "the last apply waits for its confirmation");
         diag_hint(&r->diag, "`stoa confirm` or `stoa rollback` first");
@@ -290,7 +310,12 @@ static stoa_err change(struct run *r)
     STOA_TRY(build(r));
     STOA_TRY(step(r, "warm"));
     STOA_TRY(swap_warm(&r->apply->loops, r->world, &r->diag));
-    STOA_TRY(record(r));
+    STOA_TRY(prepare(r));
+    err = record(r);
+    if (err != STOA_OK) {
+        abandon(r);
+        return err;
+    }
     publish(r);
     return STOA_OK;
 }

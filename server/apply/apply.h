@@ -14,6 +14,14 @@ enum {
 };
 
 struct apply;
+/* What else follows the configuration: limits, addresses. On the apply thread. */
+struct apply_follower {
+    /* What of it can fail; nothing that serves may notice. STOA_E_CONFIG with *diag. */
+    stoa_err (*prepare)(void *data, const struct config *config, struct diag *diag);
+    void (*commit)(void *data, const struct config *config); /* the world is in force */
+    void (*abandon)(void *data);                             /* it will not be */
+    void *data;
+};
 struct apply_options {
     struct config_source source; /* of the process; read again by every apply */
     struct world *world;         /* the first; published by the caller, retired here */
@@ -23,6 +31,7 @@ struct apply_options {
     /* Which revision is in force, and which one to start with after a crash (another one, while a
      * confirmation is awaited). is_start: by apply_open(). On its thread, or the caller's. */
     void (*changed)(uint64_t revision, uint64_t boot, bool is_start);
+    struct apply_follower follower; /* all NULL: none */
 };
 /* Starts the thread. It works once apply_open() was called. */
 STOA_NODISCARD stoa_err apply_create(const struct apply_options *options, struct diag *diag,

@@ -63,10 +63,23 @@ stoa_err build_check_fixed(const struct config *running, const struct config *wa
                            struct diag *diag)
 {
     /* What is opened once a process. The shop's name and address stand in the mail's sender. */
-    static const char *const fixed[] = {"data",       "resources", "node.listen", "node.name",
-                                        "limits",     "rate",      "loops",       "sql",
-                                        "log",        "trace",     "cluster",     "trusted_proxies",
-                                        "shop.email", "shop.name"};
+    static const char *const fixed[] = {"data",
+                                        "resources",
+                                        "node.name",
+                                        "loops",
+                                        "sql",
+                                        "trace",
+                                        "cluster",
+                                        "trusted_proxies",
+                                        "shop.email",
+                                        "shop.name",
+                                        "limits.pool_sql_threads",
+                                        "limits.pool_password_threads",
+                                        "limits.pool_file_threads",
+                                        "limits.pool_plugin_threads",
+                                        "limits.pool_queue",
+                                        "limits.pool_password_queue",
+                                        "limits.event_backoff"};
     struct stoa_arena *arena = stoa_arena_create();
     stoa_err err = STOA_OK;
 
@@ -75,7 +88,7 @@ stoa_err build_check_fixed(const struct config *running, const struct config *wa
                     stoa_json_get(config_json(wanted), fixed[i])))
             continue;
         config_problem(wanted, fixed[i], diag, "%s cannot change while the shop runs", fixed[i]);
-        diag_hint(diag, "restart to change resources, limits, listeners, logs or the shop's name");
+        diag_hint(diag, "restart to change it; limits, rate, log and listen change at once");
         err = STOA_E_CONFIG;
     }
     stoa_arena_destroy(arena);

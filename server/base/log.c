@@ -17,7 +17,8 @@ struct gather {
     char bytes[GATHER_MAX];
 };
 
-static bool is_text, has_colours;
+static _Atomic bool is_text;
+static bool has_colours, is_terminal;
 static _Atomic int least_level = STOA_INFO;
 static _Atomic int64_t lost_unreported, loss_report_due_ms;
 
@@ -59,10 +60,14 @@ static bool wants_colours(void)
 
 void log_init(int fd, enum log_format format, stoa_level least)
 {
-    bool is_terminal = log_sink_set(fd);
+    is_terminal = log_sink_set(fd);
+    has_colours = is_terminal && wants_colours();
+    log_set(format, least);
+}
 
+void log_set(enum log_format format, stoa_level least)
+{
     is_text = format == LOG_TEXT || (format == LOG_AUTO && is_terminal);
-    has_colours = is_text && is_terminal && wants_colours();
     atomic_store_explicit(&least_level, (int)least, memory_order_relaxed);
 }
 

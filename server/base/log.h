@@ -13,6 +13,8 @@ enum log_format { LOG_AUTO, LOG_JSON, LOG_TEXT };
 void log_init(int fd, enum log_format format, stoa_level least);
 /* Reopens path as the log (USR1). */
 stoa_err log_reopen(const char *path);
+/* From the next line on. Any thread. */
+void log_set(enum log_format format, stoa_level least);
 bool log_enabled(stoa_level level);
 /* area: "http", "sql", a plugin's name. fields may hold secrets only as their masks. */
 void log_put(stoa_level level, const char *area, const char *message, struct stoa_fields fields);

@@ -8,6 +8,7 @@
 #include "call/events.h"
 #include "call/jobs.h"
 #include "cli/control.h"
+#include "cli/live.h"
 #include "cli/node.h"
 #include "cli/process.h"
 #include "fiber/fiber.h"
@@ -32,6 +33,7 @@ struct serve {
     struct http *http;
     struct control *control;
     struct apply *apply;
+    struct live live;
     int signal_fd;
     struct loop_io *signal_io;
     bool is_draining;
@@ -278,30 +280,12 @@ static uint32_t limit(const struct config *config, const char *name)
     return (uint32_t)config_int(config, path);
 }
 
-static struct http_limits read_limits(const struct config *c)
-{
-    return (struct http_limits){
-        .connections = limit(c, "connections"),
-        .connections_per_address = limit(c, "connections_per_address"),
-        .in_flight = limit(c, "in_flight"),
-        .in_flight_per_address = limit(c, "in_flight_per_address"),
-        .head_max = limit(c, "head"),
-        .target_max = limit(c, "target"),
-        .headers_max = limit(c, "headers"),
-        .body_max = limit(c, "body"),
-        .request_ms = limit(c, "request_time"),
-        .stall_bytes = limit(c, "stall_rate"),
-        .stall_ms = limit(c, "stall_time"),
-        .drain_ms = limit(c, "drain"),
-    };
-}
-
 static stoa_err open_http(struct serve *s, struct diag *diag)
 {
     struct stoa_arena *arena = stoa_arena_create();
     const char *listen[PROCESS_LISTEN_MAX], *proxies[PROCESS_LISTEN_MAX];
     struct http_options options = {.loops = s->node.loop_count,
-                                   .limits = read_limits(s->node.config)};
+                                   .limits = live_limits(s->node.config)};
     stoa_err err;
 
     options.listen_count = process_list(arena, s->node.config, "node.listen", listen);
@@ -340,8 +324,11 @@ static stoa_err open_apply(struct serve *s, struct diag *diag)
                                           .resources = s->node.resources,
                                           .loops = s->node.loops,
                                           .loop_count = s->node.loop_count,
-                                          .changed = changed};
+                                          .changed = changed,
+                                          .follower = live_follower(&s->live)};
 
+    s->live.http = s->http;
+    s->live.loops = s->node.loop_count;
     return apply_create(&options, diag, &s->apply);
 }
 

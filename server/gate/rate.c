@@ -12,7 +12,7 @@ struct bucket {
     int64_t tokens; /* thousandths */
 };
 
-static uint32_t rate_per_second, rate_burst;
+static _Atomic uint32_t rate_per_second, rate_burst;
 static __thread struct bucket *buckets;
 
 void rate_init(uint32_t per_second, uint32_t burst, uint32_t loops)
@@ -21,7 +21,7 @@ void rate_init(uint32_t per_second, uint32_t burst, uint32_t loops)
     rate_burst = burst > loops ? burst / loops : 1;
 }
 
-static struct bucket *find(uint64_t key)
+static struct bucket *find(uint64_t key, int64_t burst)
 {
     struct bucket *a = &buckets[(key >> 1) % SLOTS], *b = &buckets[(key >> 32) % SLOTS];
 
@@ -30,31 +30,31 @@ static struct bucket *find(uint64_t key)
     if (b->key == key)
         return b;
     a = a->at_ms <= b->at_ms ? a : b;
-    *a = (struct bucket){.key = key, .tokens = (int64_t)rate_burst * MILLI};
+    *a = (struct bucket){.key = key, .tokens = burst * MILLI};
     return a;
 }
 
 bool rate_take(stoa_str client, int64_t now_ms, int64_t *retry_s)
 {
     uint64_t key = stoa_str_hash(client) | 1;
+    const int64_t rate = rate_per_second, burst = rate_burst; /* once: they may change */
     struct bucket *b;
 
-    if (rate_per_second == 0)
+    if (rate == 0)
         return true;
     if (!buckets)
         buckets = calloc(SLOTS, sizeof *buckets);
-    b = find(key);
+    b = find(key, burst);
     if (b->at_ms != 0)
-        b->tokens += (now_ms - b->at_ms) * rate_per_second;
-    if (b->tokens > (int64_t)rate_burst * MILLI)
-        b->tokens = (int64_t)rate_burst * MILLI;
+        b->tokens += (now_ms - b->at_ms) * rate;
+    if (b->tokens > burst * MILLI)
+        b->tokens = burst * MILLI;
     b->at_ms = now_ms;
     if (b->tokens >= MILLI) {
         b->tokens -= MILLI;
         return true;
     }
-    *retry_s =
-        (MILLI - b->tokens + rate_per_second * MILLI - 1) / ((int64_t)rate_per_second * MILLI);
+    *retry_s = (MILLI - b->tokens + rate * MILLI - 1) / (rate * MILLI);
     *retry_s = *retry_s < 1 ? 1 : *retry_s;
     return false;
 }

@@ -5,7 +5,8 @@
 
 #include <stoa/str.h>
 
-/* Before the loops run. requests per second over all loops, and how many at once; 0 = no limit. */
+/* Also while the loops run: from the next request on. requests per second over all loops, and how
+ * many at once; 0 = no limit. */
 void rate_init(uint32_t per_second, uint32_t burst, uint32_t loops);
 /* Takes one; false: none left, and *retry_s says when there is one (1 or more). Loop's thread. */
 bool rate_take(stoa_str client, int64_t now_ms, int64_t *retry_s);

@@ -322,22 +322,26 @@ static void on_accept(h2o_socket_t *sock, const char *err)
             return;
 }
 
+static void start_accept(struct http_loop *loop, uint32_t index)
+{
+    struct http_accept *a = &loop->accepts[index];
+    int *fd = &loop->http->listeners[index].sockets.fds[loop->index];
+
+    a->loop = loop;
+    a->is_paused = false;
+    a->sock = h2o_evloop_socket_create(loop_h2o(loop->loop), *fd, H2O_SOCKET_FLAG_DONT_READ);
+    a->sock->data = a;
+    *fd = -1;
+    atomic_fetch_add(&loop->http->listeners[index].loops, 1);
+    h2o_socket_read_start(a->sock, on_accept);
+}
+
 void http_accept_start(struct http_loop *loop)
 {
-    struct http *http = loop->http;
-
     loop->resume.fire = on_resume;
     loop->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    for (uint32_t i = 0; i < http->listener_count; i++) {
-        struct http_accept *a = &loop->accepts[i];
-        int *fd = &http->listeners[i].sockets.fds[loop->index];
-
-        a->loop = loop;
-        a->sock = h2o_evloop_socket_create(loop_h2o(loop->loop), *fd, H2O_SOCKET_FLAG_DONT_READ);
-        a->sock->data = a;
-        *fd = -1;
-        h2o_socket_read_start(a->sock, on_accept);
-    }
+    for (uint32_t i = 0; i < loop->http->listener_count; i++)
+        start_accept(loop, i);
 }
 
 /* The kernel completes connections by itself, also between the last accept() and close(), which
@@ -356,6 +360,44 @@ static bool drop_new(int fd)
     const struct sock_fprog program = {.len = sizeof(code) / sizeof(*code), .filter = code};
 
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
+}
+
+static void take_backlog(struct http_accept *a)
+{
+    while (accept_one(a->loop, h2o_socket_get_fd(a->sock)))
+        continue;
+}
+
+/* Who holds another descriptor of the socket (a supervisor) does not listen any more, either. */
+static void on_left(struct loop_timer *timer)
+{
+    struct http_accept *a =
+        (struct http_accept *)((char *)timer - offsetof(struct http_accept, leaving));
+
+    if (!a->sock)
+        return;
+    take_backlog(a);
+    (void)shutdown(h2o_socket_get_fd(a->sock), SHUT_RD);
+    h2o_socket_close(a->sock);
+    a->sock = NULL;
+    atomic_fetch_sub(&a->loop->http->listeners[a - a->loop->accepts].loops, 1);
+}
+
+void http_accept_change(struct http_loop *loop)
+{
+    for (uint32_t i = 0; i < loop->http->listener_count; i++) {
+        struct http_accept *a = &loop->accepts[i];
+        bool is_open = atomic_load(&loop->http->listeners[i].is_open);
+
+        if (is_open && !a->sock)
+            start_accept(loop, i);
+        if (is_open || !a->sock)
+            continue;
+        (void)drop_new(h2o_socket_get_fd(a->sock));
+        take_backlog(a);
+        a->leaving.fire = on_left;
+        loop_timer_arm(loop->loop, &a->leaving, HTTP_LEAVE_MS);
+    }
 }
 
 bool http_accept_refuse_new(struct http_loop *loop)

@@ -46,7 +46,7 @@ static struct http_limits fill_limits(const struct http_limits *given)
 }
 
 /* Raises what the user may raise, and keeps the cap on connections below what the kernel gives. */
-static void fit_descriptors(struct http *http)
+static void fit_descriptors(struct http_limits *limits)
 {
     struct rlimit limit;
     uint64_t room;
@@ -58,12 +58,20 @@ static void fit_descriptors(struct http *http)
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     room = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? limit.rlim_cur - DESCRIPTORS_KEPT
                                                  : limit.rlim_cur / 2;
-    if (http->limits.connections <= room)
+    if (limits->connections <= room)
         return;
     log_warn("http", "fewer connections than configured: too few descriptors",
-             stoa_f("configured", stoa_i(http->limits.connections)),
+             stoa_f("configured", stoa_i(limits->connections)),
              stoa_f("possible", stoa_i((int64_t)room)));
-    http->limits.connections = (uint32_t)room;
+    limits->connections = (uint32_t)room;
+}
+
+struct http_limits http_limits_fit(const struct http_limits *given)
+{
+    struct http_limits limits = fill_limits(given);
+
+    fit_descriptors(&limits);
+    return limits;
 }
 
 static stoa_err read_proxies(struct http *http, const struct http_options *options,
@@ -129,9 +137,19 @@ static stoa_err adopt(struct http *http, const struct http_options *options, con
         diag_hint(diag, "restart to listen on other addresses");
         return STOA_E_CONFIG;
     }
-    http->listeners[http->listener_count++].sockets = *given;
+    http->listeners[http->listener_count].sockets = *given;
+    http->listeners[http->listener_count++].is_open = true;
     for (uint32_t i = 0; i < given->count; i++)
         given->fds[i] = -1;
+    return STOA_OK;
+}
+
+static stoa_err open_listener(struct http *http, const char *address, struct diag *diag)
+{
+    struct http_listener *listener = &http->listeners[http->listener_count++];
+
+    STOA_TRY(http_sockets_open(address, http->loop_count, NULL, diag, &listener->sockets));
+    listener->is_open = true;
     return STOA_OK;
 }
 
@@ -146,8 +164,7 @@ static stoa_err open_listeners(struct http *http, const struct http_options *opt
         if (options->sockets)
             STOA_TRY(adopt(http, options, options->listen[i], diag));
         else
-            STOA_TRY(http_sockets_open(options->listen[i], http->loop_count, NULL, diag,
-                                       &http->listeners[http->listener_count++].sockets));
+            STOA_TRY(open_listener(http, options->listen[i], diag));
     }
     return STOA_OK;
 }
@@ -169,7 +186,7 @@ stoa_err http_create(const struct http_options *options, struct diag *diag, stru
     stoa_err err;
 
     stoa_assert(http && options->loops > 0);
-    http->limits = fill_limits(&options->limits);
+    http->limits = http_limits_fit(&options->limits);
     http->guard = (struct guard_limits){http->limits.head_max, http->limits.target_max,
                                         http->limits.headers_max};
     http->loop_count = options->loops;
@@ -185,7 +202,6 @@ stoa_err http_create(const struct http_options *options, struct diag *diag, stru
         free(http);
         return err;
     }
-    fit_descriptors(http);
     signal(SIGPIPE, SIG_IGN); /* a client that left is an error of write(), not our end */
     configure_h2o(http);
     *ret = http;
@@ -231,9 +247,10 @@ void http_attach(struct http *http)
 
 const char *http_address(const struct http *http, uint32_t index)
 {
-    if (index >= http->listener_count)
-        return NULL;
-    return http->listeners[index].sockets.bound;
+    for (uint32_t i = 0; i < http->listener_count; i++)
+        if (http->listeners[i].is_open && index-- == 0)
+            return http->listeners[i].sockets.bound;
+    return NULL;
 }
 
 void http_keep_sockets(struct http *http)

@@ -73,6 +73,17 @@ bool http_is_draining(const struct http *http);
 void http_keep_sockets(struct http *http);
 /* "127.0.0.1:8080" as bound (port 0 gets its number); NULL past the last. */
 const char *http_address(const struct http *http, uint32_t index);
+/* From the next request on. Not a loop's thread. */
+void http_set_limits(struct http *http, const struct http_limits *limits);
+/* Listening elsewhere, in two steps: prepare opens what is not open yet and can fail (STOA_E_CONFIG
+ * with *diag; nothing has changed then), commit begins to accept there and ends where none of
+ * listen is. Connections go on. One at a time; not a loop's thread. */
+struct http_move;
+STOA_NODISCARD stoa_err http_move_prepare(struct http *http, const char *const *listen,
+                                          uint32_t count, struct diag *diag,
+                                          struct http_move **ret);
+void http_move_commit(struct http_move *move);
+void http_move_abandon(struct http_move *move); /* NULL is fine */
 uint32_t http_open_connections(const struct http *http);
 
 #endif

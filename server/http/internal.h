@@ -21,6 +21,7 @@ enum {
     HTTP_REQUEST_MAX_MS = 60000, /* no route may ask for more */
     HTTP_OVERDUE_MS = 2000,      /* so long after its deadline a handler is no longer waited for */
     HTTP_SWEEP_MS = 1000,
+    HTTP_LEAVE_MS = 250,  /* a handshake that had begun has ended by then */
     HTTP_RESUME_MS = 50,  /* how often a paused listener looks whether there is room again */
     HTTP_QUIET_MS = 1000, /* a draining connection on which nothing happened for so long ends */
     HTTP_DRAIN_TICK_MS = 100,
@@ -83,6 +84,8 @@ struct http_exchange {
 
 struct http_listener {
     struct http_sockets sockets; /* -1 once handed over */
+    atomic_bool is_open;         /* false: a free place, or one that loops are leaving */
+    atomic_uint loops;           /* that have a socket there */
 };
 
 /* One loop's side of one listener. */
@@ -90,6 +93,7 @@ struct http_accept {
     struct http_loop *loop;
     h2o_socket_t *sock; /* NULL: closed */
     bool is_paused;
+    struct loop_timer leaving; /* nobody new comes; who did is let in until it fires */
 };
 
 struct http_loop {
@@ -121,7 +125,7 @@ struct http {
     struct http_limits limits;
     struct guard_limits guard;
     struct http_listener listeners[HTTP_LISTEN_MAX];
-    uint32_t listener_count;
+    atomic_uint listener_count; /* places that were ever used */
     struct http_network trusted[HTTP_TRUSTED_MAX];
     uint32_t trusted_count;
     struct http_fixed_headers fixed;
@@ -139,8 +143,14 @@ struct http {
     void *idle_data;
 };
 
+/* ---- http.c ---- */
+/* Zero stands for the default; no more connections than there can be descriptors. */
+struct http_limits http_limits_fit(const struct http_limits *given);
+
 /* ---- connection.c ---- */
 void http_accept_start(struct http_loop *loop);
+/* Begins with what has become open, and leaves what is not any more. */
+void http_accept_change(struct http_loop *loop);
 /* From now on the kernel answers no new connection; those that it has begun go on. A client tries
  * again after a second and finds the port closed, or its next owner. False: not possible here. */
 bool http_accept_refuse_new(struct http_loop *loop);

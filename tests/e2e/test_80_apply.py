@@ -140,7 +140,7 @@ def broken_abi(plugins) -> bytes:
 @pytest.mark.parametrize("what,step,said", [
     ("truncated", "build", "swap.so"), ("abi", "build", "ABI"), ("missing", "build", "swap.so"),
     ("lua", "config", "config.lua"), ("unknown key", "build", "greetin"), ("warm", "warm", "swap"),
-    ("resources", "check", "resources"), ("limits", "check", "limits"), ("disk", "record", "revision")])
+    ("resources", "check", "resources"), ("pool", "check", "limits.pool_queue"), ("disk", "record", "revision")])
 def test_a_failed_apply_changes_nothing(make_swappable, plugins, what, step, said):
     shop = make_swappable().start()
     before = ask(shop, "status")
@@ -159,8 +159,8 @@ def test_a_failed_apply_changes_nothing(make_swappable, plugins, what, step, sai
         edit(shop, "swap = {}", "swap = { fail_warm = true }")
     elif what == "resources":
         edit(shop, 'max = "16MiB"', 'max = "17MiB"')
-    elif what == "limits":
-        edit(shop, "connections_per_address = 1000", "connections_per_address = 999")
+    elif what == "pool":
+        edit(shop, "connections_per_address = 1000", "pool_queue = 99")
     elif what == "disk":
         plugins.swap(2)
         folder = shop.data / "revisions"
@@ -179,7 +179,7 @@ def test_a_failed_apply_changes_nothing(make_swappable, plugins, what, step, sai
     assert shop.stop() == 0
 
 
-@pytest.mark.parametrize("step", ["config", "check", "build", "warm", "record"])
+@pytest.mark.parametrize("step", ["config", "check", "build", "warm", "listen", "record"])
 def test_a_step_that_fails_changes_nothing(make_swappable, plugins, step):
     shop = make_swappable().start(env={"STOA_FAULT": f"apply.{step}=error:STORE@1!"})
     before = ask(shop, "status")
@@ -199,7 +199,7 @@ def strip(value):
         if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("step", ["config", "check", "build", "warm", "record", "publish"])
+@pytest.mark.parametrize("step", ["config", "check", "build", "warm", "listen", "record", "publish"])
 def test_a_kill_during_an_apply_leaves_a_shop_that_starts(make_swappable, plugins, step):
     shop = make_swappable().start(env={"STOA_FAULT": f"apply.{step}=kill"})
     sku = Client(shop).get("/api/v1/products").json["items"][0]["sku"]

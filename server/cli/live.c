@@ -1,0 +1,132 @@
+/* cli/live.c: opening can fail and is done while the old world serves; the rest is set once the new
+ * one is in force. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/live.h"
+
+#include "base/log.h"
+#include "cli/process.h"
+#include "fiber/fiber.h"
+#include "gate/rate.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static uint32_t limit(const struct config *config, const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "limits.%s", name);
+    return (uint32_t)config_int(config, path);
+}
+
+struct http_limits live_limits(const struct config *c)
+{
+    return (struct http_limits){
+        .connections = limit(c, "connections"),
+        .connections_per_address = limit(c, "connections_per_address"),
+        .in_flight = limit(c, "in_flight"),
+        .in_flight_per_address = limit(c, "in_flight_per_address"),
+        .head_max = limit(c, "head"),
+        .target_max = limit(c, "target"),
+        .headers_max = limit(c, "headers"),
+        .body_max = limit(c, "body"),
+        .request_ms = limit(c, "request_time"),
+        .stall_bytes = limit(c, "stall_rate"),
+        .stall_ms = limit(c, "stall_time"),
+        .drain_ms = limit(c, "drain"),
+    };
+}
+
+/* The place in the file is that of the node's list. */
+static stoa_err at_listen(const struct config *config, struct diag *diag)
+{
+    struct diag why = *diag;
+    char path[64];
+    stoa_str name = config_str(config, "node.name");
+
+    snprintf(path, sizeof path, "nodes.%.*s.listen", (int)name.len, name.ptr);
+    config_problem(config, path, diag, "%s", why.message);
+    diag_hint(diag, "%s", why.hint);
+    return STOA_E_CONFIG;
+}
+
+static stoa_err prepare_listeners(struct live *live, const struct config *config, struct diag *diag)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    const char *listen[PROCESS_LISTEN_MAX];
+    uint32_t count = process_list(arena, config, "node.listen", listen);
+    stoa_err err = http_move_prepare(live->http, listen, count, diag, &live->move);
+    stoa_arena_destroy(arena);
+    return err == STOA_OK ? STOA_OK : at_listen(config, diag);
+}
+
+static stoa_err check_log(const struct config *config, struct diag *diag)
+{
+    stoa_str file = config_str(config, "log.file");
+    char path[1100];
+    int fd;
+
+    if (file.len == 0)
+        return STOA_OK;
+    snprintf(path, sizeof path, "%.*s", (int)file.len, file.ptr);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd >= 0) {
+        close(fd);
+        return STOA_OK;
+    }
+    config_problem(config, "log.file", diag, "the log cannot be opened: %s", strerror(errno));
+    return STOA_E_CONFIG;
+}
+
+static stoa_err prepare(void *data, const struct config *config, struct diag *diag)
+{
+    STOA_TRY(check_log(config, diag));
+    return prepare_listeners(data, config, diag);
+}
+
+static void set_log(const struct config *config)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    stoa_str level = config_str(config, "log.level"), format = config_str(config, "log.format");
+    stoa_str file = config_str(config, "log.file");
+    stoa_level least = STOA_INFO;
+    char path[1100];
+
+    for (uint32_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (stoa_str_is(level, levels[i]))
+            least = (stoa_level)i;
+    log_set(stoa_str_is(format, "json")   ? LOG_JSON
+            : stoa_str_is(format, "text") ? LOG_TEXT
+                                          : LOG_AUTO,
+            least);
+    snprintf(path, sizeof path, "%.*s", (int)file.len, file.ptr);
+    if (file.len > 0 && log_reopen(path) != STOA_OK)
+        log_error("log", "the log could not be opened again", stoa_f("file", stoa_z(path)));
+}
+
+static void commit(void *data, const struct config *config)
+{
+    struct live *live = data;
+    const struct http_limits limits = live_limits(config);
+
+    http_move_commit(live->move);
+    live->move = NULL;
+    http_set_limits(live->http, &limits);
+    rate_init((uint32_t)config_int(config, "rate.requests"),
+              (uint32_t)config_int(config, "rate.burst"), live->loops);
+    fiber_limit(limit(config, "fibers"));
+    set_log(config);
+}
+
+static void abandon(void *data)
+{
+    struct live *live = data;
+
+    http_move_abandon(live->move);
+    live->move = NULL;
+}
+
+struct apply_follower live_follower(struct live *live)
+{
+    return (struct apply_follower){prepare, commit, abandon, live};
+}

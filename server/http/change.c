@@ -1,0 +1,153 @@
+/* http/change.c: what changes while visitors are served: limits, and where is listened.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "http/internal.h"
+
+#include "base/log.h"
+#include <stdlib.h>
+
+/* ---- Limits ---- */
+
+struct tune {
+    struct loop_message message;
+    struct http *http;
+};
+
+/* libh2o's own clocks are each loop's. */
+static void tune_here(struct loop_message *message)
+{
+    struct tune *tune = (struct tune *)message;
+    struct http_loop *loop = tune->http->loops[loop_index(loop_current())];
+
+    loop->context.http1.req_timeout.timeout = tune->http->limits.request_ms;
+    free(tune);
+}
+
+static void post_to_all(struct http *http, void (*run)(struct loop_message *message))
+{
+    pthread_mutex_lock(&http->lock);
+    for (uint32_t i = 0; i < http->loop_count; i++) {
+        struct tune *tune;
+        if (!http->loops[i])
+            continue;
+        tune = calloc(1, sizeof *tune);
+        *tune = (struct tune){.message.run = run, .http = http};
+        loop_post(http->loops[i]->loop, &tune->message);
+    }
+    pthread_mutex_unlock(&http->lock);
+}
+
+void http_set_limits(struct http *http, const struct http_limits *wanted)
+{
+    struct http_limits limits = http_limits_fit(wanted);
+    uint32_t *to = (uint32_t *)&http->limits;
+    const uint32_t *from = (const uint32_t *)&limits;
+
+    for (size_t i = 0; i < sizeof limits / sizeof *to; i++) /* a loop sees the old or the new */
+        __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
+    http->guard = (struct guard_limits){limits.head_max, limits.target_max, limits.headers_max};
+    __atomic_store_n(&http->config.max_request_entity_size, limits.body_max, __ATOMIC_RELAXED);
+    post_to_all(http, tune_here);
+}
+
+/* ---- Listening elsewhere ---- */
+
+struct http_move {
+    struct http *http;
+    bool opened[HTTP_LISTEN_MAX]; /* new: begins to accept */
+    bool wanted[HTTP_LISTEN_MAX]; /* open before, and stays */
+};
+
+static int32_t find_slot(const struct http *http, const char *address)
+{
+    for (uint32_t i = 0; i < http->listener_count; i++)
+        if (http->listeners[i].is_open && strcmp(http->listeners[i].sockets.address, address) == 0)
+            return (int32_t)i;
+    return -1;
+}
+
+static int32_t free_slot(const struct http_move *move)
+{
+    for (uint32_t i = 0; i < HTTP_LISTEN_MAX; i++)
+        if (!move->http->listeners[i].is_open && move->http->listeners[i].loops == 0 &&
+            !move->opened[i])
+            return (int32_t)i;
+    return -1;
+}
+
+static stoa_err want(struct http_move *move, const char *address, struct diag *diag)
+{
+    struct http *http = move->http;
+    int32_t slot = find_slot(http, address);
+
+    if (slot >= 0) {
+        move->wanted[slot] = true;
+        return STOA_OK;
+    }
+    slot = free_slot(move);
+    if (slot < 0) {
+        diag_set(diag, "", 0, 0, "listen has more than %d addresses, old ones included",
+                 HTTP_LISTEN_MAX);
+        return STOA_E_CONFIG;
+    }
+    STOA_TRY(
+        http_sockets_open(address, http->loop_count, NULL, diag, &http->listeners[slot].sockets));
+    move->opened[slot] = true;
+    return STOA_OK;
+}
+
+stoa_err http_move_prepare(struct http *http, const char *const *listen, uint32_t count,
+                           struct diag *diag, struct http_move **ret)
+{
+    struct http_move *move = calloc(1, sizeof *move);
+    stoa_err err = STOA_OK;
+
+    move->http = http;
+    for (uint32_t i = 0; i < count && err == STOA_OK; i++)
+        err = want(move, listen[i], diag);
+    if (err != STOA_OK) {
+        http_move_abandon(move);
+        return err;
+    }
+    *ret = move;
+    return STOA_OK;
+}
+
+void http_move_abandon(struct http_move *move)
+{
+    for (uint32_t i = 0; move && i < HTTP_LISTEN_MAX; i++)
+        if (move->opened[i])
+            http_sockets_close(&move->http->listeners[i].sockets);
+    free(move);
+}
+
+/* Each loop begins what is open, and takes what waits in the backlog of the rest before it closes
+ * its socket there. Connections that were accepted live on. */
+static void move_here(struct loop_message *message)
+{
+    struct tune *tune = (struct tune *)message;
+    struct http_loop *loop = tune->http->loops[loop_index(loop_current())];
+
+    if (!http_is_draining(tune->http))
+        http_accept_change(loop);
+    free(tune);
+}
+
+void http_move_commit(struct http_move *move)
+{
+    struct http *http = move->http;
+
+    for (uint32_t i = 0; i < HTTP_LISTEN_MAX; i++) {
+        bool is_open = move->opened[i] || move->wanted[i];
+        if (http->listeners[i].is_open && !is_open)
+            log_info("http", "no longer listened on",
+                     stoa_f("address", stoa_z(http->listeners[i].sockets.bound)));
+        if (move->opened[i])
+            log_info("http", "listened on, too",
+                     stoa_f("address", stoa_z(http->listeners[i].sockets.bound)));
+        atomic_store(&http->listeners[i].is_open, is_open);
+        if (is_open && i >= http->listener_count)
+            http->listener_count = i + 1;
+    }
+    post_to_all(http, move_here);
+    free(move);
+}

@@ -1,0 +1,123 @@
+"""What changes beside the world, without a restart: limits, rate, log, listeners.
+SPDX-License-Identifier: Apache-2.0"""
+import socket
+import time
+
+import pytest
+from support.client import Client
+from support.swaps import Load, Reader, ask
+
+
+def edit(shop, old: str, new: str) -> None:
+    text = shop.config.read_text()
+    assert old in text
+    shop.config.write_text(text.replace(old, new))
+
+
+def apply(shop) -> dict:
+    answer = ask(shop, "apply")
+    assert answer["ok"], answer
+    return answer
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def status_of(port: int, path: str = "/livez") -> int:
+    reader = Reader(port)
+    reader.send(path)
+    status = reader.reply()[0]
+    reader.close()
+    return status
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_limits_and_rate_change_at_once(make_shop):
+    shop = make_shop(limits='target = "1KiB"').start()
+    long = "/api/v1/products?q=" + "x" * 1500
+    assert status_of(shop.port, long) == 414
+    edit(shop, '"1KiB"', '"4KiB"')
+    apply(shop)
+    assert status_of(shop.port, long) == 200
+    edit(shop, "requests = 0", "requests = 1, burst = 1")
+    apply(shop)
+    assert 429 in [status_of(shop.port, "/api/v1/products") for _ in range(20)]
+    edit(shop, "requests = 1, burst = 1", "requests = 0")
+    apply(shop)
+    assert [status_of(shop.port, "/api/v1/products") for _ in range(20)] == [200] * 20
+    assert shop.stop() == 0
+
+
+def test_the_log_changes_its_level_and_file(make_shop):
+    shop = make_shop().start()
+    log = shop.folder / "other.log"
+    edit(shop, 'level = "info"', f'level = "info", file = "{log}"')
+    apply(shop)
+    status_of(shop.port, "/api/v1/products")
+    until = time.monotonic() + 10
+    while "/api/v1/products" not in log.read_text():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    edit(shop, 'level = "info"', 'level = "error"')
+    apply(shop)
+    size = log.stat().st_size
+    assert ask(shop, "apply")["ok"]
+    assert "a new world" not in log.read_text()[size:]
+    edit(shop, str(log), "/nowhere/at/all.log")
+    answer = ask(shop, "apply")
+    assert not answer["ok"] and answer["step"] == "listen" and "log" in answer["text"]
+    assert shop.stop() == 0
+
+
+def test_the_shop_moves_to_another_port(make_shop):
+    shop = make_shop().start()
+    old, new = shop.port, free_port()
+    stays = Reader(old)
+    stays.send("/livez")
+    assert stays.reply()[0] == 200
+    edit(shop, '"127.0.0.1:0"', f'"127.0.0.1:0", "127.0.0.1:{new}"')
+    apply(shop)
+    assert sorted(ask(shop, "status")["listen"]) == sorted([f"127.0.0.1:{old}", f"127.0.0.1:{new}"])
+    assert status_of(old) == 200 and [status_of(new) for _ in range(50)] == [200] * 50
+    edit(shop, '"127.0.0.1:0", ', "")
+    apply(shop)
+    assert ask(shop, "status")["listen"] == [f"127.0.0.1:{new}"]
+    until = time.monotonic() + 10
+    while is_open(old):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    stays.send("/livez")  # what was open stays open
+    assert stays.reply()[0] == 200
+    stays.close()
+    assert [status_of(new) for _ in range(50)] == [200] * 50
+    edit(shop, f'"127.0.0.1:{new}"', f'"127.0.0.1:{old}"')
+    apply(shop)
+    assert status_of(old) == 200
+    assert shop.stop() == 0
+
+
+def test_a_port_in_use_changes_nothing(make_shop):
+    shop = make_shop().start()
+    before = ask(shop, "status")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        free, port = free_port(), taken.getsockname()[1]
+        edit(shop, '"127.0.0.1:0"', f'"127.0.0.1:0", "127.0.0.1:{free}", "127.0.0.1:{port}"')
+        answer = ask(shop, "apply")
+    assert not answer["ok"] and answer["step"] == "listen" and answer["line"] > 0
+    assert f"127.0.0.1:{port} is in use" in answer["text"] and "config.lua" in answer["text"]
+    after = ask(shop, "status")
+    for key in ("config_hash", "world", "listen", "revision"):
+        assert after[key] == before[key]
+    assert not is_open(free) and status_of(shop.port) == 200
+    apply(shop)  # nobody has it any more
+    assert status_of(port) == 200 and status_of(free) == 200
+    assert shop.stop() == 0

@@ -69,7 +69,6 @@ stoa_err build_check_fixed(const struct config *running, const struct config *wa
                                         "loops",
                                         "sql",
                                         "trace",
-                                        "cluster",
                                         "trusted_proxies",
                                         "shop.email",
                                         "shop.name",
@@ -105,6 +104,17 @@ struct sql *build_sql_of(const struct config *config, struct resources *resource
     return resources_sql(resources, name.len ? name : STOA_STR("sql"));
 }
 
+bool build_is_used(const struct config *config, const struct sql *sql)
+{
+    const struct stoa_json *plugins = stoa_json_get(config_json(config), "plugins");
+
+    for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p))
+        if (stoa_str_is(stoa_json_str(p, "sql"), sql_name(sql)) &&
+            world_runs_here(config, stoa_json_name(p)))
+            return true;
+    return stoa_json_count(plugins) == 0;
+}
+
 stoa_err build_check_migrations(const struct config *config, struct resources *resources,
                                 struct diag *diag)
 {
@@ -115,12 +125,13 @@ stoa_err build_check_migrations(const struct config *config, struct resources *r
 
     snprintf(path, sizeof path, "%.*s", (int)folder.len, folder.ptr);
     for (uint32_t i = 0; i < resources->sql_count && !pending; i++)
-        STOA_TRY(sql_migrations_pending(resources->sql[i], path, "host", diag, &pending));
+        if (build_is_used(config, resources->sql[i]))
+            STOA_TRY(sql_migrations_pending(resources->sql[i], path, "host", diag, &pending));
     for (const struct stoa_json *p = stoa_json_first(plugins); p && !pending;
          p = stoa_json_next(p)) {
         struct sql *sql = build_sql_of(config, resources, stoa_json_name(p));
         snprintf(owner, sizeof owner, "%.*s", (int)stoa_json_name(p).len, stoa_json_name(p).ptr);
-        if (sql)
+        if (sql && world_runs_here(config, stoa_json_name(p)))
             STOA_TRY(sql_migrations_pending(sql, path, owner, diag, &pending));
     }
     if (!pending)

@@ -16,6 +16,8 @@ STOA_NODISCARD stoa_err build_check_fixed(const struct config *running, const st
 /* The databases lack nothing that the host or a plugin needs. resources: opened for 0 loops. */
 STOA_NODISCARD stoa_err build_check_migrations(const struct config *config,
                                                struct resources *resources, struct diag *diag);
+/* Does a plugin that runs on this node keep its tables there? */
+bool build_is_used(const struct config *config, const struct sql *sql);
 /* The sql resource that the plugin's table names; NULL when there is none. */
 struct sql *build_sql_of(const struct config *config, struct resources *resources, stoa_str plugin);
 

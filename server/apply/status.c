@@ -36,6 +36,7 @@ static void put_plugins(const struct world *w, struct stoa_json *list, struct st
         stoa_json_set_int(one, "generation", (int64_t)g->number);
         if (g->left_out)
             stoa_json_set_str(one, "left_out", stoa_str_copy(arena, stoa_str_of(g->left_out)));
+        stoa_json_set_bool(one, "here", !w->is_elsewhere[p]);
     }
 }
 

@@ -82,7 +82,7 @@ static stoa_err warm_plugin(struct world *world, uint32_t plugin, int64_t until,
     struct stoa_req *req;
     stoa_err err;
 
-    if (!g->desc.warm || g->left_out)
+    if (!g->desc.warm || g->left_out || world->is_elsewhere[plugin])
         return STOA_OK;
     req = invoke_request_create(world, plugin, left > 0 ? left : 0);
     req->route_path = "warm";
@@ -168,7 +168,8 @@ static void cool_here(struct world *old)
     uint32_t here = loop_index(loop_current());
 
     for (uint32_t p = 0; p < old->plugins; p++)
-        if (old->generations[p]->desc.cool && world_instance(old, here, p)->self)
+        if (old->generations[p]->desc.cool && !old->generations[p]->left_out &&
+            !old->is_elsewhere[p])
             old->generations[p]->desc.cool(world_instance(old, here, p)->self);
 }
 

@@ -50,6 +50,15 @@
     X(sandbox_deaths_total, COUNTER, "Sandboxes that ended before they were told to")              \
     X(sandbox_replays_total, COUNTER, "Requests run again on a fresh sandbox")                     \
     X(loop_stalls_total, COUNTER, "Times a plugin kept a loop busy for more than 100 ms")          \
+    X(peer_calls_total, COUNTER, "Calls to other nodes")                                           \
+    X(peer_failures_total, COUNTER, "Tries that another node did not answer")                      \
+    X(peer_retries_total, COUNTER, "Calls to other nodes tried again")                             \
+    X(peer_retries_refused_total, COUNTER, "Retries that the budget did not allow")                \
+    X(peer_breaker_opened_total, COUNTER, "Times that a node was left alone for not answering")    \
+    X(peer_call_seconds, HISTOGRAM, "Time of one call to another node, retries included")          \
+    X(peer_served_total, COUNTER, "Calls of other nodes done here")                                \
+    X(peer_refused_total, COUNTER, "Calls refused: not signed by a node of this cluster")          \
+    X(peer_drops_lost_total, COUNTER, "Dropped cache tags that another node was not told")         \
     X(log_lines_lost_total, COUNTER, "Log lines dropped: the reader did not keep up")
 
 enum metric {

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "call/invoke.h"
+#include "call/remote.h"
 
 enum { OVERDUE_MS = 60000, FINDINGS_MAX = 1000 };
 
@@ -48,6 +49,14 @@ static void add_totals(struct audit *a, struct stoa_json *sums, const struct sto
     }
 }
 
+/* From another node it comes as bytes. */
+static void read_report(struct stoa_req *req)
+{
+    if (!req->reply.json && req->reply.body.len > 0 &&
+        stoa_json_parse(req->arena, req->reply.body, NULL, &req->reply.json) != STOA_OK)
+        req->reply.json = NULL;
+}
+
 /* One part, in memory of its own: a million orders need no more than a thousand do. Returns where
  * the next one begins; empty after the last. */
 static stoa_str ask_part(struct audit *a, uint32_t plugin, stoa_str after, struct stoa_json *sums)
@@ -61,7 +70,9 @@ static stoa_str ask_part(struct audit *a, uint32_t plugin, stoa_str after, struc
     stoa_json_set_str(question, "after", after);
     req->route_path = "audit";
     req->json = question;
-    err = invoke_handler(req, g->desc.audit);
+    err = remote_is(a->world, plugin) ? remote_ask(req, REMOTE_AUDIT)
+                                      : invoke_handler(req, g->desc.audit);
+    read_report(req);
     if (err == STOA_OK)
         next = stoa_str_copy(a->arena, stoa_json_str(req->reply.json, "next"));
     else
@@ -108,10 +119,19 @@ static void check_events(struct audit *a, struct sql *sql)
     stoa_json_set(a->totals, "events", totals);
 }
 
+static bool is_used(const struct world *world, const struct sql *sql)
+{
+    for (uint32_t p = 0; p < world->plugins; p++)
+        if (!remote_is(world, p) && world_instance(world, 0, p)->sql == sql)
+            return true;
+    return false;
+}
+
 static void ask_all(struct audit *a)
 {
     for (uint32_t i = 0; i < a->world->resources->sql_count; i++)
-        check_events(a, a->world->resources->sql[i]);
+        if (is_used(a->world, a->world->resources->sql[i]))
+            check_events(a, a->world->resources->sql[i]);
     for (uint32_t p = 0; p < a->world->plugins; p++)
         if (a->world->generations[p]->desc.audit && !a->world->generations[p]->left_out)
             ask_plugin(a, p);

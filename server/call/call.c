@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "call/invoke.h"
 #include "call/permit.h"
+#include "call/remote.h"
 #include "call/wiring.h"
+#include "fiber/fiber.h"
 #include "plugin/world.h"
 
 enum { CALL_HEADERS_MAX = 16 };
@@ -105,7 +107,10 @@ stoa_err call_local(struct stoa_req *req, const struct stoa_call *call, struct s
                  stoa_f("error", stoa_z(stoa_err_name(err))));
         return err;
     }
-    invoke_route(child);
+    if (!invoke_is_elsewhere(child))
+        invoke_route(child);
+    else
+        STOA_TRY(invoke_elsewhere(child));
     /* Out of its own shorter time, with the caller's time left: the caller decides what that means.
      */
     if (child->reply.is_problem && clock_monotonic_ms() >= child->deadline_ms)
@@ -114,29 +119,119 @@ stoa_err call_local(struct stoa_req *req, const struct stoa_call *call, struct s
     return STOA_OK;
 }
 
-static stoa_err ask(struct stoa_req *req, const struct point_provider *p,
-                    const struct stoa_json *question, struct stoa_json *answers)
+/* ---- Extension points ---- */
+
+struct collect;
+struct question {
+    const struct point_provider *provider;
+    struct stoa_req *child;
+    stoa_err err;
+    struct fiber *fiber; /* asks another node; NULL: answered, or asked here */
+    struct collect *all;
+};
+struct collect {
+    struct question *questions; /* in declared order */
+    uint32_t count;
+    uint32_t open; /* on other nodes */
+    struct fiber_wait wait;
+};
+
+static struct stoa_req *question_create(struct stoa_req *req, const struct point_provider *p,
+                                        const struct stoa_json *question)
 {
     struct stoa_req *child = child_create(req, STOA_POST, STOA_STR(""));
-    struct stoa_answer answer;
-    struct stoa_json *entry;
-    stoa_err err;
 
     child->instance = world_instance(req->world, req->loop, p->plugin);
     child->plugin_name = child->instance->generation->name;
     child->route_path = p->point;
     child->port = child->instance->port;
     child->json = question;
-    err = invoke_handler(child, p->handler);
-    read_answer(child, &answer);
-    if (err == STOA_OK && answer.status >= 400)
-        return STOA_E_PLUGIN; /* an error told as a reply is an error all the same */
-    if (err == STOA_OK && answer.json) {
+    return child;
+}
+
+static void ask_elsewhere(void *arg)
+{
+    struct question *q = arg;
+
+    q->err = remote_ask(q->child, REMOTE_POINT);
+}
+
+static void asked_elsewhere(void *arg)
+{
+    struct question *q = arg;
+
+    q->fiber = NULL;
+    if (--q->all->open == 0)
+        fiber_wake(&q->all->wait);
+}
+
+static void start_elsewhere(struct collect *all)
+{
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct question *q = &all->questions[i];
+        if (!remote_is(q->child->world, q->provider->plugin))
+            continue;
+        all->open++;
+        q->err = fiber_spawn(ask_elsewhere, asked_elsewhere, q, &q->fiber);
+        if (q->err != STOA_OK)
+            all->open--;
+    }
+}
+
+static void ask_here(struct collect *all)
+{
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct question *q = &all->questions[i];
+        if (!remote_is(q->child->world, q->provider->plugin))
+            q->err = invoke_handler(q->child, q->provider->handler);
+    }
+}
+
+/* They write into the caller's memory, so nobody leaves before all have ended. */
+static void await_elsewhere(struct collect *all)
+{
+    if (all->open == 0)
+        return;
+    all->wait = (struct fiber_wait){.fiber = fiber_self()};
+    if (fiber_await(&all->wait, -1) == STOA_OK)
+        return;
+    for (uint32_t i = 0; i < all->count; i++)
+        if (all->questions[i].fiber)
+            fiber_cancel(all->questions[i].fiber);
+    while (all->open > 0)
+        fiber_yield();
+}
+
+/* An error told as a reply is an error all the same. */
+static stoa_err take_answer(struct stoa_req *req, struct question *q, struct stoa_json *answers)
+{
+    struct stoa_answer answer;
+    struct stoa_json *entry;
+
+    read_answer(q->child, &answer);
+    if (q->err == STOA_OK && answer.status >= 400)
+        return STOA_E_PLUGIN;
+    if (q->err == STOA_OK && answer.json) {
         entry = stoa_json_push(answers, stoa_json_object(req->arena));
-        stoa_json_set_str(entry, "plugin", stoa_str_of(child->plugin_name));
+        stoa_json_set_str(entry, "plugin", stoa_str_of(q->child->plugin_name));
         stoa_json_set(entry, "answer", stoa_json_copy(req->arena, answer.json));
     }
-    return err;
+    return q->err;
+}
+
+static stoa_err take_answers(struct stoa_req *req, struct collect *all, struct stoa_json *answers)
+{
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct question *q = &all->questions[i];
+        stoa_err err = take_answer(req, q, answers);
+        if (err == STOA_OK)
+            continue;
+        log_warn(req->plugin_name, "a provider failed", stoa_f("point", stoa_z(q->provider->point)),
+                 stoa_f("error", stoa_z(stoa_err_name(err))));
+        if (q->provider->is_required)
+            return err;
+    }
+    return STOA_OK;
 }
 
 stoa_err call_collect(struct stoa_req *req, const char *point, const struct stoa_json *question,
@@ -144,19 +239,21 @@ stoa_err call_collect(struct stoa_req *req, const char *point, const struct stoa
 {
     struct stoa_json *answers = stoa_json_array(req->arena);
     const struct wiring *w = req->world->wiring;
+    struct collect all = {.questions =
+                              stoa_new_array(req->arena, struct question, w->provider_count + 1)};
 
     if (req->depth >= REQUEST_DEPTH_MAX)
         return STOA_E_DEPTH;
-    for (uint32_t i = 0; i < w->provider_count; i++) {
-        const struct point_provider *p = &w->providers[i];
-        stoa_err err = strcmp(p->point, point) == 0 ? ask(req, p, question, answers) : STOA_OK;
-        if (err == STOA_OK)
-            continue;
-        log_warn(req->plugin_name, "a provider failed", stoa_f("point", stoa_z(point)),
-                 stoa_f("error", stoa_z(stoa_err_name(err))));
-        if (p->is_required)
-            return err;
-    }
+    for (uint32_t i = 0; i < w->provider_count; i++)
+        if (strcmp(w->providers[i].point, point) == 0)
+            all.questions[all.count++] =
+                (struct question){.provider = &w->providers[i],
+                                  .child = question_create(req, &w->providers[i], question),
+                                  .all = &all};
+    start_elsewhere(&all);
+    ask_here(&all);
+    await_elsewhere(&all);
+    STOA_TRY(take_answers(req, &all, answers));
     *ret = answers;
     return STOA_OK;
 }

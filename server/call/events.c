@@ -7,6 +7,7 @@
 #include "base/metrics.h"
 #include "call/invoke.h"
 #include "call/journal.h"
+#include "call/remote.h"
 #include "call/wiring.h"
 #include "fiber/fiber.h"
 #include "loop/loop.h"
@@ -14,6 +15,12 @@
 #include <stdio.h>
 
 enum { LEFT_OUT_MS = 5000 };
+
+/* Of a plugin's jobs: several nodes may run it, and the relay's holder need not. */
+struct plugin_lease {
+    char name[40]; /* "jobs.order"; empty: free */
+    _Atomic int64_t until;
+};
 
 struct relay {
     struct sql *sql;
@@ -24,6 +31,8 @@ struct relay {
     _Atomic bool poked;          /* something was committed since the last step began */
     _Atomic bool posted;         /* message is on its way */
     _Atomic int64_t lease_until; /* monotonic ms */
+    struct plugin_lease plugins[WORLD_PLUGINS_MAX];
+    _Atomic bool is_used; /* by a plugin that runs on this node */
     int64_t housekeeping_at;
     struct loop_message message;
 };
@@ -38,11 +47,12 @@ static _Atomic bool held; /* see events_hold() */
  * later than any lease can was taken before that clock was set back. */
 static const struct stoa_stmt LEASE = {
     "lease.take",
-    "INSERT INTO stoa_lease (name, owner, until) VALUES ('worker', $1,"
-    " (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $2::bigint)"
+    "INSERT INTO stoa_lease (name, owner, until) SELECT n, $1,"
+    " (extract(epoch FROM clock_timestamp()) * 1000)::bigint + $2::bigint"
+    " FROM json_array_elements_text($3::json) AS n ORDER BY n"
     " ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until"
     " WHERE stoa_lease.owner = excluded.owner OR stoa_lease.until < excluded.until - $2::bigint"
-    " OR stoa_lease.until > excluded.until + $2::bigint",
+    " OR stoa_lease.until > excluded.until + $2::bigint RETURNING name",
     NULL, 0, 0};
 static const struct stoa_stmt WAITING = {
     "outbox.waiting", "SELECT id FROM stoa_outbox ORDER BY id LIMIT 200", NULL, STOA_SQL_READ, 0};
@@ -103,8 +113,10 @@ void events_init(struct resources *resources, uint32_t loops, const char *owner,
     backoff_base_ms = backoff_ms;
     relay_count = resources->sql_count;
     for (uint32_t i = 0; i < relay_count; i++)
-        relays[i] = (struct relay){
-            .sql = resources->sql[i], .loop_index = i % loops, .message = {.run = wake_on_loop}};
+        relays[i] = (struct relay){.sql = resources->sql[i],
+                                   .loop_index = i % loops,
+                                   .is_used = true,
+                                   .message = {.run = wake_on_loop}};
     atomic_store(&stopping, false);
 }
 
@@ -118,25 +130,78 @@ static struct relay *relay_of(const struct sql *sql)
 
 /* ---- The lease. On SQLite the lock on the data folder has settled it already. ---- */
 
-static void take_lease(struct relay *r)
+static bool uses(const struct world *world, uint32_t plugin, const struct sql *sql)
 {
-    struct stoa_arena *arena = stoa_arena_create();
-    const struct stoa_rows *rows = NULL;
-    int64_t now = clock_monotonic_ms();
-    bool is_new = !events_lease_held(r->sql);
+    return !world->is_elsewhere[plugin] &&
+           world_instance(world, loop_index(loop_current()), plugin)->sql == sql;
+}
 
-    if (atomic_load(&held)) {
-        stoa_arena_destroy(arena);
+/* What this node would have: the relay, and the jobs of each plugin that runs here. */
+static stoa_str wanted_leases(struct relay *r, const struct world *world, struct stoa_arena *arena)
+{
+    struct stoa_json *names = stoa_json_array(arena);
+    struct stoa_buf text;
+    char name[48];
+
+    for (uint32_t p = 0; p < world->plugins; p++)
+        if (uses(world, p, r->sql)) {
+            snprintf(name, sizeof name, "jobs.%s", world->generations[p]->name);
+            stoa_json_push(names, stoa_json_new_str(arena, stoa_str_of(name)));
+        }
+    atomic_store(&r->is_used, stoa_json_count(names) > 0);
+    stoa_json_push(names, stoa_json_new_str(arena, STOA_STR("worker")));
+    stoa_buf_init(&text, arena, 512);
+    stoa_json_format(names, &text);
+    return stoa_buf_str(&text);
+}
+
+/* Slots are only ever filled, by this loop; the others read. */
+static struct plugin_lease *find_lease(struct relay *r, stoa_str name, bool may_add)
+{
+    for (uint32_t i = 0; i < WORLD_PLUGINS_MAX; i++) {
+        struct plugin_lease *l = &r->plugins[i];
+        if (stoa_str_is(name, l->name))
+            return l;
+        if (!l->name[0] && may_add && name.len < sizeof l->name) {
+            memcpy(l->name, name.ptr, name.len);
+            return l;
+        }
+        if (!l->name[0])
+            return NULL;
+    }
+    return NULL;
+}
+
+static void note_lease(struct relay *r, stoa_str name, int64_t until)
+{
+    struct plugin_lease *l;
+
+    if (stoa_str_is(name, "worker")) {
+        if (!events_lease_held(r->sql))
+            events_wake(r->sql);
+        atomic_store(&r->lease_until, until);
         return;
     }
+    l = find_lease(r, name, true);
+    if (l)
+        atomic_store(&l->until, until);
+}
 
-    if (sql_exec(r->sql, "host", &LEASE, STOA_ARGS(stoa_z(owner_name), stoa_i(LEASE_MS)), arena,
-                 &rows) == STOA_OK &&
-        stoa_rows_affected(rows) == 1) {
-        atomic_store(&r->lease_until, now + LEASE_MS);
-        if (is_new)
-            events_wake(r->sql);
-    }
+static void take_leases(struct relay *r)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct world *world = world_pin();
+    const struct stoa_rows *rows = NULL;
+    int64_t now = clock_monotonic_ms();
+    stoa_str names = wanted_leases(r, world, arena);
+
+    world_unpin(world);
+    if (atomic_load(&r->is_used) && !atomic_load(&held) &&
+        sql_exec(r->sql, "host", &LEASE,
+                 STOA_ARGS(stoa_z(owner_name), stoa_i(LEASE_MS), stoa_s(names)), arena,
+                 &rows) == STOA_OK)
+        for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
+            note_lease(r, stoa_rows_str(rows, i, "name"), now + LEASE_MS);
     stoa_arena_destroy(arena);
 }
 
@@ -148,7 +213,7 @@ static void lease_run(void *arg)
 
     fiber_set_deadline(INT64_MAX);
     do
-        take_lease(r);
+        take_leases(r);
     while (fiber_sleep(events_lease_held(r->sql) ? LEASE_MS / 3 : EVENT_POLL_MS) == STOA_OK &&
            !r->is_over);
 }
@@ -167,9 +232,24 @@ bool events_lease_held(const struct sql *sql)
 {
     struct relay *r = relay_of(sql);
 
-    if (!r || atomic_load(&held))
+    if (!r || !atomic_load(&r->is_used) || atomic_load(&held))
         return false;
     return !sql_is_postgresql(sql) || atomic_load(&r->lease_until) > clock_monotonic_ms();
+}
+
+bool events_jobs_lease_held(const struct sql *sql, const char *plugin)
+{
+    struct relay *r = relay_of(sql);
+    struct plugin_lease *l;
+    char name[48];
+
+    if (!r || atomic_load(&held))
+        return false;
+    if (!sql_is_postgresql(sql))
+        return true;
+    snprintf(name, sizeof name, "jobs.%s", plugin);
+    l = find_lease(r, stoa_str_of(name), false);
+    return l && atomic_load(&l->until) > clock_monotonic_ms();
 }
 
 /* ---- Outbox to bus ---- */
@@ -265,6 +345,11 @@ static stoa_err handle(struct delivery *d, const struct subscription *s)
     trace_start(d->trace, &req->trace);
     req->event = &d->event;
     req->route_path = s->event;
+    if (remote_is(d->world, s->plugin)) { /* its inbox is there */
+        err = err == STOA_OK ? remote_ask(req, REMOTE_EVENT) : err;
+        invoke_request_destroy(req);
+        return err;
+    }
     journal_inbox(req, stoa_cstr(req->arena, d->subscriber), d->event.id);
     if (err == STOA_OK)
         err = invoke_handler(req, s->handler);
@@ -392,6 +477,16 @@ static void housekeeping(struct relay *r, struct stoa_arena *arena)
         metric_set(METRIC_outbox_pending, stoa_rows_int(rows, 0, "n"));
 }
 
+/* On SQLite nobody takes a lease, which would tell. */
+static void note_use(struct relay *r, const struct world *world)
+{
+    bool is_used = false;
+
+    for (uint32_t p = 0; p < world->plugins && !is_used; p++)
+        is_used = uses(world, p, r->sql);
+    atomic_store(&r->is_used, is_used);
+}
+
 static uint32_t relay_step(struct relay *r)
 {
     struct stoa_arena *arena = stoa_arena_create();
@@ -401,6 +496,8 @@ static uint32_t relay_step(struct relay *r)
     uint32_t done = 0;
 
     world_hold_begin(&hold);
+    if (world)
+        note_use(r, world);
     if (world && events_lease_held(r->sql)) {
         done = fan_out(r, arena, world) + deliver_due(r, arena, world);
         housekeeping(r, arena);

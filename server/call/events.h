@@ -32,5 +32,7 @@ void events_hold(void);
 void events_release(void); /* any thread */
 /* This process may do the work that must happen once on that database. */
 bool events_lease_held(const struct sql *sql);
+/* The same for one plugin's jobs, of which several nodes may have it. */
+bool events_jobs_lease_held(const struct sql *sql, const char *plugin);
 
 #endif

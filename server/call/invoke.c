@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "call/journal.h"
+#include "call/remote.h"
 #include "fiber/fiber.h"
 #include "loop/loop.h"
 #include "plugin/port.h"
@@ -88,15 +89,52 @@ static stoa_err ask_twin(struct stoa_req *req, stoa_err err, bool *answered)
     return twin == STOA_E_IN_FLIGHT || twin == STOA_E_KEY_REUSED || *answered ? twin : err;
 }
 
-void invoke_route(struct stoa_req *req)
+static void limit_time(struct stoa_req *req)
 {
-    const struct route *route = req->route;
-    int64_t until = clock_monotonic_ms() + route->timeout_ms;
-    bool answered = false;
-    stoa_err err;
+    int64_t until = clock_monotonic_ms() + req->route->timeout_ms;
 
     if (until < req->deadline_ms)
         req->deadline_ms = until;
+}
+
+/* The journal is the other node's, too. */
+stoa_err invoke_elsewhere(struct stoa_req *req)
+{
+    stoa_err err;
+
+    limit_time(req);
+    err = remote_ask(req, req->is_edge ? REMOTE_VISIT : REMOTE_CALL);
+    if (err != STOA_OK && err != STOA_E_CANCELLED)
+        log_warn(req->plugin_name, "a call to another node failed",
+                 stoa_f("request", stoa_z(req->id)), stoa_f("route", stoa_z(req->route_path)),
+                 stoa_f("error", stoa_z(stoa_err_name(err))));
+    return err;
+}
+
+bool invoke_is_elsewhere(const struct stoa_req *req)
+{
+    return remote_is(req->world, req->route->plugin);
+}
+
+static void run_elsewhere(struct stoa_req *req)
+{
+    stoa_err err = invoke_elsewhere(req);
+
+    if (err != STOA_OK)
+        request_problem(req, err, NULL, STOA_NO_FIELDS);
+}
+
+void invoke_route(struct stoa_req *req)
+{
+    const struct route *route = req->route;
+    bool answered = false;
+    stoa_err err;
+
+    if (invoke_is_elsewhere(req)) {
+        run_elsewhere(req);
+        return;
+    }
+    limit_time(req);
     if ((route->flags & STOA_ROUTE_KEY_REQUIRED) && stoa_idempotency_key(req).len == 0) {
         request_problem(req, STOA_E_BAD_REQUEST, "this request needs an Idempotency-Key header",
                         STOA_NO_FIELDS);

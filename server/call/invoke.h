@@ -10,6 +10,10 @@ void invoke_prepare(struct stoa_req *req, const struct route *route);
 /* Runs req->route's handler on this fiber; afterwards req->reply is filled in, whatever happened.
  * The journal is read before and finished after. */
 void invoke_route(struct stoa_req *req);
+/* Does req->route's plugin run on another node? Then this asks it, and req->reply is what it said;
+ * an error (see peer_send) leaves req->reply empty. invoke_route() does both by itself. */
+bool invoke_is_elsewhere(const struct stoa_req *req);
+STOA_NODISCARD stoa_err invoke_elsewhere(struct stoa_req *req);
 /* Runs any handler of the instance (event, job, extension point): no journal is read; an open
  * transaction is rolled back. Returns the handler's error. */
 stoa_err invoke_handler(struct stoa_req *req, stoa_handler handler);

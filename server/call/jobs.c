@@ -8,6 +8,7 @@
 #include "call/events.h"
 #include "call/invoke.h"
 #include "call/journal.h"
+#include "call/remote.h"
 #include "call/wiring.h"
 #include "fiber/fiber.h"
 #include "loop/loop.h"
@@ -51,9 +52,17 @@ static void run_held(struct world *world, const struct job *job)
 static const struct job *find_job(const struct world *world, const char *name)
 {
     for (uint32_t i = 0; i < world->wiring->job_count; i++)
-        if (strcmp(world->wiring->jobs[i].name, name) == 0)
+        if (strcmp(world->wiring->jobs[i].name, name) == 0 &&
+            !remote_is(world, world->wiring->jobs[i].plugin))
             return &world->wiring->jobs[i];
     return NULL;
+}
+
+static bool is_ours(const struct world *world, const struct job *job)
+{
+    struct stoa_instance *in = world_instance(world, loop_index(loop_current()), job->plugin);
+
+    return events_jobs_lease_held(in->sql, in->generation->name);
 }
 
 /* Returns how long to wait for the next run; 0 when this world has no such job any more. */
@@ -63,8 +72,7 @@ static uint32_t step(const char *name)
     const struct job *job = find_job(world, name);
     uint32_t every = job ? job->every_ms : 0;
 
-    if (job && !world->generations[job->plugin]->left_out &&
-        events_lease_held(world_instance(world, loop_index(loop_current()), job->plugin)->sql))
+    if (job && !world->generations[job->plugin]->left_out && is_ours(world, job))
         run_held(world, job);
     world_unpin(world);
     return every;
@@ -155,11 +163,23 @@ static void audit_run(void *arg)
     fiber_set_deadline(INT64_MAX);
     while (fiber_sleep(pause) == STOA_OK && !events_stopping()) {
         began = clock_monotonic_ms();
-        if (events_lease_held(resources->sql[0]))
+        if (resources->sql_count > 0 && events_lease_held(resources->sql[0]))
             audit_once();
         /* The more there is to look at the rarer: it may take a twentieth of the time, no more. */
         pause = (clock_monotonic_ms() - began) * AUDIT_SHARE;
         pause = pause > AUDIT_EVERY_MS ? pause : AUDIT_EVERY_MS;
+    }
+}
+
+/* Which of the other nodes are up. */
+static void probe_run(void *arg)
+{
+    fiber_set_deadline(INT64_MAX);
+    while (fiber_sleep(PEER_PROBE_MS) == STOA_OK && !events_stopping()) {
+        struct world *world = world_pin();
+        if (world->wiring->remote)
+            peer_probe(&world->wiring->remote->others, world->resources->pool);
+        world_unpin(world);
     }
 }
 
@@ -210,6 +230,7 @@ static void start_own_work(struct world *world)
         return;
     spawn(expire_run, world->resources, "journal.expire");
     spawn(audit_run, world->resources, "audit");
+    spawn(probe_run, NULL, "peer.probe");
 }
 
 void jobs_start(struct world *world)
@@ -219,7 +240,8 @@ void jobs_start(struct world *world)
     wake_changed(world);
     for (uint32_t i = 0; i < world->wiring->job_count; i++) {
         const char *name = world->wiring->jobs[i].name;
-        if (stoa_str_hash(stoa_str_of(name)) % world->loops == here && !find_runner(name))
+        if (!remote_is(world, world->wiring->jobs[i].plugin) &&
+            stoa_str_hash(stoa_str_of(name)) % world->loops == here && !find_runner(name))
             start(name);
     }
     start_own_work(world);

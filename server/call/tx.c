@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/trace.h"
+#include "call/drop.h"
 #include "call/events.h"
 #include "call/journal.h"
 #include "plugin/world.h"
@@ -120,7 +121,7 @@ void tx_drop_tag(struct stoa_tx *tx, stoa_str tag)
 static void drop_copies(struct stoa_tx *tx)
 {
     for (uint32_t i = 0; i < tx->drops; i++)
-        cache_drop(tx->req->world->resources->cache, tx->drop_tags[i]);
+        drop_tag(tx->req, tx->drop_tags[i]);
 }
 
 /* The error of a commit may have come after it was made. */

@@ -2,6 +2,7 @@
  * Apache-2.0 */
 #include "call/wiring.h"
 
+#include "call/remote.h"
 #include "route/route.h"
 #include <stdio.h>
 
@@ -92,5 +93,5 @@ stoa_err wiring_build(struct world *w, struct diag *diag)
         STOA_TRY(add_subscriptions(w, p, diag));
         STOA_TRY(add_jobs(w, p, diag));
     }
-    return STOA_OK;
+    return remote_build(w, diag);
 }

@@ -22,10 +22,13 @@ struct job {
     uint32_t plugin;
     uint32_t every_ms, timeout_ms;
 };
+struct remote; /* remote.h: the plugins on other nodes */
+
 struct wiring {
     struct point_provider *providers;
     struct subscription *subscriptions;
     struct job *jobs;
+    struct remote *remote;
     uint32_t provider_count, subscription_count, job_count;
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "call/peer.h"
 #include "supervise/channel.h"
 #include "supervise/link.h"
 #include "supervise/socket.h"
@@ -41,6 +42,7 @@ static struct stoa_json *status_json(struct control *c, struct stoa_arena *arena
         stoa_json_set(status, "supervisor", stoa_json_copy(arena, supervisor));
     stoa_json_set_int(status, "uptime_s", (clock_monotonic_ms() - c->started_ms) / 1000);
     apply_status(c->o.apply, status, arena);
+    peer_status(stoa_json_set(status, "peers", stoa_json_array(arena)), arena);
     for (uint32_t i = 0; http_address(c->o.http, i); i++)
         stoa_json_push(listen, stoa_json_new_str(arena, stoa_str_of(http_address(c->o.http, i))));
     stoa_json_set(status, "listen", listen);

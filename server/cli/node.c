@@ -54,8 +54,11 @@ static void name_owner(struct node *node)
 static void node_init(struct node *node, const struct cli *cli)
 {
     *node = (struct node){.lock_fd = -1};
-    node->source = (struct config_source){
-        .path = cli->config, .data = cli->data, .node = cli->node, .listen = cli->listen};
+    node->source = (struct config_source){.path = cli->config,
+                                          .data = cli->data,
+                                          .node = cli->node,
+                                          .is_all = strcmp(cli->command, "run") != 0,
+                                          .listen = cli->listen};
 }
 
 static void find_data(const struct node *node, char ret[PATH_MAX])
@@ -164,12 +167,13 @@ stoa_err node_migrate(struct node *node, struct diag *diag, uint32_t *applied)
     char owner[32];
 
     for (uint32_t i = 0; i < node->resources->sql_count; i++)
-        STOA_TRY(migrate_owner(node, node->resources->sql[i], "host", diag, applied));
+        if (build_is_used(node->config, node->resources->sql[i]))
+            STOA_TRY(migrate_owner(node, node->resources->sql[i], "host", diag, applied));
     for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p)) {
         stoa_str name = stoa_json_name(p);
         struct sql *sql = build_sql_of(node->config, node->resources, name);
         snprintf(owner, sizeof owner, "%.*s", (int)name.len, name.ptr);
-        if (sql)
+        if (sql && world_runs_here(node->config, name))
             STOA_TRY(migrate_owner(node, sql, owner, diag, applied));
     }
     return STOA_OK;
@@ -179,7 +183,8 @@ stoa_err node_migrate(struct node *node, struct diag *diag, uint32_t *applied)
 static stoa_err recover(struct node *node, struct diag *diag)
 {
     for (uint32_t i = 0; i < node->resources->sql_count; i++)
-        if (journal_recover(node->resources->sql[i]) != STOA_OK) {
+        if (build_is_used(node->config, node->resources->sql[i]) &&
+            journal_recover(node->resources->sql[i]) != STOA_OK) {
             diag_set(diag, sql_name(node->resources->sql[i]), 0, 0, "%s", sql_last_error());
             return STOA_E_STORE;
         }

@@ -30,7 +30,7 @@ static int seed(struct node *node)
     int result = EXIT_OK;
 
     for (uint32_t p = 0; p < node->world->plugins && result == EXIT_OK; p++)
-        if (node->world->generations[p]->desc.seed)
+        if (node->world->generations[p]->desc.seed && !node->world->is_elsewhere[p])
             result = seed_plugin(node, p);
     return result;
 }

@@ -265,6 +265,18 @@ static struct stoa_json *fill_list(struct check *check, const struct config_key 
     return list;
 }
 
+static struct stoa_json *fill_strings(struct check *check, const struct config_key *key,
+                                      const char *path, const struct stoa_json *given)
+{
+    struct stoa_json *list;
+
+    if (stoa_json_type(given) != STOA_JSON_STRING)
+        return fill_list(check, key, path, given);
+    list = stoa_json_array(check->arena);
+    stoa_json_push(list, stoa_json_new_str(check->arena, stoa_json_str(given, "")));
+    return list;
+}
+
 static struct stoa_json *fill_names(struct check *check, const struct config_key *key,
                                     const char *path, const struct stoa_json *given)
 {
@@ -408,8 +420,9 @@ static struct stoa_json *refuse_later(struct check *check, const struct config_k
 static const fill_function fillers[CONFIG_TYPES] = {
     [CONFIG_STRING] = fill_string, [CONFIG_INT] = fill_int,           [CONFIG_BOOL] = fill_bool,
     [CONFIG_SIZE] = fill_size,     [CONFIG_DURATION] = fill_duration, [CONFIG_CHOICE] = fill_choice,
-    [CONFIG_LIST] = fill_list,     [CONFIG_NAMES] = fill_names,       [CONFIG_SECRET] = fill_secret,
-    [CONFIG_GROUP] = fill_group,   [CONFIG_MAP] = fill_map,           [CONFIG_LATER] = refuse_later,
+    [CONFIG_LIST] = fill_list,     [CONFIG_STRINGS] = fill_strings,   [CONFIG_NAMES] = fill_names,
+    [CONFIG_SECRET] = fill_secret, [CONFIG_GROUP] = fill_group,       [CONFIG_MAP] = fill_map,
+    [CONFIG_LATER] = refuse_later,
 };
 
 /* The default as if it had been written. NULL: the key stays away. */
@@ -421,7 +434,7 @@ static const struct stoa_json *default_of(struct check *check, const struct conf
         return stoa_json_object(check->arena);
     if (!key->otherwise)
         return NULL;
-    if (key->type != CONFIG_LIST)
+    if (key->type != CONFIG_LIST && key->type != CONFIG_STRINGS)
         return stoa_json_new_str(check->arena, text);
     struct stoa_json *list = stoa_json_array(check->arena);
     while (text.len > 0)

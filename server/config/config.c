@@ -160,6 +160,16 @@ static stoa_err no_such_node(const struct config *c, const char *name,
     return STOA_E_CONFIG;
 }
 
+static void choose_all(struct config *c, struct stoa_json *json)
+{
+    struct stoa_json *node = stoa_json_set(json, "node", stoa_json_object(c->arena));
+
+    stoa_json_set_str(node, "name", STOA_STR("all"));
+    stoa_json_set_str(node, "run", STOA_STR("*"));
+    stoa_json_set(node, "listen", stoa_json_array(c->arena));
+    stoa_json_set_bool(node, "is_all", true);
+}
+
 /* "node" becomes a copy of the one that this process is. */
 static stoa_err choose_node(struct config *c, struct stoa_json *json,
                             const struct config_source *source, struct diag *diag)
@@ -167,6 +177,10 @@ static stoa_err choose_node(struct config *c, struct stoa_json *json,
     const struct stoa_json *nodes = stoa_json_get(json, "nodes"), *chosen;
     const char *name = source->node ? source->node : getenv("STOA_NODE");
 
+    if (!name && source->is_all && stoa_json_count(nodes) > 1) {
+        choose_all(c, json);
+        return STOA_OK;
+    }
     if (name)
         chosen = stoa_json_member(nodes, stoa_str_of(name));
     else if (stoa_json_count(nodes) == 1)

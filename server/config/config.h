@@ -18,6 +18,8 @@ struct config_source {
                            are that file's. NULL: path's own */
     const char *data;
     const char *node;
+    bool is_all; /* several nodes and none named: the whole shop, for work that serves nobody (seed)
+                  */
     const char *listen; /* --listen 127.0.0.1:8081 replaces the node's listen; may be NULL */
 };
 STOA_NODISCARD stoa_err config_load(const struct config_source *source, struct diag *diag,
@@ -31,8 +33,8 @@ int config_child_main(int argc, char **argv);
 
 /* The whole effective configuration: every key of docs/operator-guide.md is there, sizes in bytes,
  * durations in milliseconds, folders absolute, secrets as handles {"secret": name}; "shop.name",
- * "limits.connections" … "node" is this node: name, listen, run ("*" or names). A resource says
- * "kind": "sqlite". */
+ * "limits.connections" … "node" is this node: name, listen, run ("*" or names), is_all for the
+ * whole shop. A resource says "kind": "sqlite". */
 const struct stoa_json *config_json(const struct config *config);
 /* A path that the schema does not have is a bug, and asserted, but for those below "plugins". */
 stoa_str config_str(const struct config *config, const char *path);

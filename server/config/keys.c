@@ -97,13 +97,21 @@ const struct config_key config_keys[] = {
     {"nodes.*", "listen", CONFIG_LIST, .otherwise = "",
      .help = "Addresses: \"127.0.0.1:8080\", \":8080\", \"[::1]:8080\"; --listen replaces them"},
     {"nodes.*", "run", CONFIG_NAMES, .otherwise = "*", .help = "Plugins of this node, or \"*\""},
-    {"nodes.*", "reach", CONFIG_LATER, .help = "URL at which other nodes call it"},
+    {"nodes.*", "reach", CONFIG_STRINGS, .otherwise = "",
+     .help =
+         "Where other nodes call it: \"http://10.0.0.5:9001\", or a list of such; needed where a "
+         "plugin does not run on all nodes"},
     {"nodes.*", "replicas", CONFIG_INT, .otherwise = "1", .min = 1, .max = 1000,
      .help = "How many of it are started elsewhere; for information"},
     {"nodes.*", "tls", CONFIG_LATER, .help = "Certificate and key"},
 
     {"", "cluster", CONFIG_GROUP, .help = "What the nodes share"},
-    {"cluster", "key", CONFIG_SECRET, .max = 1000, .help = "Signs calls between nodes"},
+    {"cluster", "key", CONFIG_SECRET, .max = 1000,
+     .help =
+         "Signs calls between nodes; 32 bytes or more, best from stoa.secret. Several nodes need "
+         "it"},
+    {"cluster", "other_key", CONFIG_SECRET, .max = 1000,
+     .help = "A second key that is accepted while keys are changed"},
     {"", "trusted_proxies", CONFIG_LIST, .otherwise = "",
      .help = "Addresses or networks whose X-Forwarded-For is believed, such as \"10.0.0.0/8\""},
 
@@ -148,6 +156,8 @@ const struct config_key config_keys[] = {
      .help = "Password jobs that may wait; past it 503"},
     {"limits", "plugin_crashes", CONFIG_INT, .otherwise = "3", .min = 1, .max = 100,
      .help = "Crashes of the worker within 60 s after which a plugin at fault is left out"},
+    {"limits", "node_in_flight", CONFIG_INT, .otherwise = "256", .min = 1, .max = 100000,
+     .help = "Calls at once to one address of another node; past it 503"},
     {"limits", "event_backoff", CONFIG_DURATION, .otherwise = "1s", .min = 10, .max = HOUR,
      .help = "Pause after a failed delivery of an event; doubled each time, five tries"},
     {"limits", "generations", CONFIG_INT, .otherwise = "256", .min = 8, .max = 10000,

@@ -3,12 +3,12 @@
 #include "config/config_private.h"
 
 static const char *const type_names[CONFIG_TYPES] = {
-    [CONFIG_STRING] = "string",     [CONFIG_INT] = "number",
-    [CONFIG_BOOL] = "true, false",  [CONFIG_SIZE] = "size",
-    [CONFIG_DURATION] = "duration", [CONFIG_LIST] = "list of strings",
-    [CONFIG_NAMES] = "list, \"*\"", [CONFIG_SECRET] = "secret",
-    [CONFIG_GROUP] = "table",       [CONFIG_MAP] = "tables by name",
-    [CONFIG_LATER] = "(later)",
+    [CONFIG_STRING] = "string",        [CONFIG_INT] = "number",
+    [CONFIG_BOOL] = "true, false",     [CONFIG_SIZE] = "size",
+    [CONFIG_DURATION] = "duration",    [CONFIG_LIST] = "list of strings",
+    [CONFIG_STRINGS] = "string, list", [CONFIG_NAMES] = "list, \"*\"",
+    [CONFIG_SECRET] = "secret",        [CONFIG_GROUP] = "table",
+    [CONFIG_MAP] = "tables by name",   [CONFIG_LATER] = "(later)",
 };
 
 static void put(struct stoa_buf *out, const char *text)

@@ -196,6 +196,86 @@ static void check_node(struct check *check, const struct stoa_json *node,
     }
 }
 
+/* ---- Several nodes ---- */
+
+static bool runs(const struct stoa_json *node, stoa_str plugin)
+{
+    const struct stoa_json *run = stoa_json_get(node, "run");
+
+    if (stoa_json_type(run) != STOA_JSON_ARRAY)
+        return true;
+    for (const struct stoa_json *e = stoa_json_first(run); e; e = stoa_json_next(e))
+        if (stoa_str_eq(stoa_json_str(e, ""), plugin))
+            return true;
+    return false;
+}
+
+static void check_reach(struct check *check, const struct stoa_json *node)
+{
+    const struct stoa_json *reach = stoa_json_get(node, "reach");
+    stoa_str name = stoa_json_name(node);
+    char path[PATH_LEN];
+
+    for (const struct stoa_json *e = stoa_json_first(reach); e; e = stoa_json_next(e)) {
+        struct check_url url;
+        if (check_url_parse(stoa_json_str(e, ""), &url) && stoa_str_is(url.scheme, "http"))
+            continue;
+        snprintf(path, sizeof(path), "nodes.%.*s.reach", (int)name.len, name.ptr);
+        check_problem(check, path,
+                      "%s is no address of a node; write it like "
+                      "\"http://10.0.0.5:9001\"",
+                      path);
+    }
+}
+
+/* Whoever does not run a plugin must be able to call it. */
+static void check_placement(struct check *check, const struct stoa_json *nodes, stoa_str plugin)
+{
+    const struct stoa_json *home = NULL, *stranger = NULL;
+    bool is_reachable = false;
+    char path[PATH_LEN];
+
+    for (const struct stoa_json *n = stoa_json_first(nodes); n; n = stoa_json_next(n)) {
+        if (!runs(n, plugin)) {
+            stranger = n;
+            continue;
+        }
+        home = n;
+        is_reachable |= stoa_json_count(stoa_json_get(n, "reach")) > 0;
+    }
+    if (!home)
+        check_problem(check, "nodes",
+                      "no node runs '%.*s'; name it in the run = { … } of one, or "
+                      "leave it out of plugins",
+                      (int)plugin.len, plugin.ptr);
+    if (!home || !stranger || is_reachable)
+        return;
+    snprintf(path, sizeof(path), "nodes.%.*s", (int)stoa_json_name(home).len,
+             stoa_json_name(home).ptr);
+    check_problem(check, path,
+                  "%s runs '%.*s', which nodes.%.*s must call; say where: reach = "
+                  "\"http://host:port\"",
+                  path, (int)plugin.len, plugin.ptr, (int)stoa_json_name(stranger).len,
+                  stoa_json_name(stranger).ptr);
+}
+
+static void check_nodes(struct check *check, const struct stoa_json *filled)
+{
+    const struct stoa_json *nodes = stoa_json_get(filled, "nodes"),
+                           *plugins = stoa_json_get(filled, "plugins");
+
+    if (stoa_json_count(nodes) < 2)
+        return;
+    if (!stoa_json_get(filled, "cluster.key"))
+        check_problem(check, "nodes",
+                      "several nodes sign their calls to each other; set cluster = "
+                      "{ key = stoa.secret \"cluster\" }, 32 bytes or more");
+    for (const struct stoa_json *n = stoa_json_first(nodes); n; n = stoa_json_next(n))
+        check_reach(check, n);
+    for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p))
+        check_placement(check, nodes, stoa_json_name(p));
+}
+
 /* Each plugin's tables are in a resource that exists and is a database. */
 static void check_plugins(struct check *check, const struct stoa_json *filled)
 {
@@ -283,4 +363,5 @@ void check_relations(struct check *check, const struct stoa_json *filled)
     check_trust(check, filled);
     for (const struct stoa_json *e = stoa_json_first(nodes); e; e = stoa_json_next(e))
         check_node(check, e, filled);
+    check_nodes(check, filled);
 }

@@ -14,6 +14,7 @@ enum config_type {
     CONFIG_DURATION, /* "10s"; milliseconds in the effective configuration */
     CONFIG_CHOICE,   /* one of .choices */
     CONFIG_LIST,     /* of strings */
+    CONFIG_STRINGS,  /* a string, or a list of strings; a list in the effective configuration */
     CONFIG_NAMES,    /* a list of strings, or "*" for all */
     CONFIG_SECRET,   /* a string or stoa.secret(); never printed */
     CONFIG_GROUP,    /* a table of keys: section "<section>.<name>" */

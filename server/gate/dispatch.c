@@ -11,6 +11,7 @@
 #include "fiber/fiber.h"
 #include "gate/host_routes.h"
 #include "gate/identity.h"
+#include "gate/internal.h"
 #include "gate/rate.h"
 #include "gate/same_origin.h"
 #include "loop/loop.h"
@@ -181,7 +182,7 @@ void gate_dispatch(struct stoa_req *req)
     req->deadline_ms = clock_monotonic_ms() + EDGE_TIMEOUT_MS;
     fiber_set_deadline(req->deadline_ms); /* what comes before the handler is bounded, too */
     req->method = parse_method(req->method_text, &req->is_head);
-    if (!host_routes_answer(req)) {
+    if (!host_routes_answer(req) && !internal_answer(req)) {
         err = admit(req);
         if (err == STOA_OK)
             invoke_route(req);

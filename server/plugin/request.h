@@ -26,6 +26,12 @@ enum {
     REQUEST_ARENA_MAX = 64 << 20, /* bytes of one request and the calls it makes; past it: 503 */
 };
 
+/* A cache tag that the request or one of its calls has dropped (kept in the outermost one). */
+struct request_drop {
+    stoa_str tag;
+    struct request_drop *next;
+};
+
 struct request_header {
     stoa_str name; /* lower case */
     stoa_str value;
@@ -98,6 +104,9 @@ struct stoa_req {
      * the outermost one). */
     struct cache_entry *held[REQUEST_HELD_MAX];
     uint32_t held_count;
+
+    struct request_drop *drops; /* only where there are other nodes; see call/drop.h */
+    uint32_t drop_count;
 };
 
 /* The request that the visitor, event or job made: the end of the chain of calls. */

@@ -109,7 +109,7 @@ static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa
 }
 
 /* node.run is "*" or a list of names; plugins = {…} is in sorted order. */
-static bool runs_here(const struct config *config, stoa_str name)
+bool world_runs_here(const struct config *config, stoa_str name)
 {
     const struct stoa_json *run = stoa_json_get(config_json(config), "node.run");
 
@@ -121,17 +121,26 @@ static bool runs_here(const struct config *config, stoa_str name)
     return false;
 }
 
+/* With one node there is nobody else who could run it. */
+static bool is_known(const struct config *config, stoa_str name)
+{
+    return world_runs_here(config, name) ||
+           stoa_json_count(stoa_json_get(config_json(config), "nodes")) > 1;
+}
+
 static stoa_err open_plugins(struct world *w, const struct world_options *o, struct diag *diag)
 {
     const struct stoa_json *plugins = stoa_json_get(config_json(o->config), "plugins");
 
     for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p))
-        if (runs_here(o->config, stoa_json_name(p))) {
+        if (is_known(o->config, stoa_json_name(p))) {
             stoa_err err = open_plugin(w, o, stoa_json_name(p), diag);
             /* Going on is wrong, and what the tests of the swap prove that they would notice. */
             if (err != STOA_OK && fault_point("world.fail_open") == STOA_OK)
                 return err;
         }
+    for (uint32_t p = 0; p < w->plugins; p++)
+        w->is_elsewhere[p] = !world_runs_here(o->config, stoa_str_of(w->generations[p]->name));
     return STOA_OK;
 }
 
@@ -160,10 +169,12 @@ static stoa_err create_instance(struct world *w, const struct world_options *o, 
     struct generation *g = w->generations[plugin];
     stoa_err err = STOA_OK;
 
-    in->arena = stoa_arena_create();
     in->generation = g;
     in->loop = loop;
+    if (w->is_elsewhere[plugin])
+        return STOA_OK; /* no port: nothing of it may run here */
     in->port = g->sandbox ? g->placed->port : o->port;
+    in->arena = stoa_arena_create();
     snprintf(in->cache_owner, sizeof in->cache_owner, "%s@%llu", g->name,
              (unsigned long long)w->number);
     STOA_TRY(choose_sql(w, in, diag));

@@ -43,6 +43,8 @@ struct world {
     bool is_development;
     uint32_t loops, plugins;
     struct generation *generations[WORLD_PLUGINS_MAX];
+    /* It runs on other nodes: its routes are known here, its instances are empty. */
+    bool is_elsewhere[WORLD_PLUGINS_MAX];
     struct stoa_instance *instances; /* [loop * plugins + plugin] */
     struct route_table *routes;
     struct wiring *wiring;
@@ -54,13 +56,14 @@ struct world_choice {
     const struct stoa_json *files;    /* {plugin: path of its .so}, before plugin_path */
     const struct stoa_json *left_out; /* [{"plugin", "why"}]: loaded, so that its routes are known,
                                          and not run */
-    /* {plugin: path of a .so that once served}. Given, a plugin that cannot be loaded or made is left
-     * out, its routes those of that copy; one without a copy is an error as ever. */
+    /* {plugin: path of a .so that once served}. Given, a plugin that cannot be loaded or made is
+     * left out, its routes those of that copy; one without a copy is an error as ever. */
     const struct stoa_json *kept;
 };
 
-/* Loads theme and every plugin that runs on this node, and makes its instances. Nothing serves it
- * yet. STOA_E_CONFIG, STOA_E_ABI or STOA_E_PLUGIN with *diag naming plugin, reason and remedy. */
+/* Loads theme and every plugin of the shop, and makes the instances of those that run on this node.
+ * Nothing serves it yet. STOA_E_CONFIG, STOA_E_ABI or STOA_E_PLUGIN with *diag naming plugin,
+ * reason and remedy. */
 struct world_options {
     const struct config *config;
     struct resources *resources;
@@ -74,6 +77,8 @@ STOA_NODISCARD stoa_err world_create(const struct world_options *options, struct
                                      struct world **ret);
 void world_destroy(struct world *world); /* no pins left; NULL is fine */
 struct stoa_instance *world_instance(const struct world *world, uint32_t loop, uint32_t plugin);
+/* Does config let the plugin called name run on this node? */
+bool world_runs_here(const struct config *config, stoa_str name);
 /* Index of the plugin called name, or -1. */
 int32_t world_find(const struct world *world, stoa_str name);
 

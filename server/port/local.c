@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "call/call.h"
+#include "call/drop.h"
 #include "call/tx.h"
 #include "fiber/fiber.h"
 #include "plugin/world.h"
@@ -91,7 +92,7 @@ static stoa_err local_cache(struct stoa_req *req, const struct port_cache *q, st
         if (req->tx)
             tx_drop_tag(req->tx, q->tags);
         else
-            cache_drop(cache, q->tags);
+            drop_tag(req, q->tags);
         return STOA_OK;
     }
 }

@@ -1,14 +1,17 @@
 """A shop: the real binary in a folder of its own, on a port of its own, on SQLite or PostgreSQL.
 
 Environment (set by tests/run.py): STOA_BUILD, the build folder; STOA_TEST_SQL, sqlite or postgresql;
-STOA_TEST_PORT, local or loopback; STOA_TEST_PG, URL of a cluster in which databases may be made.
+STOA_TEST_PORT, local, loopback, or nodes (every plugin on a node of its own, visitors at a gateway;
+PostgreSQL only); STOA_TEST_PG, URL of a cluster in which databases may be made.
 SPDX-License-Identifier: Apache-2.0
 """
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -26,7 +29,7 @@ return stoa.config {{
   resources = {{ sql = {sql}, cache = stoa.memory {{ max = "16MiB" }} }},
   plugins = {{ user = {{}}, product = {{ {product} }}, order = {{ {order} }}, payment = {{ provider = "sandbox" }},
               shipping = {{}}, notification = {{}}, storefront = {{ theme = "aurora" }}, {plugins} }},
-  nodes = {{ all = {{ listen = {{ "127.0.0.1:0" }}, run = "*" }} }},
+  nodes = {{ {nodes} }},
   limits = {{ event_backoff = "50ms", {limits} }},
   rate = {{ {rate} }},
   log = {{ format = "json", level = "info" }},
@@ -65,6 +68,40 @@ def make_database() -> str:
     return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{tail}" if tail else "")
 
 
+ONE_NODE = 'all = { listen = { "127.0.0.1:0" }, run = "*" }'
+PLUGINS = ["user", "product", "order", "payment", "shipping", "notification", "storefront"]
+CLUSTER = 'cluster = { key = "a key that only the nodes of a test have" },'
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("127.0.0.1", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def node_text(name: str, port: int, run: list[str], reach: bool = True) -> str:
+    """A node of config.lua."""
+    names = ", ".join(f'"{plugin}"' for plugin in run)
+    at = f'reach = "http://127.0.0.1:{port}", ' if reach else ""
+    return f'{name} = {{ listen = {{ "127.0.0.1:{port}" }}, {at}run = {{ {names} }} }}'
+
+
+def is_spread() -> bool:
+    return os.environ.get("STOA_TEST_PORT") == "nodes"
+
+
+def spread_nodes(plugins: str) -> tuple[str, list[str]]:
+    """A gateway, and a node for each plugin; the nodes' text and their names."""
+    names = PLUGINS + re.findall(r"(\w+) = \{", plugins)
+    texts = [node_text(n, port, [n]) for n, port in zip(names, free_ports(len(names)))]
+    return ", ".join(['gate = { listen = { "127.0.0.1:0" }, run = {} }', *texts]), names
+
+
 class Shop:
     """start() → use → stop() or kill(); may be started again on the same data."""
 
@@ -72,6 +109,7 @@ class Shop:
                  **config: str):
         self.folder = folder
         self.data = folder / "data"
+        self.config = folder / "config.lua"
         self.env = dict(env or {})
         self.process: subprocess.Popen | None = None
         self.lines: list[dict | str] = []
@@ -80,9 +118,42 @@ class Shop:
         self.database = make_database() if kind == "postgresql" else None
         resource = f'stoa.postgresql {{ url = "{self.database}" }}' if self.database else "stoa.sqlite {}"
         values = {"port": os.environ.get("STOA_TEST_PORT", "local"), "product": "", "order": "",
-                  "limits": "", "plugins": "", "rate": "requests = 0", "more": "", **config}
-        self.config = folder / "config.lua"
+                  "limits": "", "plugins": "", "rate": "requests = 0", "more": "", "nodes": ONE_NODE,
+                  **config}
+        self.node = None  # the name of the node that visitors reach, where there are several
+        self.others: list["Shop"] = []
+        if values["port"] == "nodes":
+            self._spread(values)
         self.config.write_text(CONFIG.format(root=ROOT, sql=resource, **values))
+
+    def _spread(self, values: dict) -> None:
+        """Each other node is a Shop of its own, which shares this one's file and log."""
+        if not self.database:
+            raise ValueError("nodes share a PostgreSQL; set STOA_TEST_SQL=postgresql")
+        values["port"] = "local"
+        if values["nodes"] != ONE_NODE:
+            return
+        values["nodes"], names = spread_nodes(values["plugins"])
+        values["more"] += f" loops = 1, sql = {{ connections = 10 }}, {CLUSTER}"
+        self.node = "gate"
+        self.others = [self.node_at(name) for name in names]
+        self.data.mkdir()
+        mail = self.of("notification").data / "mail"
+        mail.mkdir(parents=True)
+        (self.data / "mail").symlink_to(mail)
+
+    def node_at(self, name: str) -> "Shop":
+        """Another node of the same file, with a data folder of its own."""
+        one = object.__new__(Shop)
+        one.__dict__.update(self.__dict__)
+        one.node, one.others, one.process = name, [], None
+        one.data = self.folder / f"data-{name}"
+        one.lines, one.changed = [], threading.Condition()
+        return one
+
+    def of(self, plugin: str) -> "Shop":
+        """The node that runs the plugin."""
+        return next((n for n in self.others if n.node == plugin), self)
 
     # ---- the command line ----
 
@@ -108,16 +179,28 @@ class Shop:
     # ---- the process ----
 
     def start(self, *args: str, env: dict | None = None) -> "Shop":
-        """As a supervisor and its worker. A shop that kills itself at a fault point is one process:
-        a worker that is started again would do it again."""
+        for other in self.others:
+            if not other.is_running():
+                other.launch(env=env)
+        for other in self.others:
+            other.await_open()
+        return self.launch(*args, env=env).await_open()
+
+    def launch(self, *args: str, env: dict | None = None) -> "Shop":
+        """Without waiting until it is open: a supervisor and its worker. A shop that kills itself at a
+        fault point is one process: a worker that is started again would do it again."""
         environment = {**os.environ, **self.env, **(env or {})}
         if "=kill" in environment.get("STOA_FAULT", ""):
             args = ("--single", *args)
         self.lines = []
+        named = ["--node", self.node] if self.node else []
         self.process = subprocess.Popen(
-            [binary(), "run", "-c", str(self.config), "--data", str(self.data), *args],
+            [binary(), "run", "-c", str(self.config), "--data", str(self.data), *named, *args],
             stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)
         threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        return self
+
+    def await_open(self) -> "Shop":
         line = self.wait_log(lambda l: l.get("message") == "the shop is open", START_TIMEOUT)
         self.host, _, port = line["url"].rpartition(":")
         self.port = int(port)
@@ -161,9 +244,12 @@ class Shop:
 
     def kill(self) -> None:
         """Supervisor and worker: the worker ends with its supervisor."""
+        for other in self.others:
+            other.kill()
         if self.process and self.process.poll() is None:
             self.process.kill()
-        self.wait()
+        if self.process:
+            self.wait()
 
     def wait(self, timeout: float = 30) -> int:
         code = self.process.wait(timeout)
@@ -176,7 +262,9 @@ class Shop:
             return 0
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.wait()
+        code = self.wait()
+        return max([code, *(other.stop() for other in self.others)], key=abs)
 
     def is_running(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+        return self.process is not None and self.process.poll() is None and \
+            all(other.is_running() for other in self.others)

@@ -91,7 +91,7 @@ Test(config, knows_which_node_it_is)
 {
     struct fixture f = fixture_begin();
     const char *two = BEGIN "plugins = { order = {} }, nodes = { a = { listen = { ':1' } }, b = { "
-                            "run = { 'order' } } }" END;
+                            "run = { 'order' } } }, cluster = { key = 'k' }" END;
 
     unsetenv("STOA_NODE");
     cr_assert_eq(fixture_load(&f, two), STOA_E_CONFIG);

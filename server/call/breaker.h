@@ -1,0 +1,44 @@
+/* call/breaker.h: stops asking who does not answer. Closed → open after failures in a row or a bad
+ * share → half-open after a pause: one probe decides. Pure: the caller brings the time (monotonic
+ * ms) and the lock. SPDX-License-Identifier: Apache-2.0 */
+#ifndef CALL_BREAKER_H
+#define CALL_BREAKER_H
+
+#include "call/seconds.h"
+#include <stdbool.h>
+
+enum {
+    BREAKER_IN_A_ROW = 5,    /* failures that open it, one after the other */
+    BREAKER_SHARE_OF = 20,   /* or more than half of at least so many in ten seconds */
+    BREAKER_PAUSE_MS = 1000, /* open at first; doubled with each probe that fails */
+    BREAKER_PAUSE_MAX_MS = 30000,
+};
+
+enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
+
+/* All zero is closed. */
+struct breaker {
+    enum breaker_state state;
+    uint32_t in_a_row;
+    uint32_t pause_ms;
+    int64_t until_ms; /* open until then */
+    bool is_probing;  /* the one call of half-open is on its way */
+    struct seconds recent;
+};
+
+/* May a call be made now? Changes nothing. */
+bool breaker_is_passable(const struct breaker *b, int64_t now_ms);
+/* As that; true begins the call (half-open: the probe), which ends with one of the three below. */
+bool breaker_enter(struct breaker *b, int64_t now_ms);
+/* It was answered. Returns true when that closed the breaker. */
+bool breaker_succeed(struct breaker *b, int64_t now_ms);
+/* It failed. Returns true when that opened the breaker (again). */
+bool breaker_fail(struct breaker *b, int64_t now_ms);
+/* It ended without telling anything: given up by the caller. */
+void breaker_forget(struct breaker *b);
+/* There is a sign of life (/readyz): the next call may be the probe, without the rest of the pause.
+ */
+void breaker_hurry(struct breaker *b, int64_t now_ms);
+const char *breaker_state_name(enum breaker_state state);
+
+#endif

@@ -1,0 +1,188 @@
+/* call/sign.c: nothing of the body is read before its signature holds.
+ *
+ * Each connection has a random name and counts its calls, and HTTP keeps their order: so one number
+ * a connection tells whether a call was seen, and no call has to be remembered by itself.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "call/sign.h"
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include <openssl/crypto.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    MAC = SHA256_DIGEST_LENGTH,
+    SIGNED_MAX = SIGN_TEXT_MAX + 2 * MAC,
+    NEIGHBOURS = 8, /* slots looked at for a connection */
+    /* Who was not heard of for so long cannot be repeated: the time in its last call is too old. */
+    FORGET_MS = 2 * SIGN_SKEW_MS + 1000,
+};
+
+/* ---- The signature ---- */
+
+/* claim and the body's hash as one line. Returns its length. */
+static size_t put_signed(const struct sign_claim *c, stoa_str body, char ret[SIGNED_MAX])
+{
+    unsigned char digest[MAC];
+    int len = snprintf(ret, SIGNED_MAX, "v1 %lld %016llx %llu %.*s %.*s ", (long long)c->time_ms,
+                       (unsigned long long)c->connection, (unsigned long long)c->number,
+                       (int)c->from.len, c->from.ptr, (int)c->to.len, c->to.ptr);
+
+    stoa_assert(len > 0 && len + 2 * MAC < SIGNED_MAX);
+    SHA256((const unsigned char *)body.ptr, body.len, digest);
+    hex_encode(digest, MAC, ret + len);
+    return (size_t)len + 2 * MAC;
+}
+
+static void make_mac(stoa_str key, const char *text, size_t len, unsigned char ret[MAC])
+{
+    unsigned int size = MAC;
+
+    stoa_assert(HMAC(EVP_sha256(), key.ptr, (int)key.len, (const unsigned char *)text, len, ret,
+                     &size) != NULL);
+}
+
+void sign_make(const struct sign_keys *keys, const struct sign_claim *claim, stoa_str body,
+               char ret[SIGN_TEXT_MAX])
+{
+    char text[SIGNED_MAX];
+    unsigned char mac[MAC];
+    size_t len;
+
+    stoa_assert(claim->from.len <= SIGN_NODE_MAX && claim->to.len <= SIGN_NODE_MAX);
+    len = put_signed(claim, body, text);
+    make_mac(keys->own, text, len, mac);
+    len -= 2 * MAC; /* the other side has the body */
+    memcpy(ret, text, len);
+    hex_encode(mac, MAC, ret + len);
+    ret[len + 2 * MAC] = '\0';
+}
+
+/* ---- What was seen ---- */
+
+struct seen {
+    uint64_t connection, number;
+    int64_t at_ms; /* monotonic; 0: free */
+};
+
+static pthread_mutex_t seen_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct seen *seen;
+
+/* The connection's slot, or one that can be given to it; NULL: all are taken by others that may
+ * still be repeated. Only who has the key gets this far, so it cannot be filled from outside. */
+static struct seen *find_seen(uint64_t connection, int64_t now_ms)
+{
+    struct seen *free_slot = NULL;
+
+    if (!seen)
+        seen = calloc(SIGN_SEEN, sizeof *seen);
+    for (uint32_t i = 0; i < NEIGHBOURS; i++) {
+        struct seen *s = &seen[(connection + i) % SIGN_SEEN];
+        if (s->at_ms && s->connection == connection)
+            return s;
+        if (!free_slot && (!s->at_ms || now_ms - s->at_ms > FORGET_MS))
+            free_slot = s;
+    }
+    if (free_slot)
+        *free_slot = (struct seen){.connection = connection};
+    return free_slot;
+}
+
+static bool is_new(const struct sign_claim *claim)
+{
+    int64_t now = clock_monotonic_ms();
+    struct seen *s;
+    bool fresh;
+
+    pthread_mutex_lock(&seen_lock);
+    s = find_seen(claim->connection, now);
+    fresh = s && claim->number > s->number;
+    if (fresh) {
+        s->number = claim->number;
+        s->at_ms = now;
+    }
+    pthread_mutex_unlock(&seen_lock);
+    return fresh;
+}
+
+/* ---- Checking ---- */
+
+static bool read_hex64(stoa_str text, uint64_t *ret)
+{
+    unsigned char bytes[8];
+
+    if (!hex_decode(text, bytes, sizeof bytes))
+        return false;
+    *ret = 0;
+    for (uint32_t i = 0; i < sizeof bytes; i++)
+        *ret = *ret << 8 | bytes[i];
+    return true;
+}
+
+static bool is_node(stoa_str name)
+{
+    return name.len > 0 && name.len <= SIGN_NODE_MAX;
+}
+
+static bool parse(stoa_str text, struct sign_claim *ret, unsigned char mac[MAC])
+{
+    stoa_str version = stoa_str_cut(&text, ' '), time = stoa_str_cut(&text, ' ');
+    stoa_str connection = stoa_str_cut(&text, ' '), number = stoa_str_cut(&text, ' ');
+    int64_t n = 0;
+
+    ret->from = stoa_str_cut(&text, ' ');
+    ret->to = stoa_str_cut(&text, ' ');
+    if (!stoa_str_is(version, "v1") || !is_node(ret->from) || !is_node(ret->to) ||
+        stoa_str_int(time, 0, INT64_MAX, &ret->time_ms) != STOA_OK ||
+        stoa_str_int(number, 1, INT64_MAX, &n) != STOA_OK ||
+        !read_hex64(connection, &ret->connection))
+        return false;
+    ret->number = (uint64_t)n;
+    return hex_decode(text, mac, MAC);
+}
+
+static bool is_by(stoa_str key, const char *text, size_t len, const unsigned char mac[MAC])
+{
+    unsigned char own[MAC];
+
+    if (key.len < SIGN_KEY_MIN)
+        return false;
+    make_mac(key, text, len, own);
+    return CRYPTO_memcmp(own, mac, MAC) == 0;
+}
+
+enum sign_verdict sign_check(const struct sign_keys *keys, stoa_str text, stoa_str body,
+                             stoa_str here, struct sign_claim *ret)
+{
+    unsigned char mac[MAC];
+    char line[SIGNED_MAX];
+    size_t len;
+    int64_t now = clock_utc_ms();
+
+    if (text.len >= SIGN_TEXT_MAX || !parse(text, ret, mac))
+        return SIGN_BROKEN;
+    len = put_signed(ret, body, line);
+    if (!is_by(keys->own, line, len, mac) && !is_by(keys->other, line, len, mac))
+        return SIGN_FORGED;
+    if (ret->time_ms < now - SIGN_SKEW_MS || ret->time_ms > now + SIGN_SKEW_MS)
+        return SIGN_STALE;
+    if (!stoa_str_eq(ret->to, here))
+        return SIGN_OTHER_NODE;
+    return is_new(ret) ? SIGN_OK : SIGN_REPLAYED;
+}
+
+const char *sign_verdict_text(enum sign_verdict verdict)
+{
+    static const char *const texts[] = {"it is signed",
+                                        "the signature cannot be read",
+                                        "the signature is not of a key of this cluster",
+                                        "it is too old, or the clocks differ",
+                                        "it is for another node",
+                                        "it came before"};
+
+    return texts[verdict];
+}

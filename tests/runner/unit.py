@@ -17,12 +17,17 @@ VALGRIND_FINDING = re.compile(r"Invalid (read|write|free)|uninitialised|definite
 CRASH = re.compile(r"ERROR: AddressSanitizer: (SEGV|BUS|ABRT|FPE|stack-overflow)")
 ENDED_BY_SIGNAL = "Process terminating with default action of signal"
 JOBS = 2
+# The long ones begin first, so that none of them is left over at the end.
+LONG = ["unit-sql-sql", "unit-call-call", "unit-call-events", "unit-call-journal", "unit-call-tx",
+        "unit-port-sdk", "unit-gate-dispatch", "unit-sql-migrate", "fault-simulator-no-void",
+        "unit-sql-postgresql", "unit-sql-sqlite"]
 
 
 def programs(folder: str) -> list[dict]:
     shown = subprocess.run(["meson", "introspect", folder, "--tests"], cwd=ROOT, check=True,
                            text=True, stdout=subprocess.PIPE).stdout
-    return [t for t in json.loads(shown) if any(s.split(":")[-1] == "unit" for s in t["suite"])]
+    found = [t for t in json.loads(shown) if any(s.split(":")[-1] == "unit" for s in t["suite"])]
+    return sorted(found, key=lambda t: LONG.index(t["name"]) if t["name"] in LONG else len(LONG))
 
 
 def one(folder: str, kind: str, test: dict, wrap: list[str], env: dict, slow: int) -> Result:

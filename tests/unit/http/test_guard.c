@@ -232,6 +232,9 @@ Test(guard, has_a_longest_target)
     cr_expect(eq(int, check(longer), GUARD_TARGET_LONG));
     cr_expect(eq(int, check(endless), GUARD_TARGET_LONG));
     cr_expect(eq(int, guard_status(GUARD_TARGET_LONG), 414));
+    free((char *)longest.ptr);
+    free((char *)longer.ptr);
+    free((char *)endless.ptr);
 }
 
 static stoa_str many_fields(uint32_t count)
@@ -272,6 +275,8 @@ Test(guard, has_a_longest_head)
     cr_expect(eq(uint, head.size, 32 << 10));
     cr_expect(eq(int, check(longer), GUARD_HEAD_LONG));
     cr_expect(eq(int, guard_status(GUARD_HEAD_LONG), 431));
+    free((char *)longest.ptr);
+    free((char *)longer.ptr);
 }
 
 static stoa_str part(stoa_str raw, uint32_t at, uint32_t len)

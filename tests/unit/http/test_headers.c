@@ -25,7 +25,7 @@ static void expect_line(const char *text, const char *line)
 
 Test(headers, are_all_there_each_on_its_line)
 {
-    struct http_fixed_headers fixed;
+    static struct http_fixed_headers fixed; /* as in the server, it lives for ever */
 
     cr_assert(http_headers_init(NULL, &fixed));
     const char *text = wire(fixed.name, fixed.http);
@@ -43,7 +43,7 @@ Test(headers, are_all_there_each_on_its_line)
 
 Test(headers, force_https_over_https_only)
 {
-    struct http_fixed_headers fixed;
+    static struct http_fixed_headers fixed; /* as in the server, it lives for ever */
 
     cr_assert(http_headers_init(NULL, &fixed));
     cr_expect(zero(ptr, strstr(wire(fixed.name, fixed.http), "strict-transport-security")));
@@ -52,7 +52,7 @@ Test(headers, force_https_over_https_only)
 
 Test(headers, let_forms_go_to_the_payment_provider)
 {
-    struct http_fixed_headers fixed;
+    static struct http_fixed_headers fixed; /* as in the server, it lives for ever */
 
     cr_assert(http_headers_init("https://pay.example https://*.pay.example:8443", &fixed));
     cr_expect(ne(ptr,
@@ -63,7 +63,7 @@ Test(headers, let_forms_go_to_the_payment_provider)
 
 Test(headers, let_nothing_else_into_the_policy)
 {
-    struct http_fixed_headers fixed;
+    static struct http_fixed_headers fixed; /* as in the server, it lives for ever */
 
     cr_expect(not(http_headers_init("https://a; script-src *", &fixed)));
     cr_expect(not(http_headers_init("https://a, default-src *", &fixed)));

@@ -3,6 +3,7 @@
 #include "apply/internal.h"
 
 #include "base/clock.h"
+#include "plugin/sandbox.h"
 
 /* Read while the loops count on: a glimpse. */
 static int64_t pins_of(const struct world *w)
@@ -34,6 +35,9 @@ static void put_plugins(const struct world *w, struct stoa_json *list, struct st
         stoa_json_set_str(one, "version", stoa_str_copy(arena, stoa_str_of(g->version)));
         stoa_json_set_str(one, "sha256", stoa_str_copy(arena, stoa_str_of(g->sha256)));
         stoa_json_set_int(one, "generation", (int64_t)g->number);
+        if (g->sandbox)
+            g->placed->status(g->sandbox, stoa_json_set(one, "sandbox", stoa_json_object(arena)),
+                              arena);
         if (g->left_out)
             stoa_json_set_str(one, "left_out", stoa_str_copy(arena, stoa_str_of(g->left_out)));
         stoa_json_set_bool(one, "here", !w->is_elsewhere[p]);

@@ -209,10 +209,14 @@ static void on_words(struct sandbox *box)
 
 /* ---- Its end ---- */
 
+/* A signal of its own says more than that its sockets closed; our SIGKILL says nothing. */
 static void explain(struct sandbox *box, int status)
 {
+    bool is_ours = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     char text[80];
 
+    if (box->state == SANDBOX_UP && !is_ours)
+        box->why[0] = '\0';
     if (WIFSIGNALED(status))
         snprintf(text, sizeof text, "signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));

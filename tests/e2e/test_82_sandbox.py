@@ -1,0 +1,258 @@
+"""A plugin in a sandbox may do what it likes: nobody else notices, and nothing gets out.
+SPDX-License-Identifier: Apache-2.0"""
+import errno
+import re
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+from support.client import Client
+from support.shop import ROOT, build_folder, collect_plugins
+from support.swaps import ask, unmaps
+
+pytestmark = pytest.mark.skipif(
+    not unmaps() or not (build_folder() / "tests/data/sin/sin.so").exists(),
+    reason="the sins are x86-64 calls; a host with sanitizers does not confine")
+GRANT = 'grant = { "sql", "cache", "call:product" }'
+
+
+@pytest.fixture
+def make_sinful(make_shop, tmp_path):
+    """A shop with the plugin `sin` in a sandbox, others where the run puts them."""
+    plugins = collect_plugins(tmp_path / "plugins")
+    shutil.copy(build_folder() / "tests/data/sin/sin.so", plugins)
+    migrations = tmp_path / "migrations"
+    shutil.copytree(ROOT / "migrations", migrations)
+    (migrations / "sin").mkdir()
+    (migrations / "sin/0001_sin.sql").write_text("CREATE TABLE sin_row (id TEXT PRIMARY KEY);\n")
+
+    def make(settings: str = f"{GRANT}, sandbox = {{ cpu = '300ms' }}", **options):
+        more = f'plugin_path = "{plugins}", migration_path = "{migrations}",'
+        return make_shop(plugins=f"sin = {{ place = 'sandbox', {settings} }}", more=more, **options)
+
+    return make
+
+
+@pytest.fixture
+def sinful(make_sinful):
+    return make_sinful().start()
+
+
+def status(shop) -> dict:
+    return next(p for p in ask(shop, "status")["plugins"] if p["name"] == "sin")["sandbox"]
+
+
+def metric(shop, name: str) -> int:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(shop.data / "control.sock"))
+        s.sendall(b"metrics")
+        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+    return int(re.search(rf"^{name} (\d+)$", text, re.M)[1])
+
+
+def wait_deaths(shop, count: int) -> dict:
+    until = time.monotonic() + 20
+    while status(shop)["deaths"] < count:
+        assert time.monotonic() < until, status(shop)
+        time.sleep(0.02)
+    return status(shop)
+
+
+class Others:
+    """Visitors of the rest of the shop, meanwhile."""
+
+    def __init__(self, shop):
+        self.shop, self.failures, self.count, self.stopping = shop, [], 0, False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def _run(self):
+        client = Client(self.shop)
+        while not self.stopping:
+            try:
+                answer = client.get("/api/v1/products")
+                if answer.status != 200 or len(answer.json["items"]) == 0:
+                    self.failures.append(answer.status)
+            except OSError as problem:
+                self.failures.append(repr(problem))
+            self.count += 1
+
+    def __exit__(self, *_):
+        self.stopping = True
+        self.thread.join()
+        assert self.failures == [] and self.count > 0, (self.failures[:5], self.count)
+
+
+# ---- Dying ----
+
+@pytest.mark.parametrize("sin", ["null", "assert", "overflow", "loop", "exit", "memory", "exec",
+                                 "garbage", "often"])
+def test_only_its_own_request_fails(sinful, sin):
+    pid = status(sinful)["pid"]
+    with Others(sinful):
+        answer = Client(sinful).get(f"/sin/{sin}")
+        assert answer.status == 503, answer.text
+        assert answer.headers["retry-after"]
+        assert wait_deaths(sinful, 2)["pid"] != pid  # the first, and the second try of a GET
+        assert Client(sinful).get("/sin/innocent").json == {"result": 7}
+    assert sinful.is_running()
+
+
+def test_a_fresh_child_serves_within_a_second(sinful):
+    client = Client(sinful)
+    assert client.get("/sin/innocent").status == 200
+    assert client.post("/sin/null", {}).status == 503
+    before = time.monotonic()
+    assert client.get("/sin/innocent").json == {"result": 7}
+    assert time.monotonic() - before < 1
+
+
+def test_what_is_safe_is_run_again(sinful):
+    with Others(sinful):
+        assert Client(sinful).get("/sin/once/a").json == {"result": 1}
+    assert status(sinful)["deaths"] == 1
+
+
+def test_requests_beside_the_sinner_are_run_again(sinful):
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(Client(sinful).get("/sin/slow").status))
+               for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.1)  # they are in there now, or come while it is down: both must be answered
+    assert Client(sinful).post("/sin/null", {}).status == 503
+    for thread in threads:
+        thread.join()
+    assert answers == [200] * 8
+
+
+def test_without_a_key_nothing_is_done_twice_and_nothing_by_half(sinful):
+    client = Client(sinful)
+    assert client.post("/sin/tx", {}).status == 503
+    assert client.get("/sin/rows").json == {"result": 0}
+    assert client.post("/sin/commit", {}).status == 503
+    assert client.get("/sin/rows").json == {"result": 1}
+
+
+def test_with_a_key_the_second_try_finds_what_the_first_has_made(sinful):
+    client = Client(sinful)
+    answer = client.post("/sin/commit", {}, idempotency_key="a-key-that-nobody-guesses")
+    assert answer.status == 200 and answer.json["id"].startswith("row_"), answer.text
+    assert client.get("/sin/rows").json == {"result": 1}
+    again = client.post("/sin/commit", {}, idempotency_key="a-key-that-nobody-guesses")
+    assert again.json == answer.json and client.get("/sin/rows").json == {"result": 1}
+
+
+def test_after_five_deaths_it_is_left_alone(sinful):
+    client = Client(sinful)
+    for deaths in range(1, 6):
+        assert client.post("/sin/null", {}).status == 503
+        wait_deaths(sinful, deaths)
+    now = status(sinful)
+    assert now["circuit"] == "open" and now["state"] == "down" and "signal 11" in now["last_death"]
+    before = time.monotonic()
+    assert client.get("/sin/innocent").status == 503
+    assert time.monotonic() - before < 1  # at once: nobody waits for it
+    assert client.get("/api/v1/products").status == 200
+
+
+# ---- Breaking out ----
+
+@pytest.mark.parametrize("sin", ["fork", "open", "connect", "kill", "code"])
+def test_the_kernel_denies_it(sinful, sin):
+    assert Client(sinful).get(f"/sin/{sin}").json == {"result": -errno.EPERM}
+    assert status(sinful)["deaths"] == 0
+
+
+def test_memory_and_descriptors_have_an_end(sinful):
+    client = Client(sinful)
+    assert 0 < client.get("/sin/map").json["result"] < 300
+    assert client.get("/sin/files").json["result"] < 64
+    with Others(sinful):
+        assert client.get("/sin/innocent").status == 200
+
+
+def test_a_child_has_nothing_of_the_host(sinful):
+    pid = status(sinful)["pid"]
+    assert open(f"/proc/{pid}/environ", "rb").read() == b""
+    lines = open(f"/proc/{pid}/status").read()
+    assert "NoNewPrivs:\t1" in lines and "Seccomp:\t2" in lines
+    maps = open(f"/proc/{ask(sinful, 'status')['pid']}/maps").read()
+    assert "/memfd:sin" not in maps  # the host never loaded it
+
+
+# ---- Grants ----
+
+def test_what_is_not_granted_is_denied_and_logged(sinful):
+    client = Client(sinful)
+    assert client.get("/sin/product").status == 200
+    assert client.get("/sin/call").json == {"error": "FORBIDDEN"}
+    line = sinful.wait_log(lambda l: l.get("message") == "a plugin asked for what it was not granted")
+    assert line["grant"] == "call:user" and line["plugin"] == "sin"
+    assert client.get("/sin/mail").json == {"error": "FORBIDDEN"}
+    assert client.get("/sin/users").json["error"] != "OK"  # sql is granted, others' tables are not
+    assert metric(sinful, "stoa_grants_denied_total") == 2
+
+
+def test_a_grant_that_is_missing_refuses_the_load(make_sinful):
+    shop = make_sinful(settings='grant = { "sql", "cache" }', seed=False)
+    shop.cli("migrate")
+    done = shop.cli("seed", check=False)
+    assert done.returncode == 78 and "call:product" in done.stderr
+
+
+# ---- Kernels that cannot ----
+
+@pytest.mark.parametrize("lack", ["landlock", "seccomp"])
+def test_a_kernel_that_cannot_confine_refuses_it_unless_told(make_sinful, lack):
+    env = {"STOA_FAULT": f"sandbox.no_{lack}=error:PLUGIN"}
+    shop = make_sinful(settings=GRANT, env=env)
+    with pytest.raises(AssertionError, match="the shop ended"):
+        shop.start()
+    assert f"there is no {lack}" in shop.talk() and "best_effort" in shop.talk()
+
+
+@pytest.mark.parametrize("lack", ["landlock", "seccomp"])
+def test_best_effort_takes_what_there_is(make_sinful, lack):
+    env = {"STOA_FAULT": f"sandbox.no_{lack}=error:PLUGIN"}
+    shop = make_sinful(settings=GRANT + ", sandbox = { best_effort = true }", env=env).start()
+    now = status(shop)
+    assert now[lack] is False and now["landlock"] != now["seccomp"]
+    denied = Client(shop).get("/sin/open").json["result"]
+    assert denied == (-errno.EPERM if lack == "landlock" else -errno.EACCES)
+
+
+# ---- Worlds ----
+
+def test_worlds_own_their_children(sinful):
+    old = status(sinful)["pid"]
+    sinful.config.write_text(sinful.config.read_text().replace("cpu = '300ms'", "cpu = '400ms'"))
+    with Others(sinful):
+        assert ask(sinful, "apply")["ok"]
+        assert status(sinful)["pid"] != old
+        until = time.monotonic() + 20
+        while any(line.startswith("State") and "Z" not in line for line in read_status(old)):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        assert Client(sinful).get("/sin/innocent").status == 200
+
+
+def read_status(pid: int) -> list[str]:
+    try:
+        return open(f"/proc/{pid}/status").read().splitlines()
+    except OSError:
+        return []
+
+
+def test_no_child_outlives_the_shop(sinful):
+    pid = status(sinful)["pid"]
+    sinful.kill()
+    until = time.monotonic() + 10
+    while read_status(pid) and not any("Z" in l for l in read_status(pid) if l.startswith("State")):
+        assert time.monotonic() < until
+        time.sleep(0.02)

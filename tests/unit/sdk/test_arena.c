@@ -101,7 +101,7 @@ Test(arena, ends_the_process_four_times_past_its_limit, .signal = SIGABRT)
 
 Test(arena, refuses_a_size_that_can_only_be_a_bug, .signal = SIGABRT)
 {
-    static struct stoa_arena *arena;             /* no leak when the process ends below */
+    static struct stoa_arena *volatile arena;    /* no leak when the process ends below */
     volatile uint64_t negative = UINT64_MAX - 8; /* or gcc sees the bug itself */
 
     arena = stoa_arena_create();

@@ -231,7 +231,11 @@ static stoa_err record(struct run *r)
 {
     char why[48] = "apply";
 
+    struct stoa_json *changes = stoa_json_object(r->arena);
+
     STOA_TRY(step(r, "record"));
+    plan_compare(apply_in_force(r->apply), r->world, changes, r->arena);
+    r->apply->history.changes = changes;
     if (r->revision)
         snprintf(why, sizeof why, "rollback %lld",
                  (long long)stoa_json_int(r->revision, "revision", 0));
@@ -335,13 +339,36 @@ static stoa_err confirm(struct run *r)
     return STOA_OK;
 }
 
+/* Unlike an apply, a plan goes on when migrations are missing: that is part of the answer. */
+static stoa_err check_planned(struct run *r)
+{
+    struct resources *databases = NULL;
+    stoa_err err;
+
+    STOA_TRY(step(r, "check"));
+    STOA_TRY(build_check_fixed(apply_in_force(r->apply)->config, r->config, &r->diag));
+    err = resources_open(r->config, 0, &r->diag, &databases);
+    if (err == STOA_OK && build_check_migrations(r->config, databases, &r->diag) != STOA_OK) {
+        struct stoa_json *list = stoa_json_set(r->answer, "migrations", stoa_json_array(r->arena));
+        stoa_json_push(list, stoa_json_new_str(
+                                 r->arena, stoa_str_copy(r->arena, stoa_str_of(r->diag.message))));
+        r->diag = (struct diag){0};
+    }
+    resources_close(databases);
+    return err;
+}
+
 static stoa_err plan(struct run *r)
 {
     STOA_TRY(load(r));
-    STOA_TRY(check(r));
+    STOA_TRY(check_planned(r));
     STOA_TRY(build(r));
     STOA_TRY(step(r, "compare"));
     plan_compare(apply_in_force(r->apply), r->world, r->answer, r->arena);
+    if (stoa_json_get(r->answer, "migrations"))
+        stoa_json_set_bool(r->answer, "changes", true);
+    apply_put_worlds(r->apply, stoa_json_set(r->answer, "drains", stoa_json_array(r->arena)),
+                     r->arena);
     step_end(r);
     return STOA_OK;
 }

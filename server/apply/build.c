@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* Next to the binary, where the build and the package put them, unless the file says otherwise. */
-static void find_plugins(const struct config *config, char ret[PATH_MAX])
+void build_plugin_path(const struct config *config, char ret[PATH_MAX])
 {
     stoa_str set = config_str(config, "plugin_path");
 
@@ -35,7 +35,7 @@ stoa_err build_world(const struct config *config, struct resources *resources, u
     struct world *world = NULL;
     stoa_err err;
 
-    find_plugins(config, plugin_path);
+    build_plugin_path(config, plugin_path);
     STOA_TRY(world_create(&options, diag, &world));
     err = wiring_build(world, diag);
     if (err != STOA_OK) {

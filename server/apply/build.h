@@ -4,6 +4,7 @@
 #define APPLY_BUILD_H
 
 #include "plugin/world.h"
+#include <limits.h>
 
 /* Theme, plugins and wiring. choice may be NULL. */
 STOA_NODISCARD stoa_err build_world(const struct config *config, struct resources *resources,
@@ -19,6 +20,8 @@ STOA_NODISCARD stoa_err build_check_migrations(const struct config *config,
 /* Does a plugin that runs on this node keep its tables there? */
 bool build_is_used(const struct config *config, const struct sql *sql);
 /* The sql resource that the plugin's table names; NULL when there is none. */
+/* Where <name>.so is looked for. */
+void build_plugin_path(const struct config *config, char ret[PATH_MAX]);
 struct sql *build_sql_of(const struct config *config, struct resources *resources, stoa_str plugin);
 
 #endif

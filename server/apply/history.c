@@ -124,7 +124,8 @@ stoa_err history_read(const struct history *h, uint64_t number, struct stoa_aren
 
 struct stoa_json *history_list(const struct history *h, struct stoa_arena *arena)
 {
-    static const char *const keys[] = {"revision", "hash", "who", "at", "why", "file", "plugins"};
+    static const char *const keys[] = {"revision", "hash", "who",     "at",
+                                       "why",      "file", "plugins", "changes"};
     struct stoa_json *list = stoa_json_array(arena);
     uint64_t oldest = h->last > HISTORY_KEPT ? h->last - HISTORY_KEPT + 1 : 1;
 
@@ -308,6 +309,9 @@ stoa_err history_add(struct history *h, const struct world *world, const char *w
     stoa_json_set_str(revision, "file", stoa_str_of(config_file(world->config)));
     stoa_json_set(revision, "plugins", plugins_json(world, arena));
     stoa_json_set_str(revision, "text", config_text(world->config));
+    if (h->changes)
+        stoa_json_set(revision, "changes", stoa_json_copy(arena, h->changes));
+    h->changes = NULL;
     err = keep(h, world, revision, arena);
     if (err != STOA_OK)
         diag_set(diag, h->folder, 0, 0, "the revision could not be written: %s", strerror(errno));

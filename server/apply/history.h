@@ -11,6 +11,9 @@ enum { HISTORY_KEPT = 100 };
 struct history {
     char folder[3900]; /* <data>/revisions */
     uint64_t last;     /* number of the newest; 0 = none */
+    /* Of the next history_add(), as plan_compare() tells them; it forgets them. NULL: none known.
+     */
+    const struct stoa_json *changes;
 };
 
 /* Makes the folder when there is none. STOA_E_CONFIG with *diag. */

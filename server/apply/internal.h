@@ -37,6 +37,9 @@ static inline struct world *apply_in_force(const struct apply *a)
 
 /* ---- status.c: on the apply thread ---- */
 
+/* Number, state, pins and age of each world that is alive. */
+void apply_put_worlds(const struct apply *apply, struct stoa_json *list, struct stoa_arena *arena);
+
 /* What keeps each generation of the plugin alive, into answer: "generations", "holds". False: the
  * plugin is in no world. */
 bool apply_why(struct apply *apply, const char *plugin, struct stoa_json *answer,

@@ -120,6 +120,52 @@ static bool put_plugins(const struct world *from, const struct world *to, struct
     return stoa_json_count(list) > 0;
 }
 
+/* ---- Placements and grants ---- */
+
+static stoa_str place_of(const struct world *w, const struct generation *g,
+                         struct stoa_arena *arena)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "plugins.%s.place", g->name);
+    return stoa_str_copy(arena, config_str(w->config, path));
+}
+
+static void put_move(struct stoa_json *list, const char *plugin, stoa_str from, stoa_str to,
+                     struct stoa_arena *arena)
+{
+    struct stoa_json *one = stoa_json_push(list, stoa_json_object(arena));
+
+    stoa_json_set_str(one, "plugin", stoa_str_copy(arena, stoa_str_of(plugin)));
+    stoa_json_set_str(one, "from", stoa_str_copy(arena, from));
+    stoa_json_set_str(one, "to", stoa_str_copy(arena, to));
+}
+
+/* A grant that the manifest asks for counts where nothing else is said. */
+static stoa_str grants_of(const struct generation *g)
+{
+    return stoa_str_of(g->is_confined ? g->granted : g->capabilities);
+}
+
+static bool put_moves(const struct world *from, const struct world *to, struct stoa_json *object,
+                      struct stoa_arena *arena)
+{
+    struct stoa_json *places = stoa_json_set(object, "placements", stoa_json_array(arena));
+    struct stoa_json *grants = stoa_json_set(object, "grants", stoa_json_array(arena));
+
+    for (uint32_t p = 0; p < to->plugins; p++) {
+        const struct generation *g = to->generations[p], *old = find(from, g->name);
+        stoa_str now = place_of(to, g, arena);
+        stoa_str before = old ? place_of(from, old, arena) : (stoa_str){0};
+        if (!stoa_str_eq(now, before))
+            put_move(places, g->name, before, now, arena);
+        before = old ? grants_of(old) : (stoa_str){0};
+        if (!stoa_str_eq(grants_of(g), before))
+            put_move(grants, g->name, before, grants_of(g), arena);
+    }
+    return stoa_json_count(places) + stoa_json_count(grants) > 0;
+}
+
 /* ---- Settings: compared as they are, shown with secrets masked ---- */
 
 struct side {
@@ -228,6 +274,7 @@ void plan_compare(const struct world *from, const struct world *to, struct stoa_
     struct stoa_json *settings = stoa_json_set(object, "settings", stoa_json_array(arena));
     bool any = put_plugins(from, to, plugins, arena);
 
+    any = put_moves(from, to, object, arena) || any;
     any = put_settings(from->config, to->config, settings, arena) || any;
     any = put_difference(object, "routes",
                          (struct names){routes_of(from, arena), routes_of(to, arena)}, arena) ||

@@ -5,8 +5,10 @@
 
 #include "plugin/world.h"
 
-/* Adds "changes" (bool), "plugins", "routes" {added, removed}, "jobs" {added, removed} and
- * "settings" [{path, from, to}] (secrets masked) to an object. */
+/* Adds "changes" (bool), "plugins", "placements" and "grants" [{plugin, from, to}], "routes"
+ * {added, removed}, "jobs" {added, removed} and "settings" [{path, from, to}] (secrets masked) to
+ * an object.
+ */
 void plan_compare(const struct world *from, const struct world *to, struct stoa_json *object,
                   struct stoa_arena *arena);
 

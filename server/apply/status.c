@@ -15,7 +15,7 @@ static int64_t pins_of(const struct world *w)
     return (int64_t)pins;
 }
 
-static void put_worlds(const struct apply *a, struct stoa_json *list, struct stoa_arena *arena)
+void apply_put_worlds(const struct apply *a, struct stoa_json *list, struct stoa_arena *arena)
 {
     for (uint32_t i = 0; i < a->alive_count; i++) {
         struct stoa_json *one = stoa_json_push(list, stoa_json_object(arena));
@@ -65,7 +65,7 @@ void apply_status(struct apply *apply, struct stoa_json *object, struct stoa_are
                       stoa_str_copy(arena, stoa_str_of(config_hash(w->config))));
     stoa_json_set_int(object, "world", (int64_t)w->number);
     stoa_json_set_int(object, "revision", (int64_t)apply->revision);
-    put_worlds(apply, worlds, arena);
+    apply_put_worlds(apply, worlds, arena);
     put_plugins(w, plugins, arena);
     stoa_json_set_int(applies, "done", (int64_t)apply->applied);
     stoa_json_set_int(applies, "failed", (int64_t)apply->failed);

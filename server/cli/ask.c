@@ -112,6 +112,25 @@ static void show_names(const char *what, const struct stoa_json *names)
         printf("%s%.*s\n", what, (int)stoa_json_str(n, "").len, stoa_json_str(n, "").ptr);
 }
 
+static void show_moves(const char *what, const struct stoa_json *moves)
+{
+    for (const struct stoa_json *m = stoa_json_first(moves); m; m = stoa_json_next(m)) {
+        show_text(what, m, "plugin");
+        show_text(": ", m, "from");
+        show_text(" -> ", m, "to");
+        putchar('\n');
+    }
+}
+
+static void show_drains(const struct stoa_json *worlds)
+{
+    for (const struct stoa_json *w = stoa_json_first(worlds); w; w = stoa_json_next(w)) {
+        printf("drain    world %lld", (long long)stoa_json_int(w, "world", 0));
+        show_text(" (", w, "state");
+        printf("): %lld requests and jobs\n", (long long)stoa_json_int(w, "pins", 0));
+    }
+}
+
 static void show_plan(const struct stoa_json *plan, struct stoa_arena *arena)
 {
     if (!stoa_json_true(plan, "changes"))
@@ -122,6 +141,11 @@ static void show_plan(const struct stoa_json *plan, struct stoa_arena *arena)
     show_names("route    - ", stoa_json_get(plan, "routes.removed"));
     show_names("job      + ", stoa_json_get(plan, "jobs.added"));
     show_names("job      - ", stoa_json_get(plan, "jobs.removed"));
+    show_moves("place    ", stoa_json_get(plan, "placements"));
+    show_moves("grants   ", stoa_json_get(plan, "grants"));
+    show_names("migrate  ", stoa_json_get(plan, "migrations"));
+    if (stoa_json_true(plan, "changes"))
+        show_drains(stoa_json_get(plan, "drains"));
 }
 
 static void show_applied(const struct stoa_json *answer, struct stoa_arena *arena)
@@ -136,6 +160,25 @@ static void show_applied(const struct stoa_json *answer, struct stoa_arena *aren
                 (double)stoa_json_int(s, "", 0) / 1000);
 }
 
+static void show_changes(const struct stoa_json *changes, struct stoa_arena *arena)
+{
+    const struct stoa_json *settings = stoa_json_get(changes, "settings");
+
+    for (const struct stoa_json *p = stoa_json_first(stoa_json_get(changes, "plugins")); p;
+         p = stoa_json_next(p)) {
+        show_text("        ", p, "name");
+        show_text(" ", p, "from.version");
+        show_text(" -> ", p, "to.version");
+        putchar('\n');
+    }
+    for (const struct stoa_json *s = stoa_json_first(settings); s; s = stoa_json_next(s)) {
+        show_text("        ", s, "path");
+        show_value(": ", stoa_json_get(s, "from"), arena);
+        show_value(" -> ", stoa_json_get(s, "to"), arena);
+        putchar('\n');
+    }
+}
+
 static void show_history(const struct stoa_json *answer, struct stoa_arena *arena)
 {
     const struct stoa_json *revisions = stoa_json_get(answer, "revisions");
@@ -148,6 +191,7 @@ static void show_history(const struct stoa_json *answer, struct stoa_arena *aren
         show_text("  ", r, "who");
         show_text("  ", r, "why");
         printf("  %.12s\n", stoa_json_str(r, "hash").ptr);
+        show_changes(stoa_json_get(r, "changes"), arena);
     }
 }
 

@@ -58,6 +58,7 @@ enum {
     OPT_ROUTES,
     OPT_CONFIRM,
     OPT_KEY,
+    OPT_WATCH,
     OPT_SINGLE,
     OPT_DEVELOPMENT,
     OPT_VERSION
@@ -92,6 +93,7 @@ static const struct {
     {{"key", required_argument, NULL, OPT_KEY},
      "FILE",
      "plugin sign: the secret key of `stoa plugin keygen`"},
+    {{"watch", no_argument, NULL, OPT_WATCH}, NULL, "run: apply changed files (development)"},
     {{"json", no_argument, NULL, OPT_JSON}, NULL, "print JSON"},
     {{"quiet", no_argument, NULL, OPT_QUIET}, NULL, "no progress"},
     {{"help", no_argument, NULL, 'h'}, NULL, "this text"},
@@ -225,6 +227,9 @@ static bool set_option(struct cli *cli, int option, const char *value)
         return true;
     case OPT_PORT:
         return set_port(cli, value);
+    case OPT_WATCH:
+        cli->is_watching = true;
+        return true;
     case OPT_KEY:
         cli->key = value;
         return true;

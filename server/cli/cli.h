@@ -22,6 +22,7 @@ struct cli {
     int64_t confirm_s;   /* --confirm; 0: none */
     bool is_json;        /* --json */
     bool is_quiet;       /* --quiet */
+    bool is_watching;    /* run --watch */
     bool is_single;      /* run --single: without a supervisor */
     bool is_reference;   /* check --reference: the table of all keys */
     bool is_routes;      /* check --routes: who may ask for which path */

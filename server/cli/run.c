@@ -1,6 +1,7 @@
 /* cli/run.c: the process that serves: loops, the world on each of them, listeners, signals, drain.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "apply/apply.h"
+#include "apply/build.h"
 #include "apply/swap.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -8,6 +9,7 @@
 #include "call/events.h"
 #include "call/jobs.h"
 #include "cli/control.h"
+#include "cli/edits.h"
 #include "cli/live.h"
 #include "cli/node.h"
 #include "cli/process.h"
@@ -34,6 +36,7 @@ struct serve {
     struct control *control;
     struct apply *apply;
     struct live live;
+    bool is_watching; /* for changed files; in development only */
     int signal_fd;
     struct loop_io *signal_io;
     bool is_draining;
@@ -100,13 +103,23 @@ static void applied(struct apply_job *job, stoa_str answer)
     link_say("applied");
 }
 
-static void apply_file(struct serve *s)
+static void apply_for(struct serve *s, const char *who)
 {
     struct apply_job *job = calloc(1, sizeof *job);
 
-    *job = (struct apply_job){
-        .kind = APPLY_APPLY, .who = "signal", .may_merge = true, .done = applied};
+    *job = (struct apply_job){.kind = APPLY_APPLY, .may_merge = true, .done = applied};
+    snprintf(job->who, sizeof job->who, "%s", who);
     apply_submit(s->apply, job);
+}
+
+static void apply_file(struct serve *s)
+{
+    apply_for(s, "signal");
+}
+
+static void apply_watched(void *data)
+{
+    apply_for(data, "watch");
 }
 
 static void on_signal(void *data, int ready)
@@ -225,6 +238,16 @@ static void serving_here(void *arg)
     }
 }
 
+static void watch(struct serve *s)
+{
+    char plugin_path[PATH_MAX];
+
+    if (!s->is_watching)
+        return;
+    build_plugin_path(s->node.config, plugin_path);
+    edits_watch(s->node.config, plugin_path, apply_watched, s);
+}
+
 static void start_loop(struct loop_message *message)
 {
     struct loop_start *start = (struct loop_start *)message;
@@ -237,6 +260,7 @@ static void start_loop(struct loop_message *message)
     if (loop_index(loop_current()) == 0) {
         s->signal_io = loop_io_create(loop_current(), s->signal_fd, on_signal, s);
         loop_io_want(s->signal_io, LOOP_READ);
+        watch(s);
     }
     if (fiber_spawn(serve_here, serving_here, s, NULL) != STOA_OK)
         stop_all(s);
@@ -406,6 +430,7 @@ int process_serve(const struct cli *cli, struct handover *handed)
     if (configure(&s, cli, &diag) != STOA_OK || arm_faults(&diag) != STOA_OK)
         return refuse(&diag);
     process_open_configured_log(s.node.config);
+    s.is_watching = cli->is_watching && config_bool(s.node.config, "development");
     raise_file_limit();
     block_signals(&s);
     link_watch_crashes();

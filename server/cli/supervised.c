@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_MAX = 16, GIVEN_MAX = 64 };
+enum { ARGUMENTS_MAX = 17, GIVEN_MAX = 64 };
 
 /* ---- How the processes are called ---- */
 
@@ -32,6 +32,8 @@ static void make_arguments(const struct cli *cli, const char *word, const char *
         }
     if (cli->is_development)
         ret[n++] = "--development";
+    if (cli->is_watching)
+        ret[n++] = "--watch";
     ret[n] = NULL;
 }
 

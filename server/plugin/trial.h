@@ -9,7 +9,7 @@
 
 enum {
     TRIAL_DEFAULT_MS = 10000,
-    TRIAL_MEMORY_MIB = 1024, /* address space; not in a build with sanitizers */
+    TRIAL_MEMORY_MIB = 512, /* address space; not in a build with sanitizers */
     TRIAL_FILES_MAX = 64,    /* descriptors */
     TRIAL_KEPT = 256,        /* good ones that are remembered */
 };

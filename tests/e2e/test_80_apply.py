@@ -228,8 +228,11 @@ def test_plan_tells_and_changes_nothing(make_swappable, plugins):
     assert plan["routes"] == {"added": ["GET /swap/extra/{n} (swap)"], "removed": []}
     assert plan["jobs"] == {"added": ["swap.tick"], "removed": []}
     assert {"path": "plugins.swap.greeting", "to": "servus"} in plan["settings"]
+    assert plan["placements"] == [] and plan["grants"] == [] and "migrations" not in plan
+    assert [(w["world"], w["state"]) for w in plan["drains"]] == [(1, "in force")]
     assert ask(shop, "status")["world"] == 1 and greeting(shop) == "hello"
     shown = shop.cli("plan").stdout
+    assert "drain    world 1 (in force)" in shown
     assert "route    + GET /swap/extra/{n} (swap)" in shown and '"servus"' in shown
 
 
@@ -249,7 +252,10 @@ def test_rollback_brings_back_text_and_bits(make_swappable, plugins):
     history = ask(shop, "history")["revisions"]
     assert [(r["revision"], r["why"]) for r in history] == \
         [(3, "rollback 1"), (2, "apply"), (1, "start")]
-    assert history[0]["who"] == f"uid {os.getuid()}"
+    assert history[0]["who"] == f"uid {os.getuid()}" and history[0]["at"] and history[0]["hash"]
+    assert {"path": "plugins.swap.greeting", "to": "servus"} in history[1]["changes"]["settings"]
+    shown = shop.cli("history").stdout
+    assert "swap 1.0.0 -> 2.0.0" in shown and "plugins.swap.greeting" in shown
     done = shop.cli("rollback", "77", check=False)
     assert done.returncode == 1 and "no revision 77" in done.stderr
 

@@ -1,0 +1,135 @@
+/* cli/edits.c: folders are watched, not files: editors and `mv` put a new file in the place of the
+ * old. SPDX-License-Identifier: Apache-2.0 */
+#include "cli/edits.h"
+
+#include "base/log.h"
+#include <dirent.h>
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+enum { EVENTS = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE, DEPTH_MAX = 6 };
+
+struct edits {
+    int fd;
+    struct loop_io *io;
+    struct loop_timer quiet;
+    int config_folder; /* its watch: only one file of it counts */
+    char config_name[NAME_MAX + 1];
+    uint32_t folders;
+    void (*changed)(void *data);
+    void *data;
+};
+
+static void on_quiet(struct loop_timer *timer)
+{
+    struct edits *w = (struct edits *)((char *)timer - offsetof(struct edits, quiet));
+
+    w->changed(w->data);
+}
+
+static bool counts(const struct edits *w, const struct inotify_event *event)
+{
+    if (event->len == 0 || event->name[0] == '.')
+        return false; /* what editors keep for themselves */
+    if (event->wd == w->config_folder && strcmp(event->name, w->config_name) == 0)
+        return true;
+    return event->wd != w->config_folder && event->name[strlen(event->name) - 1] != '~';
+}
+
+static void on_ready(void *data, int ready)
+{
+    _Alignas(struct inotify_event) char events[8192];
+    struct edits *w = data;
+    bool any = false;
+    ssize_t len;
+
+    while ((len = read(w->fd, events, sizeof events)) > 0)
+        for (ssize_t at = 0; at < len;) {
+            const struct inotify_event *event = (const struct inotify_event *)(events + at);
+            any = any || counts(w, event);
+            at += (ssize_t)sizeof *event + event->len;
+        }
+    if (!any)
+        return;
+    loop_timer_cancel(loop_current(), &w->quiet);
+    loop_timer_arm(loop_current(), &w->quiet, EDITS_QUIET_MS);
+}
+
+static int add(struct edits *w, const char *path)
+{
+    int wd =
+        w->folders < EDITS_FOLDERS_MAX ? inotify_add_watch(w->fd, path, EVENTS | IN_ONLYDIR) : -1;
+
+    w->folders += wd >= 0;
+    if (wd < 0)
+        log_warn("watch", "a folder is not watched", stoa_f("folder", stoa_z(path)),
+                 stoa_f("why", stoa_z(strerror(errno))));
+    return wd;
+}
+
+/* cap: a tree of folders is walked as it is, DEPTH_MAX deep */
+static void add_tree(struct edits *w, const char *path, uint32_t depth)
+{
+    DIR *folder = opendir(path);
+    char deeper[PATH_MAX];
+
+    if (!folder)
+        return;
+    STOA_IGNORE(add(w, path));
+    for (struct dirent *e = readdir(folder); e; e = readdir(folder)) {
+        if (e->d_type != DT_DIR || e->d_name[0] == '.' || depth == DEPTH_MAX ||
+            snprintf(deeper, sizeof deeper, "%s/%s", path, e->d_name) >= PATH_MAX)
+            continue;
+        add_tree(w, deeper, depth + 1); /* NOLINT(misc-no-recursion) */
+    }
+    closedir(folder);
+}
+
+static void add_config(struct edits *w, const struct config *config)
+{
+    char path[PATH_MAX], name[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s", config_file(config));
+    snprintf(name, sizeof name, "%s", config_file(config));
+    snprintf(w->config_name, sizeof w->config_name, "%s", basename(name));
+    w->config_folder = add(w, dirname(path));
+}
+
+static void add_theme(struct edits *w, const struct config *config)
+{
+    stoa_str path = config_str(config, "theme_path"),
+             name = config_str(config, "plugins.storefront.theme");
+    char folder[PATH_MAX];
+
+    if (name.len == 0)
+        name = STOA_STR("aurora");
+    snprintf(folder, sizeof folder, "%.*s/%.*s", (int)path.len, path.ptr, (int)name.len, name.ptr);
+    add_tree(w, folder, 0);
+}
+
+void edits_watch(const struct config *config, const char *plugin_path, void (*changed)(void *data),
+                 void *data)
+{
+    struct edits *w = calloc(1, sizeof *w);
+
+    *w = (struct edits){.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
+                        .quiet.fire = on_quiet,
+                        .changed = changed,
+                        .data = data};
+    if (w->fd < 0) {
+        log_warn("watch", "nothing is watched", stoa_f("why", stoa_z(strerror(errno))));
+        free(w);
+        return;
+    }
+    add_config(w, config);
+    add_tree(w, plugin_path, 0);
+    add_theme(w, config);
+    w->io = loop_io_create(loop_current(), w->fd, on_ready, w);
+    loop_io_want(w->io, LOOP_READ);
+    log_info("watch", "changes are applied by themselves", stoa_f("folders", stoa_i(w->folders)));
+}

@@ -1,0 +1,76 @@
+"""`stoa run --watch`: what was changed is applied by itself, in development only.
+SPDX-License-Identifier: Apache-2.0"""
+import shutil
+import time
+
+import pytest
+from support.client import Client
+from support.shop import ROOT
+from support.swaps import Plugins, ask
+
+
+@pytest.fixture
+def plugins(tmp_path):
+    return Plugins(tmp_path / "plugins")
+
+
+@pytest.fixture
+def make_watched(make_shop, plugins, tmp_path):
+    shutil.copytree(ROOT / "themes", tmp_path / "themes")
+
+    def make(**options):
+        shop = make_shop(plugins="swap = {}", more=f'plugin_path = "{plugins.folder}",', **options)
+        text = shop.config.read_text().replace(f"{ROOT}/themes", str(tmp_path / "themes"))
+        shop.config.write_text(text)
+        return shop
+
+    return make
+
+
+def in_force(line) -> bool:
+    return line.get("message") == "a new world is in force"
+
+
+def test_changes_are_applied_by_themselves(make_watched, plugins, tmp_path):
+    shop = make_watched().start("--watch")
+    assert Client(shop).get("/swap/greeting").text == "hello"
+    text = shop.config.read_text()
+    shop.config.write_text(text.replace("swap = {}", 'swap = { greeting = "moin" }'))
+    line = shop.wait_log(in_force)
+    assert line["who"] == "watch" and Client(shop).get("/swap/greeting").text == "moin"
+    seen = len(shop.lines)
+    plugins.swap(2)
+    shop.wait_log(in_force, since=seen)
+    assert Client(shop).get("/swap/now/1").text[0] == "2"
+    seen = len(shop.lines)
+    style = next((tmp_path / "themes/aurora").rglob("*.liquid"))
+    style.write_text(style.read_text() + "\n")
+    shop.wait_log(in_force, since=seen)
+    # A mistake is told with its place, and nothing has changed.
+    seen = len(shop.lines)
+    shop.config.write_text(text.replace("swap = {}", "swap = {"))
+    line = shop.wait_log(lambda l: l.get("message") == "nothing was changed", since=seen)
+    assert "config.lua:" in line["why"] and Client(shop).get("/swap/greeting").text == "moin"
+    assert shop.stop() == 0
+
+
+def test_many_writes_are_one_apply(make_watched, plugins):
+    shop = make_watched().start("--watch")
+    for n in range(20):
+        plugins.swap(2 - n % 2)
+    (plugins.folder / "notes.txt~").write_text("of an editor")
+    plugins.swap(2)
+    shop.wait_log(in_force)
+    time.sleep(1)  # what would come too much comes now
+    assert ask(shop, "status")["applies"]["done"] <= 3
+    assert Client(shop).get("/swap/now/1").text[0] == "2"
+
+
+def test_in_production_nothing_is_watched(make_watched, plugins):
+    shop = make_watched()
+    shop.config.write_text(shop.config.read_text().replace(
+        "migration_path", "development = false, migration_path", 1))
+    shop.start("--watch")
+    plugins.swap(2)
+    time.sleep(1)
+    assert Client(shop).get("/swap/now/1").text[0] == "1"

@@ -108,9 +108,25 @@ static stoa_err build(struct run *r)
     const struct world_choice choice = {
         .files = r->revision ? history_files(&a->history, r->revision, r->arena) : NULL};
 
+    struct resources *resources;
+    stoa_err err;
+
     STOA_TRY(step(r, "build"));
-    return build_world(r->config, a->options.resources, a->loops.count, &choice, &r->diag,
-                       &r->world);
+    STOA_TRY(resources_derive(a->options.resources, r->config, &r->diag, &resources));
+    err = build_world(r->config, resources, a->loops.count, &choice, &r->diag, &r->world);
+    if (err != STOA_OK)
+        resources_close(resources);
+    return err;
+}
+
+/* With what only it had. NULL is fine. */
+static void end_world(struct apply *a, struct world *world)
+{
+    struct resources *resources = world ? world->resources : NULL;
+
+    world_destroy(world);
+    if (resources && resources != a->options.resources)
+        resources_close(resources);
 }
 
 /* ---- Worlds that are not in force ---- */
@@ -122,7 +138,7 @@ static void forget(struct apply *a, uint32_t index)
     pthread_mutex_lock(&a->lock);
     a->alive[index] = a->alive[--a->alive_count];
     pthread_mutex_unlock(&a->lock);
-    world_destroy(gone.world);
+    end_world(a, gone.world);
     config_destroy(gone.config);
     metric_set(METRIC_worlds_alive, a->alive_count);
 }
@@ -463,7 +479,7 @@ static void work(struct apply *a, struct apply_job *job)
         tell_failure(&r, err);
     if (err != STOA_OK && (job->kind == APPLY_APPLY || job->kind == APPLY_ROLLBACK))
         note_failure(&r);
-    world_destroy(r.world);
+    end_world(a, r.world);
     config_destroy(r.config);
     finish(&r, job);
     stoa_arena_destroy(r.arena);

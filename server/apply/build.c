@@ -59,19 +59,49 @@ static bool is_same(struct stoa_arena *arena, const struct stoa_json *a, const s
     return stoa_str_eq(stoa_buf_str(&one), stoa_buf_str(&other));
 }
 
+static stoa_err refuse_change(const struct config *wanted, const char *path, struct diag *diag)
+{
+    config_problem(wanted, path, diag, "%s cannot change while the shop runs", path);
+    diag_hint(diag, "restart to change it; `stoa apply` does the rest without");
+    return STOA_E_CONFIG;
+}
+
+/* All but the size of the cache. */
+static stoa_err check_resources(const struct config *running, const struct config *wanted,
+                                struct stoa_arena *arena, struct diag *diag)
+{
+    const struct stoa_json *old = stoa_json_get(config_json(running), "resources"),
+                           *new = stoa_json_get(config_json(wanted), "resources");
+    char path[96];
+
+    for (int pass = 0; pass < 2; pass++)
+        for (const struct stoa_json *e = stoa_json_first(pass ? new : old); e;
+             e = stoa_json_next(e)) {
+            stoa_str name = stoa_json_name(e);
+            bool is_cache = stoa_str_is(name, "cache");
+            const struct stoa_json *a = stoa_json_member(old, name),
+                                   *b = stoa_json_member(new, name);
+            if (is_cache && a && b) {
+                a = stoa_json_member(a, STOA_STR("kind"));
+                b = stoa_json_member(b, STOA_STR("kind"));
+            }
+            snprintf(path, sizeof path, "resources.%.*s", (int)name.len, name.ptr);
+            if (!is_same(arena, a, b))
+                return refuse_change(wanted, path, diag);
+        }
+    return STOA_OK;
+}
+
 stoa_err build_check_fixed(const struct config *running, const struct config *wanted,
                            struct diag *diag)
 {
-    /* What is opened once a process. The shop's name and address stand in the mail's sender. */
+    /* What the process was built from. */
     static const char *const fixed[] = {"data",
-                                        "resources",
                                         "node.name",
                                         "loops",
                                         "sql",
                                         "trace",
                                         "trusted_proxies",
-                                        "shop.email",
-                                        "shop.name",
                                         "limits.pool_sql_threads",
                                         "limits.pool_password_threads",
                                         "limits.pool_file_threads",
@@ -80,16 +110,12 @@ stoa_err build_check_fixed(const struct config *running, const struct config *wa
                                         "limits.pool_password_queue",
                                         "limits.event_backoff"};
     struct stoa_arena *arena = stoa_arena_create();
-    stoa_err err = STOA_OK;
+    stoa_err err = check_resources(running, wanted, arena, diag);
 
-    for (uint32_t i = 0; err == STOA_OK && i < sizeof fixed / sizeof *fixed; i++) {
-        if (is_same(arena, stoa_json_get(config_json(running), fixed[i]),
-                    stoa_json_get(config_json(wanted), fixed[i])))
-            continue;
-        config_problem(wanted, fixed[i], diag, "%s cannot change while the shop runs", fixed[i]);
-        diag_hint(diag, "restart to change it; limits, rate, log and listen change at once");
-        err = STOA_E_CONFIG;
-    }
+    for (uint32_t i = 0; err == STOA_OK && i < sizeof fixed / sizeof *fixed; i++)
+        if (!is_same(arena, stoa_json_get(config_json(running), fixed[i]),
+                     stoa_json_get(config_json(wanted), fixed[i])))
+            err = refuse_change(wanted, fixed[i], diag);
     stoa_arena_destroy(arena);
     return err;
 }

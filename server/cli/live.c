@@ -114,6 +114,7 @@ static void commit(void *data, const struct config *config)
     http_set_limits(live->http, &limits);
     rate_init((uint32_t)config_int(config, "rate.requests"),
               (uint32_t)config_int(config, "rate.burst"), live->loops);
+    cache_resize(live->cache, (uint64_t)config_int(config, "resources.cache.max"));
     fiber_limit(limit(config, "fibers"));
     set_log(config);
 }

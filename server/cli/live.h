@@ -8,6 +8,7 @@
 
 struct live {
     struct http *http;
+    struct cache *cache;
     uint32_t loops;
     struct http_move *move; /* prepared, and neither committed nor abandoned yet */
 };

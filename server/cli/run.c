@@ -352,6 +352,7 @@ static stoa_err open_apply(struct serve *s, struct diag *diag)
                                           .follower = live_follower(&s->live)};
 
     s->live.http = s->http;
+    s->live.cache = s->node.resources->cache;
     s->live.loops = s->node.loop_count;
     return apply_create(&options, diag, &s->apply);
 }

@@ -115,10 +115,33 @@ stoa_err resources_open(const struct config *config, uint32_t loops, struct diag
     return STOA_OK;
 }
 
+stoa_err resources_derive(const struct resources *from, const struct config *config,
+                          struct diag *diag, struct resources **ret)
+{
+    struct resources *r = calloc(1, sizeof *r);
+    stoa_err err;
+
+    *r = *from;
+    r->is_derived = true;
+    r->mail = NULL;
+    err = open_mail(r, config, diag);
+    if (err != STOA_OK) {
+        free(r);
+        return err;
+    }
+    *ret = r;
+    return STOA_OK;
+}
+
 void resources_close(struct resources *resources)
 {
     if (!resources)
         return;
+    if (resources->is_derived) {
+        mail_close(resources->mail);
+        free(resources);
+        return;
+    }
     for (uint32_t i = 0; i < resources->sql_count; i++)
         sql_close(resources->sql[i]);
     if (resources->mail)

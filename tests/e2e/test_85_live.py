@@ -3,9 +3,8 @@ SPDX-License-Identifier: Apache-2.0"""
 import socket
 import time
 
-import pytest
-from support.client import Client
-from support.swaps import Load, Reader, ask
+from support.client import Client, buy
+from support.swaps import Reader, ask
 
 
 def edit(shop, old: str, new: str) -> None:
@@ -52,6 +51,23 @@ def test_limits_and_rate_change_at_once(make_shop):
     edit(shop, "requests = 1, burst = 1", "requests = 0")
     apply(shop)
     assert [status_of(shop.port, "/api/v1/products") for _ in range(20)] == [200] * 20
+    assert shop.stop() == 0
+
+
+def test_the_shop_changes_its_name_and_the_sender_of_its_mails(make_shop):
+    shop = make_shop().start()
+    edit(shop, 'name = "Test Shop"', 'name = "Other Shop", email = "other@example.com"')
+    edit(shop, 'max = "16MiB"', 'max = "2MiB"')
+    for _ in range(3):
+        apply(shop)
+    client = Client(shop)
+    assert "Other Shop" in client.get("/").text
+    assert buy(shop, client.get("/api/v1/products").json["items"][0]["sku"]).status == 201
+    mails, until = shop.data / "mail", time.monotonic() + 20
+    while not (found := [m for m in mails.glob("*.eml") if b"Other Shop" in m.read_bytes()]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert b"other@example.com" in found[0].read_bytes()
     assert shop.stop() == 0
 
 

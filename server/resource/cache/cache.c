@@ -53,7 +53,8 @@ struct shard {
     struct cache_tag **tags;
     uint64_t buckets; /* of each table; a power of two */
     struct cache_entry *newest, *oldest;
-    uint64_t bytes, bytes_max;
+    uint64_t bytes;
+    _Atomic uint64_t bytes_max;
     uint64_t epoch;             /* drops seen */
     uint64_t drops[DROPS_KEPT]; /* hashes of their tags, by epoch */
 };
@@ -126,6 +127,12 @@ struct cache *cache_create(uint32_t loops, uint64_t bytes_max)
         shard->tags = table_create(shard->buckets);
     }
     return cache;
+}
+
+void cache_resize(struct cache *cache, uint64_t bytes_max)
+{
+    for (uint32_t i = 0; i < cache->loops; i++)
+        atomic_store(&cache->shards[i].bytes_max, bytes_max / cache->loops);
 }
 
 void cache_attach(struct cache *cache)

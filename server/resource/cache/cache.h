@@ -9,6 +9,8 @@
 struct cache;
 /* bytes_max over all loops. */
 struct cache *cache_create(uint32_t loops, uint64_t bytes_max);
+/* From the next put on; what is too much by then goes. Any thread. */
+void cache_resize(struct cache *cache, uint64_t bytes_max);
 void cache_destroy(struct cache *cache); /* loops have stopped */
 /* Attaches the loop of this thread as number loop_index(). */
 void cache_attach(struct cache *cache);

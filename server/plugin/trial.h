@@ -10,8 +10,8 @@
 enum {
     TRIAL_DEFAULT_MS = 10000,
     TRIAL_MEMORY_MIB = 512, /* address space; not in a build with sanitizers */
-    TRIAL_FILES_MAX = 64,    /* descriptors */
-    TRIAL_KEPT = 256,        /* good ones that are remembered */
+    TRIAL_FILES_MAX = 64,   /* descriptors */
+    TRIAL_KEPT = 256,       /* good ones that are remembered */
 };
 
 /* The program that is started as `stoa __trial NAME`; NULL: nothing is tried (unit tests). */

@@ -171,6 +171,30 @@ static void no_room_for_held(void)
     free(value);
 }
 
+static void shrink(void)
+{
+    char *value = calloc(1, 3000);
+
+    memset(value, 'v', 2999);
+    put("one", value, "");
+    put("two", value, "");
+    cr_assert(has("one") && has("two"));
+    cache_resize(cache, 6000);
+    put("three", value, "");
+    cr_assert(has("three"));
+    cr_assert_not(has("one"));
+    cr_assert_not(has("two"));
+    cache_resize(cache, 20000);
+    put("one", value, "");
+    cr_assert(has("three") && has("one"));
+    free(value);
+}
+
+Test(cache, is_resized_by_the_next_put)
+{
+    on_loop(20000, shrink);
+}
+
 Test(cache, counts_what_is_held)
 {
     on_loop(4000, no_room_for_held);

@@ -6,8 +6,8 @@
 #include "base/fault.h"
 #include "plugin/fence.h"
 #include "plugin/settings.h"
-#include "plugin/world.h"
 #include "plugin/text_map.h"
+#include "plugin/world.h"
 #include <dlfcn.h>
 #include <fenv.h>
 #include <stdatomic.h>

@@ -196,6 +196,14 @@ static void start_failed(struct supervisor *s, const struct worker *w, int statu
     supervisor_stop(s, true);
 }
 
+/* Somebody else's doing says nothing about how the next one will fare. */
+static int64_t served_ms(const struct worker *w, int status, int64_t now)
+{
+    bool is_own = w->has_crashed || !WIFSIGNALED(status);
+
+    return is_own ? now - w->ready_ms : RESTART_YOUNG_MS;
+}
+
 void supervisor_worker_ended(struct supervisor *s, const struct worker *w, int status)
 {
     int64_t now = clock_monotonic_ms();
@@ -210,7 +218,7 @@ void supervisor_worker_ended(struct supervisor *s, const struct worker *w, int s
         start_failed(s, w, status);
     } else {
         note_crash(s, w, status);
-        replace_worker(s, now - w->ready_ms);
+        replace_worker(s, served_ms(w, status, now));
     }
     supervisor_finish_drained(s);
 }

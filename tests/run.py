@@ -40,6 +40,7 @@ STAGES = [
     Stage("fuzzing, 10 s a parser", lambda r: fuzz.all_targets(r, "build-fuzz", seconds=10)),
     Stage("end to end, SQLite, local", lambda r: e2e.suite(r, "build", "sqlite", "local")),
     Stage("end to end, SQLite, loopback", lambda r: e2e.suite(r, "build", "sqlite", "loopback")),
+    Stage("end to end, SQLite, sandbox", lambda r: e2e.suite(r, "build", "sqlite", "sandbox")),
     Stage("end to end, PostgreSQL, local", lambda r: e2e.suite(r, "build", "postgresql", "local")),
     Stage("end to end, PostgreSQL, loopback",
           lambda r: e2e.suite(r, "build", "postgresql", "loopback")),

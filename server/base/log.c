@@ -160,6 +160,11 @@ void log_flush(void)
         report_loss(mine);
 }
 
+uint32_t log_waiting(void)
+{
+    return mine ? mine->len : 0;
+}
+
 void log_put(stoa_level level, const char *area, const char *message, struct stoa_fields fields)
 {
     struct log_event event = {level, area, message, fields};

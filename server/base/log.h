@@ -26,8 +26,10 @@ struct log_access {
     int64_t bytes, duration_us;
 };
 void log_access(const struct log_access *entry);
-/* Writes what this thread has gathered; the loop calls it once a turn. */
+/* Writes what this thread has gathered; the loop calls it every few milliseconds. */
 void log_flush(void);
+/* Bytes of this thread's access lines that wait for log_flush(). */
+uint32_t log_waiting(void);
 
 #define log_info(area, message, ...) log_put(STOA_INFO, area, message, STOA_FIELDS(__VA_ARGS__))
 #define log_warn(area, message, ...) log_put(STOA_WARN, area, message, STOA_FIELDS(__VA_ARGS__))

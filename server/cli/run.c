@@ -29,6 +29,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+enum { FLUSH_MS = 5, FLUSH_BYTES = 32 << 10 };
+
 struct serve {
     struct node node;
     struct handover *handed; /* by the supervisor; NULL: there is none */
@@ -48,6 +50,7 @@ struct loop_start {
     struct loop_message message;
     struct serve *serve;
     struct loop_hook flush;
+    struct loop_timer flush_soon;
 };
 
 static void stop_all(struct serve *s)
@@ -56,10 +59,22 @@ static void stop_all(struct serve *s)
         loop_stop(s->node.loops[i]);
 }
 
+static void flush_soon(struct loop_timer *timer)
+{
+    log_flush();
+}
+
+/* Access lines of a few turns go out in one write; everything else that is logged goes at once. */
 static void flush(struct loop_hook *hook)
 {
+    struct loop_start *start =
+        (struct loop_start *)((char *)hook - offsetof(struct loop_start, flush));
+
     metric_set(METRIC_fibers_live, fiber_live());
-    log_flush();
+    if (log_waiting() > FLUSH_BYTES)
+        log_flush();
+    else if (log_waiting() > 0 && start->flush_soon.slot == 0)
+        loop_timer_arm(loop_current(), &start->flush_soon, FLUSH_MS);
 }
 
 /* ---- Signals: TERM and QUIT drain, a second one stops, HUP applies the file, USR1 reopens the
@@ -254,6 +269,7 @@ static void start_loop(struct loop_message *message)
     struct serve *s = start->serve;
 
     start->flush.run = flush;
+    start->flush_soon.fire = flush_soon;
     loop_add_hook(loop_current(), &start->flush);
     cache_attach(s->node.resources->cache);
     world_publish(s->node.world);

@@ -77,7 +77,7 @@ static stoa_str rows_named(const struct stoa_rows *rows, uint32_t row, const cha
 
     for (; left > 0; left--, i++) {
         i = i < rows->columns ? i : 0;
-        if (strcmp(rows->names[i], column) == 0)
+        if (*rows->names[i] == *column && strcmp(rows->names[i], column) == 0)
             break;
     }
     stoa_assert(left > 0 && "the statement has this column");

@@ -131,7 +131,8 @@ enum outcome {
     ANSWERED,
     ELSEWHERE, /* it lives, but the plugin is not there (421) */
     OVERSIZED, /* 413 */
-    UNTOUCHED, /* it failed, and nothing has happened there */
+    UNREACHED, /* nobody took a byte of it */
+    UNTOUCHED, /* refused at the door: nothing has happened there */
     UNKNOWN,   /* it failed, and may have happened */
     OUT_OF_TIME,
     GIVEN_UP, /* by who asked */
@@ -140,7 +141,7 @@ enum outcome {
 static void leave(struct peer *p, enum outcome o)
 {
     int64_t now = clock_monotonic_ms();
-    bool turned = false, is_failure = o == UNTOUCHED || o == UNKNOWN || o == OUT_OF_TIME;
+    bool turned = false, is_failure = o >= UNREACHED && o <= OUT_OF_TIME;
 
     pthread_mutex_lock(&p->lock);
     p->in_flight--;
@@ -189,7 +190,7 @@ static enum outcome judge(stoa_err err, const struct peer *p, const struct peer_
         return GIVEN_UP;
     if (err == STOA_E_TIMEOUT)
         return OUT_OF_TIME;
-    return x->is_begun ? UNKNOWN : UNTOUCHED;
+    return x->is_begun ? UNKNOWN : UNREACHED;
 }
 
 /* ---- One try ---- */
@@ -277,10 +278,11 @@ static void count_call(void)
     pthread_mutex_unlock(&budget_lock);
 }
 
-/* Where the plugin is not any more nothing was spent: asking the next one is not a retry. */
+/* A retry is what makes somebody work again. Going on from where nobody listens, or where the
+ * plugin is not any more, does not. */
 static bool goes_on(enum outcome o, const struct peer_message *m)
 {
-    if (o == ELSEWHERE)
+    if (o == ELSEWHERE || o == UNREACHED)
         return true;
     return (o == UNTOUCHED || (o == UNKNOWN && m->may_repeat)) && may_retry();
 }
@@ -288,9 +290,10 @@ static bool goes_on(enum outcome o, const struct peer_message *m)
 static stoa_err error_of(enum outcome o)
 {
     static const stoa_err errors[] = {
-        [ANSWERED] = STOA_OK,         [ELSEWHERE] = STOA_E_PLUGIN, [OVERSIZED] = STOA_E_TOO_LARGE,
-        [UNTOUCHED] = STOA_E_PLUGIN,  [UNKNOWN] = STOA_E_TIMEOUT,  [OUT_OF_TIME] = STOA_E_TIMEOUT,
-        [GIVEN_UP] = STOA_E_CANCELLED};
+        [ANSWERED] = STOA_OK,           [ELSEWHERE] = STOA_E_PLUGIN,
+        [OVERSIZED] = STOA_E_TOO_LARGE, [UNREACHED] = STOA_E_PLUGIN,
+        [UNTOUCHED] = STOA_E_PLUGIN,    [UNKNOWN] = STOA_E_TIMEOUT,
+        [OUT_OF_TIME] = STOA_E_TIMEOUT, [GIVEN_UP] = STOA_E_CANCELLED};
 
     return errors[o];
 }
@@ -298,7 +301,7 @@ static stoa_err error_of(enum outcome o)
 stoa_err peer_send(const struct peer_group *group, struct peer_message *m)
 {
     int64_t began = clock_monotonic_us();
-    enum outcome o = UNTOUCHED;
+    enum outcome o = UNREACHED;
     enum admission got = NONE_UP;
     struct peer *p = NULL;
     uint32_t tried = 0;

@@ -33,8 +33,7 @@ def make_shop(tmp_path_factory):
 
     yield make
     for one in made:
-        if one.is_running():
-            one.kill()
+        one.kill()
 
 
 @pytest.fixture

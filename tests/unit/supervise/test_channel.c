@@ -1,0 +1,59 @@
+/* Messages stay whole and apart. SPDX-License-Identifier: Apache-2.0 */
+#include "supervise/channel.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char text[CHANNEL_MESSAGE_MAX];
+
+Test(channel, messages_come_one_by_one)
+{
+    int ends[2], passed;
+
+    cr_assert(channel_create(ends));
+    cr_assert_eq(channel_receive(ends[1], text, false, &passed), -1, "there is none yet");
+    cr_assert(channel_send(ends[0], STOA_STR("one"), -1));
+    cr_assert(channel_send(ends[0], STOA_STR("two!"), -1));
+    cr_assert_eq(channel_receive(ends[1], text, true, &passed), 3);
+    cr_assert_eq(channel_receive(ends[1], text, true, &passed), 4);
+    cr_assert_eq(passed, -1);
+    close(ends[0]);
+    cr_assert_eq(channel_receive(ends[1], text, true, &passed), 0, "the other end is gone");
+    close(ends[1]);
+}
+
+Test(channel, a_descriptor_comes_along)
+{
+    int ends[2], passed, null = open("/dev/null", O_RDONLY);
+    struct stat one, other;
+
+    cr_assert(channel_create(ends));
+    cr_assert(channel_send(ends[0], STOA_STR("ask status"), null));
+    cr_assert_eq(channel_receive(ends[1], text, false, &passed), 10);
+    cr_assert_geq(passed, 0);
+    cr_assert_neq(passed, null);
+    cr_assert_eq(fstat(null, &one), 0);
+    cr_assert_eq(fstat(passed, &other), 0);
+    cr_assert_eq(one.st_rdev, other.st_rdev);
+    cr_assert(fcntl(passed, F_GETFD) & FD_CLOEXEC);
+}
+
+Test(channel, who_does_not_read_holds_nobody_up)
+{
+    int ends[2], sent = 0;
+
+    cr_assert(channel_create(ends));
+    while (sent < 100000 && channel_send(ends[0], STOA_STR("ping"), -1))
+        sent++;
+    cr_assert_lt(sent, 100000);
+}
+
+Test(channel, what_is_too_long_is_not_sent)
+{
+    int ends[2];
+
+    cr_assert(channel_create(ends));
+    cr_assert(!channel_send(ends[0], (stoa_str){text, sizeof text + 1}, -1));
+}

@@ -6,6 +6,7 @@
 #include "cli/process.h"
 #include "fiber/fiber.h"
 #include "gate/rate.h"
+#include "supervise/link.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -109,6 +110,7 @@ static void commit(void *data, const struct config *config)
     struct live *live = data;
     const struct http_limits limits = live_limits(config);
 
+    http_move_each(live->move, link_listen, NULL);
     http_move_commit(live->move);
     live->move = NULL;
     http_set_limits(live->http, &limits);

@@ -17,6 +17,7 @@
 #include "gate/host_routes.h"
 #include "gate/rate.h"
 #include "http/http.h"
+#include "port/stall.h"
 #include "supervise/link.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +34,8 @@ enum { FLUSH_MS = 5, FLUSH_BYTES = 32 << 10 };
 
 struct serve {
     struct node node;
-    struct handover *handed; /* by the supervisor; NULL: there is none */
+    struct http_sockets opened[HANDOVER_LISTEN_MAX]; /* copies, for the supervisor */
+    struct handover *handed;                         /* by the supervisor; NULL: there is none */
     struct http *http;
     struct control *control;
     struct apply *apply;
@@ -238,6 +240,20 @@ static void serve_here(void *arg)
     jobs_start(s->node.world);
 }
 
+/* What was opened, and what the file names no longer. */
+static void tell_sockets(struct serve *s)
+{
+    for (uint32_t i = 0; s->handed && i < s->handed->listen_count; i++) {
+        struct http_sockets *unused = &s->handed->listen[i];
+        if (s->opened[i].count > 0)
+            link_listen(NULL, &s->opened[i], true);
+        else if (unused->count > 0 && unused->fds[0] >= 0)
+            link_listen(NULL, unused, false);
+        http_sockets_close(&s->opened[i]);
+        http_sockets_close(unused);
+    }
+}
+
 static void serving_here(void *arg)
 {
     struct serve *s = arg;
@@ -249,6 +265,7 @@ static void serving_here(void *arg)
         host_routes_set_ready(true);
         apply_open(s->apply);
         link_say("ready %s", STOA_VERSION); /* who reads the log may ask at once */
+        tell_sockets(s);
         announce(s);
     }
 }
@@ -320,6 +337,35 @@ static uint32_t limit(const struct config *config, const char *name)
     return (uint32_t)config_int(config, path);
 }
 
+static bool is_handed(const struct handover *h, const char *address)
+{
+    for (uint32_t i = 0; i < h->listen_count; i++)
+        if (strcmp(h->listen[i].address, address) == 0)
+            return true;
+    return false;
+}
+
+/* The file names an address that the supervisor does not have yet: it gets copies once this process
+ * serves. */
+static stoa_err open_missing(struct serve *s, const char *const *listen, uint32_t count,
+                             struct diag *diag)
+{
+    struct handover *h = s->handed;
+
+    for (uint32_t i = 0; h && i < count && h->listen_count < HANDOVER_LISTEN_MAX; i++) {
+        struct http_sockets *opened = &h->listen[h->listen_count],
+                            *copy = &s->opened[h->listen_count];
+        if (is_handed(h, listen[i]))
+            continue;
+        STOA_TRY(http_sockets_open(listen[i], h->loops, NULL, diag, opened));
+        *copy = *opened;
+        for (uint32_t k = 0; k < copy->count; k++)
+            copy->fds[k] = fcntl(opened->fds[k], F_DUPFD_CLOEXEC, 0);
+        h->listen_count++;
+    }
+    return STOA_OK;
+}
+
 static stoa_err open_http(struct serve *s, struct diag *diag)
 {
     struct stoa_arena *arena = stoa_arena_create();
@@ -336,7 +382,11 @@ static stoa_err open_http(struct serve *s, struct diag *diag)
         options.sockets = s->handed->listen;
         options.sockets_count = s->handed->listen_count;
     }
-    err = http_create(&options, diag, &s->http);
+    err = open_missing(s, listen, options.listen_count, diag);
+    if (s->handed)
+        options.sockets_count = s->handed->listen_count;
+    if (err == STOA_OK)
+        err = http_create(&options, diag, &s->http);
     stoa_arena_destroy(arena);
     return err;
 }
@@ -390,6 +440,7 @@ static stoa_err build(struct serve *s, const struct cli *cli, struct diag *diag)
                 (uint32_t)config_int(config, "limits.event_backoff"));
     STOA_TRY(open_http(s, diag));
     STOA_TRY(open_apply(s, diag));
+    stall_watch();
     return control_create(
         &(struct control_options){s->apply, s->http, s->node.resources->data, on_command, s}, diag,
         &s->control);

@@ -120,6 +120,17 @@ void http_move_abandon(struct http_move *move)
     free(move);
 }
 
+void http_move_each(const struct http_move *move,
+                    void (*each)(void *data, const struct http_sockets *sockets, bool is_opened),
+                    void *data)
+{
+    for (uint32_t i = 0; i < HTTP_LISTEN_MAX; i++) {
+        const struct http_listener *listener = &move->http->listeners[i];
+        if (move->opened[i] || (listener->is_open && !move->wanted[i]))
+            each(data, &listener->sockets, move->opened[i]);
+    }
+}
+
 /* Each loop begins what is open, and takes what waits in the backlog of the rest before it closes
  * its socket there. Connections that were accepted live on. */
 static void move_here(struct loop_message *message)

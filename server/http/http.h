@@ -83,6 +83,10 @@ STOA_NODISCARD stoa_err http_move_prepare(struct http *http, const char *const *
                                           uint32_t count, struct diag *diag,
                                           struct http_move **ret);
 void http_move_commit(struct http_move *move);
+/* Between the two: what commit will open (is_opened) and close. */
+void http_move_each(const struct http_move *move,
+                    void (*each)(void *data, const struct http_sockets *sockets, bool is_opened),
+                    void *data);
 void http_move_abandon(struct http_move *move); /* NULL is fine */
 uint32_t http_open_connections(const struct http *http);
 

@@ -6,6 +6,7 @@
  *   revision N BOOT start|apply  finish    drain for good
  *   failed WHY                   stop      now
  *   applied                      apply     the file
+ *   listen ADDRESS BOUND I COUNT           with a socket; "unlisten ADDRESS"
  *   crash (see crash.h)          reopen    the log
  *   alive                        sole      no other worker is left: do what is done once
  *                                ping      answer alive when the loops turn

@@ -96,6 +96,57 @@ void handover_get(const struct stoa_json *json, struct handover *ret)
     }
 }
 
+/* ---- Sockets that come and go ---- */
+
+static struct http_sockets *find_sockets(struct handover *h, stoa_str address)
+{
+    for (uint32_t i = 0; i < h->listen_count; i++)
+        if (stoa_str_is(address, h->listen[i].address))
+            return &h->listen[i];
+    return NULL;
+}
+
+static struct http_sockets *add_sockets(struct handover *h, stoa_str address, uint32_t count)
+{
+    struct http_sockets *s;
+
+    if (h->listen_count == HANDOVER_LISTEN_MAX)
+        return NULL;
+    s = &h->listen[h->listen_count++];
+    *s = (struct http_sockets){.count = count};
+    memset(s->fds, 0xff, sizeof s->fds);
+    copy(s->address, sizeof s->address, address);
+    return s;
+}
+
+bool handover_listen(struct handover *h, stoa_str text, int fd)
+{
+    stoa_str address = stoa_str_cut(&text, ' '), bound = stoa_str_cut(&text, ' ');
+    int64_t index, count;
+    struct http_sockets *s = find_sockets(h, address);
+
+    if (stoa_str_int(stoa_str_cut(&text, ' '), 0, HTTP_SOCKETS_MAX - 1, &index) != STOA_OK ||
+        stoa_str_int(text, index + 1, HTTP_SOCKETS_MAX, &count) != STOA_OK)
+        return false;
+    if (!s)
+        s = add_sockets(h, address, (uint32_t)count);
+    if (!s || s->count != (uint32_t)count || s->fds[index] >= 0)
+        return false;
+    copy(s->bound, sizeof s->bound, bound);
+    s->fds[index] = fd;
+    return true;
+}
+
+void handover_unlisten(struct handover *h, stoa_str address)
+{
+    struct http_sockets *s = find_sockets(h, address);
+
+    if (!s)
+        return;
+    http_sockets_close(s);
+    *s = h->listen[--h->listen_count];
+}
+
 /* ---- The rest ---- */
 
 void handover_leave_out(struct handover *h, const char *plugin, const char *why)

@@ -33,6 +33,11 @@ void handover_init(struct handover *handover);
 void handover_put(const struct handover *handover, struct stoa_json *object,
                   struct stoa_arena *arena);
 void handover_get(const struct stoa_json *json, struct handover *ret);
+/* "ADDRESS BOUND INDEX COUNT" and one of its sockets, which is the handover's then. False: it is
+ * not taken. */
+bool handover_listen(struct handover *handover, stoa_str text, int fd);
+/* Closes them. */
+void handover_unlisten(struct handover *handover, stoa_str address);
 /* Adds it, or replaces why. */
 void handover_leave_out(struct handover *handover, const char *plugin, const char *why);
 /* [{"plugin", "why"}] */

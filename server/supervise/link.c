@@ -73,6 +73,23 @@ void link_say(const char *format, ...)
     channel_send(channel, (stoa_str){text, (uint64_t)len}, -1);
 }
 
+static void pass(const struct http_sockets *sockets, uint32_t index)
+{
+    char text[400];
+    int len = snprintf(text, sizeof text, "listen %s %s %u %u", sockets->address, sockets->bound,
+                       index, sockets->count);
+
+    channel_send(channel, (stoa_str){text, (uint64_t)len}, sockets->fds[index]);
+}
+
+void link_listen(void *unused, const struct http_sockets *sockets, bool is_opened)
+{
+    if (!is_opened)
+        link_say("unlisten %s", sockets->address);
+    for (uint32_t i = 0; channel >= 0 && is_opened && i < sockets->count; i++)
+        pass(sockets, i);
+}
+
 int link_receive(char *ret, int *passed)
 {
     return channel_receive(channel, ret, true, passed);

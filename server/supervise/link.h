@@ -12,6 +12,8 @@ bool link_open(struct handover *ret);
 bool link_is_open(void);
 /* One message (see channel.h); nothing without a supervisor. Any thread. */
 void link_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The supervisor is to keep these sockets, too, or to let go of them. */
+void link_listen(void *unused, const struct http_sockets *sockets, bool is_opened);
 /* Waits for the next message; see channel_receive(). One thread. */
 int link_receive(char *ret, int *passed);
 /* From now on a fault tells the supervisor whose code it was. */

@@ -156,6 +156,15 @@ static void hear_revision(struct supervisor *s, stoa_str rest)
         supervisor_revision(s, (uint64_t)revision, (uint64_t)boot, stoa_str_is(rest, "start"));
 }
 
+/* With a socket: true when it is kept. */
+static bool hear_socket(struct supervisor *s, const struct worker *w, stoa_str message, int fd)
+{
+    stoa_str rest = message;
+
+    return w->state == WORKER_SERVING && !s->is_stopping &&
+           stoa_str_is(stoa_str_cut(&rest, ' '), "listen") && handover_listen(&s->o.base, rest, fd);
+}
+
 static void hear(struct supervisor *s, struct worker *w, stoa_str message)
 {
     stoa_str rest = message, word = stoa_str_cut(&rest, ' ');
@@ -165,6 +174,8 @@ static void hear(struct supervisor *s, struct worker *w, stoa_str message)
         supervisor_worker_ready(s, w);
     } else if (stoa_str_is(word, "revision")) {
         hear_revision(s, rest);
+    } else if (stoa_str_is(word, "unlisten") && w->state == WORKER_SERVING) {
+        handover_unlisten(&s->o.base, rest);
     } else if (stoa_str_is(word, "failed")) {
         copy(w->failure, sizeof w->failure, rest);
     } else if (stoa_str_is(word, "crash")) {
@@ -183,8 +194,8 @@ void worker_read(struct supervisor *s, struct worker *w)
     int passed, len;
 
     while (w->channel >= 0 && (len = channel_receive(w->channel, message, false, &passed)) >= 0) {
-        if (passed >= 0)
-            close(passed); /* it has nothing to pass */
+        if (passed >= 0 && !hear_socket(s, w, (stoa_str){message, (uint64_t)len}, passed))
+            close(passed);
         if (len == 0) {
             close(w->channel);
             w->channel = -1;

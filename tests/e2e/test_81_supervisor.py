@@ -13,7 +13,7 @@ import time
 import pytest
 from support.client import Client, buy
 from support.shop import binary, build_folder
-from support.strict import StrictLoad
+from support.account import StrictLoad
 from support.swaps import Plugins, Reader, ask
 
 LONG = bool(os.environ.get("STOA_TEST_LONG"))
@@ -147,6 +147,36 @@ def test_a_killed_supervisor_takes_its_worker_along(make_supervised):
     wait_until(lambda: not worker.exists(), "the worker outlived its supervisor")
     shop.start("--port", str(port))
     assert Client(shop).get("/readyz").status == 200
+
+
+def test_addresses_that_come_and_go_are_kept_too(make_supervised):
+    """By an apply, and by an upgrade that finds them in the file."""
+    shop = make_supervised().start()
+    text, first = shop.config.read_text(), shop.port
+    second = free_port()
+    shop.config.write_text(text.replace('"127.0.0.1:0"', f'"127.0.0.1:0", "127.0.0.1:{second}"'))
+    assert ask(shop, "apply")["ok"]
+    worker = shop.worker()
+    os.kill(worker, signal.SIGKILL)
+    for port in (second, first):
+        assert first_answer_ms(port)
+    serving(shop, worker)
+    third = free_port()
+    shop.config.write_text(text.replace('"127.0.0.1:0"', f'"127.0.0.1:{second}", "127.0.0.1:{third}"'))
+    assert upgrade(shop)["ok"]
+    worker = shop.worker()
+    os.kill(worker, signal.SIGKILL)
+    for port in (third, second):
+        assert first_answer_ms(port)
+    serving(shop, worker)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", first))
+    assert shop.stop() == 0
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
 # ---- A plugin that crashes ----

@@ -44,6 +44,7 @@ STAGES = [
     Stage("end to end, PostgreSQL, local", lambda r: e2e.suite(r, "build", "postgresql", "local")),
     Stage("end to end, PostgreSQL, loopback",
           lambda r: e2e.suite(r, "build", "postgresql", "loopback")),
+    Stage("end to end, PostgreSQL, nodes", lambda r: e2e.suite(r, "build", "postgresql", "nodes")),
     Stage("end to end, SQLite, local, ASan",
           lambda r: e2e.suite(r, "build-asan", "sqlite", "local")),
     Stage("faults, short", lambda r: e2e.faults(r)),

@@ -7,11 +7,42 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support.client import Client  # noqa: E402
-from support.shop import Shop  # noqa: E402
+from support.shop import Shop, is_spread  # noqa: E402
+
+# With every plugin on a node of its own: what is about one process is left to the other stages.
+ONE_PROCESS = {
+    "test_30_operator.py": "what one process says to its operator",
+    "test_80_apply.py": "an apply of one process; test_88_nodes.py moves plugins between nodes",
+    "test_81_worlds.py": "the worlds of one process",
+    "test_82_trust.py": "which files one process loads",
+    "test_83_controls.py": "breaks one process on purpose",
+    "test_84_bad_applies.py": "an apply of one process",
+    "test_84_strict.py": "an apply of one process",
+    "test_85_live.py": "what one process changes while it runs",
+    "test_81_supervisor.py": "one process and its supervisor",
+    "test_82_sandbox.py": "the sandboxes of one process",
+    "test_86_watch.py": "one process that applies by itself",
+    "test_88_nodes.py": "makes nodes of its own, in the other stages with PostgreSQL",
+    "test_a_slow_delivery_is_not_made_by_a_second_node_as_well": "two whole shops on one file",
+}
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "short: also in ./dev test --quick")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items if is_spread() else []:
+        reason = ONE_PROCESS.get(pathlib.Path(item.fspath).name) or ONE_PROCESS.get(item.name)
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=f"several nodes: {reason}"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Why something was left out, in every run."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason in sorted({report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)}):
+        terminalreporter.write_line(reason)
 
 
 @pytest.fixture(scope="session")

@@ -149,15 +149,16 @@ def test_no_trace_of_a_password_is_kept_for_repeats(make_shop):
 
 def break_mail(shop: Shop) -> None:
     """No file can be made in a file."""
-    folder = shop.data / "mail"
+    folder = shop.of("notification").data / "mail"
     if folder.exists():
-        folder.rename(shop.data / "mail.away")
+        folder.rename(folder.with_suffix(".away"))
     folder.write_text("")
 
 
 def mend_mail(shop: Shop) -> None:
-    (shop.data / "mail").unlink()
-    (shop.data / "mail.away").rename(shop.data / "mail")
+    folder = shop.of("notification").data / "mail"
+    folder.unlink()
+    folder.with_suffix(".away").rename(folder)
 
 
 def test_mails_go_out_once_the_mail_server_is_back(make_shop):

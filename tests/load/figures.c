@@ -103,11 +103,12 @@ static bool names_another(const char *lines, size_t len, char version)
     return false;
 }
 
-/* The body's own bytes, and both versions that it names. */
-static void judge_bytes(struct figures *f, const struct asked *asked, const char *bytes, size_t len,
-                        char first, char last)
+/* The lines between both ends of the body, and the versions that these name. */
+static void judge_lines(struct figures *f, const struct asked *asked, const struct reply *r,
+                        const char *lines, size_t len)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
+    char first = r->body[0], last = r->body[r->len - 1];
 
     if (!is_version(first) || !is_version(last)) {
         failed(f, COUNT_bad_hash, "the body names no version", asked->number);
@@ -117,10 +118,10 @@ static void judge_bytes(struct figures *f, const struct asked *asked, const char
         failed(f, COUNT_mixed, "its ends are of two versions", asked->number);
         return;
     }
-    SHA256((const unsigned char *)bytes, len, digest);
+    SHA256((const unsigned char *)lines, len, digest);
     if (memcmp(digest, expected(first, len), sizeof digest) == 0)
         f->version[first - '0']++;
-    else if (names_another(bytes, len, first))
+    else if (names_another(lines, len, first))
         failed(f, COUNT_mixed, "its middle is of another version", asked->number);
     else
         failed(f, COUNT_bad_hash, "the body changed on its way", asked->number);
@@ -141,7 +142,7 @@ static void judge_numbered(struct figures *f, const struct asked *asked, const s
     if (memcmp(tail, number, (size_t)digits) != 0)
         failed(f, COUNT_bad_hash, "its end is of another request", asked->number);
     else
-        judge_bytes(f, asked, r->body + edge, FILLER, r->body[0], r->body[r->len - 1]);
+        judge_lines(f, asked, r, r->body + edge, FILLER);
 }
 
 /* What it says must stay what it said first. */
@@ -183,7 +184,7 @@ void judge(struct figures *f, const struct asked *asked, const struct reply *r)
     else if (r->len != length_of(asked))
         failed(f, COUNT_wrong_length, "its length is not the route's", asked->number);
     else if (asked->route == ROUTE_LARGE)
-        judge_bytes(f, asked, r->body + 2, LARGE, r->body[0], r->body[r->len - 1]);
+        judge_lines(f, asked, r, r->body + 2, LARGE);
     else
         judge_numbered(f, asked, r);
     if (asked->route == ROUTE_UNTOUCHED)

@@ -1,0 +1,51 @@
+"""Swaps under the strict load, in short; ./dev swap does 10,000. SPDX-License-Identifier: Apache-2.0"""
+import json
+import os
+
+import pytest
+from support.swapping import growth, make_shop, swaps_under_load, tail_ratio, touch_every_plugin
+from support.swaps import unmaps
+
+SHORT = bool(os.environ.get("STOA_TEST_SHORT"))
+pytestmark = pytest.mark.skipif(os.environ.get("STOA_TEST_PORT") == "nodes",
+                                reason="each node swaps alone; local and loopback have it")
+
+
+@pytest.fixture
+def swapping(tmp_path):
+    shop, plugins = make_shop(tmp_path / "shop")
+    shop.start()
+    yield shop, plugins
+    if shop.is_running():
+        shop.kill()
+
+
+def check(result: dict) -> None:
+    print("\n" + json.dumps(result))
+    assert result["complaints"] == {}, result["told"]
+    assert len(result["load"]["versions"]) >= 1 and result["load"]["untouched"] > 0
+    # A sanitizer keeps every generation; a process of this kind has no memory to come back to.
+    if unmaps():
+        assert growth(result, memory_kib=32 << 10) == {}
+
+
+def test_swaps_lose_no_reply_and_leave_nothing_behind(swapping):
+    shop, plugins = swapping
+    result = swaps_under_load(shop, plugins, 20 if SHORT else 150)
+    check(result)
+    assert set(result["load"]["versions"]) == {"1", "2"}
+    assert shop.stop() == 0
+
+
+def test_a_change_of_every_plugin_loses_no_reply(swapping):
+    shop, plugins = swapping
+    check(swaps_under_load(shop, plugins, 10 if SHORT else 50,
+                           change=lambda n: touch_every_plugin(shop, n)))
+    assert shop.stop() == 0
+
+
+def test_the_ratio_of_an_untouched_route_is_told(swapping):
+    """A figure and no verdict: the machine of a test is not quiet."""
+    ratio = tail_ratio(*swapping, rounds=1, seconds=1)
+    print(f"\np99 of the untouched route with swaps over without: {ratio['median']:.2f}")
+    assert ratio["median"] > 0

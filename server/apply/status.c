@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "plugin/sandbox.h"
+#include "port/keeper.h"
 
 /* Read while the loops count on: a glimpse. */
 static int64_t pins_of(const struct world *w)
@@ -51,6 +52,7 @@ static void put_generations(struct stoa_json *object, struct stoa_arena *arena)
 
     stoa_json_set_int(one, "alive", (int64_t)count.alive);
     stoa_json_set_int(one, "kept", (int64_t)count.kept);
+    stoa_json_set_int(one, "sandboxes", keeper_count());
 }
 
 void apply_status(struct apply *apply, struct stoa_json *object, struct stoa_arena *arena)

@@ -142,10 +142,11 @@ static void run(struct fiber *fiber)
     struct fiber_sched *sched = fiber->sched;
 
     stoa_assert(!sched->current && fiber->state == FIBER_READY);
-    sched->current = fiber;
+    __atomic_store_n(&sched->turns, sched->turns + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&sched->current, fiber, __ATOMIC_RELAXED);
     fiber->state = FIBER_RUNNING;
     switch_to_fiber(sched, fiber);
-    sched->current = NULL;
+    __atomic_store_n(&sched->current, NULL, __ATOMIC_RELAXED);
     if (fiber->state == FIBER_DONE) {
         sched->depth++;
         finish(fiber);
@@ -187,6 +188,7 @@ static void prepare(struct fiber *fiber)
     fiber->timer.fire = on_timer;
     fiber->deadline = INT64_MAX;
     fiber->note = NULL;
+    fiber->label = NULL;
     fiber->until = INT64_MAX;
     fiber->cancelled = false;
     if (!fiber->cold)
@@ -254,6 +256,33 @@ const char *fiber_set_note(const char *note)
     if (self)
         self->note = note;
     return before;
+}
+
+const void *fiber_set_label(const void *label)
+{
+    struct fiber *self = fiber_self();
+    const void *before = self ? self->label : NULL;
+
+    if (self)
+        __atomic_store_n(&self->label, label, __ATOMIC_RELAXED);
+    return before;
+}
+
+/* The lock keeps scheds and with them their fibers; what they do meanwhile is a glimpse. */
+void fiber_look(void (*look)(void *data, const struct fiber_running *running), void *data)
+{
+    pthread_mutex_lock(&scheds_lock);
+    for (struct fiber_sched *s = fiber_scheds; s; s = s->next) {
+        const struct fiber *f = __atomic_load_n(&s->current, __ATOMIC_RELAXED);
+        struct fiber_running running;
+        if (!f)
+            continue;
+        running.loop = loop_index(f->sched->loop);
+        running.turn = __atomic_load_n(&s->turns, __ATOMIC_RELAXED);
+        running.label = __atomic_load_n(&f->label, __ATOMIC_RELAXED);
+        look(data, &running);
+    }
+    pthread_mutex_unlock(&scheds_lock);
 }
 
 void fiber_cancel(struct fiber *fiber)

@@ -51,6 +51,18 @@ struct fiber_wait {      /* on the fiber's stack, or in memory that outlives the
 STOA_NODISCARD stoa_err fiber_await(struct fiber_wait *wait, int64_t timeout_ms);
 /* Loop's thread; the fiber runs from the run queue, never from here. */
 void fiber_wake(struct fiber_wait *wait);
+/* ---- From outside ---- */
+/* What the fiber that runs works for; a number to others, never followed. Returns the one before.
+ * Off a fiber: nothing. */
+const void *fiber_set_label(const void *label);
+struct fiber_running {
+    uint32_t loop;
+    uint64_t turn; /* another one each time a fiber of that loop goes on */
+    const void *label;
+};
+/* Each loop that is running a fiber right now; any thread. */
+void fiber_look(void (*look)(void *data, const struct fiber_running *running), void *data);
+
 /* Lets others run. */
 void fiber_yield(void);
 STOA_NODISCARD stoa_err fiber_sleep(int64_t ms);

@@ -43,6 +43,7 @@ struct fiber {
     bool cold; /* its stack has no pages: context is to be set up */
     char *stack;
     struct fiber *next; /* while free */
+    const void *label;  /* read by other threads */
     void *asan_frames;
 };
 
@@ -57,7 +58,8 @@ struct fiber_slab {
 /* One for each thread that has run a fiber. */
 struct fiber_sched {
     struct loop *loop;
-    struct fiber *current;
+    struct fiber *current; /* as turns, read by other threads */
+    uint64_t turns;
     struct fiber_context loop_context;
     uint32_t live;
     uint32_t depth; /* fibers begun from done() from fibers begun …: all on the loop's stack */

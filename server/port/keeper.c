@@ -507,6 +507,16 @@ void keeper_close(struct sandbox *box)
     keeper_unlock();
 }
 
+uint32_t keeper_count(void)
+{
+    uint32_t count;
+
+    keeper_lock();
+    count = keeper.count;
+    keeper_unlock();
+    return count;
+}
+
 void keeper_release(struct sandbox *box)
 {
     keeper_lock();

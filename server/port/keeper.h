@@ -96,6 +96,8 @@ STOA_NODISCARD stoa_err keeper_create(struct sandbox *box, stoa_str table, struc
 void keeper_kill(struct sandbox *box, uint64_t life, const char *why);
 /* For good: the sandbox is freed when nobody has a reference any more. Any thread. */
 void keeper_close(struct sandbox *box);
+/* Those that are there, ending ones included. Any thread. */
+uint32_t keeper_count(void);
 void keeper_release(struct sandbox *box); /* one reference; taken under the lock */
 
 #endif

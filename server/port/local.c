@@ -13,7 +13,11 @@
 
 static stoa_err local_enter(struct stoa_req *req, stoa_handler handler, void *self)
 {
-    return handler(req, self);
+    const void *before = fiber_set_label((const void *)handler);
+    stoa_err err = handler(req, self);
+
+    fiber_set_label(before);
+    return err;
 }
 
 static stoa_err local_sql(struct stoa_req *req, const struct stoa_stmt *stmt,

@@ -1,5 +1,6 @@
 """Fixtures: `shop` is one seeded shop for a whole run, `make_shop` gives fresh ones.
 SPDX-License-Identifier: Apache-2.0"""
+import os
 import pathlib
 import sys
 
@@ -29,6 +30,15 @@ ONE_PROCESS = {
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "short: also in ./dev test --quick")
+    config.addinivalue_line("markers", "in_process: looks at plugins in the server's own process")
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("STOA_TEST_PORT") != "sandbox":
+        return
+    for item in items:
+        if item.get_closest_marker("in_process"):
+            item.add_marker(pytest.mark.skip(reason="no plugin is in the server's process"))
 
 
 def pytest_collection_modifyitems(items):

@@ -84,6 +84,7 @@ def test_swaps_under_load_fail_no_request(make_swappable, plugins, record_proper
     assert shop.stop() == 0
 
 
+@pytest.mark.in_process
 @pytest.mark.skipif(os.environ.get("STOA_TEST_PORT") == "loopback", reason="bodies are copies there")
 def test_letting_go_too_early_would_be_noticed(make_swappable, plugins):
     """The control: with the pin ended when the handler returns, the same clients must complain."""

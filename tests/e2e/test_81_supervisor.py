@@ -192,6 +192,7 @@ def crash(shop, path: str) -> None:
     serving(shop, worker)
 
 
+@pytest.mark.in_process
 @pytest.mark.skipif(IS_SANITIZED, reason="the sanitizer's own handlers end the process")
 @pytest.mark.parametrize("path, where", [("/crash/own", "in plugin crash"), ("/crash/stack", "plugin crash"),
                                          ("/crash/called", "called by plugin crash")])
@@ -219,6 +220,7 @@ def test_a_plugin_that_crashes_three_times_is_left_out(make_supervised, path, wh
     assert shop.stop() == 0
 
 
+@pytest.mark.in_process
 @pytest.mark.skipif(IS_SANITIZED, reason="the sanitizer's own handlers end the process")
 def test_what_a_left_out_plugin_was_to_decide_is_not_decided_without_it(make_supervised):
     """Its required part in the price of a cart: without it no order, rather than one at a wrong price."""
@@ -233,6 +235,7 @@ def test_what_a_left_out_plugin_was_to_decide_is_not_decided_without_it(make_sup
     assert buy(shop, sku).status == 201
 
 
+@pytest.mark.in_process
 @pytest.mark.skipif(IS_SANITIZED, reason="the sanitizer's own handlers end the process")
 def test_an_apply_that_crashes_soon_is_taken_back(make_supervised, plugins):
     shop = make_supervised("swap = {}").start()

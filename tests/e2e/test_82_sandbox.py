@@ -28,9 +28,10 @@ def make_sinful(make_shop, tmp_path):
     (migrations / "sin").mkdir()
     (migrations / "sin/0001_sin.sql").write_text("CREATE TABLE sin_row (id TEXT PRIMARY KEY);\n")
 
-    def make(settings: str = f"{GRANT}, sandbox = {{ cpu = '300ms' }}", **options):
+    def make(settings: str = f"{GRANT}, sandbox = {{ cpu = '300ms' }}", place: str = "sandbox",
+             **options):
         more = f'plugin_path = "{plugins}", migration_path = "{migrations}",'
-        return make_shop(plugins=f"sin = {{ place = 'sandbox', {settings} }}", more=more, **options)
+        return make_shop(plugins=f"sin = {{ place = '{place}', {settings} }}", more=more, **options)
 
     return make
 
@@ -186,6 +187,16 @@ def test_a_child_has_nothing_of_the_host(sinful):
     assert "/memfd:sin" not in maps  # the host never loaded it
 
 
+# ---- In the server's process ----
+
+@pytest.mark.in_process
+def test_who_stalls_a_loop_there_is_named(make_sinful):
+    shop = make_sinful(place="process").start()
+    assert Client(shop).get("/sin/busy").json == {"result": 0}
+    line = shop.wait_log(lambda l: l.get("message") == "a plugin keeps a loop busy")
+    assert line["plugin"] == "sin" and line["generation"] > 0 and line["ms"] >= 100
+
+
 # ---- Grants ----
 
 def test_what_is_not_granted_is_denied_and_logged(sinful):
@@ -217,6 +228,7 @@ def test_a_kernel_that_cannot_confine_refuses_it_unless_told(make_sinful, lack):
     assert f"there is no {lack}" in shop.talk() and "best_effort" in shop.talk()
 
 
+@pytest.mark.in_process  # of the other plugins: they have no best_effort
 @pytest.mark.parametrize("lack", ["landlock", "seccomp"])
 def test_best_effort_takes_what_there_is(make_sinful, lack):
     env = {"STOA_FAULT": f"sandbox.no_{lack}=error:PLUGIN"}

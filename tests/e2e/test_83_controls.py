@@ -8,6 +8,7 @@ from support.client import Client
 from support.shop import build_folder
 from support.swaps import Load, Plugins, Reader, ask, check_numbered, unmaps
 
+pytestmark = pytest.mark.in_process
 QUIET = {"ASAN_OPTIONS": "detect_leaks=0", "STOA_DEBUG": "fence"}
 
 

@@ -39,6 +39,7 @@ def bad(name: str):
 
 # ---- A trial in a process of its own ----
 
+@pytest.mark.in_process
 @pytest.mark.parametrize("sin, said", [
     ("crash", "'create' ended"), ("abort", "'create' ended"),
     ("hang", "'create' was not over"), ("memory", "'create' "),
@@ -68,6 +69,7 @@ def test_what_crashes_or_hangs_does_so_elsewhere(make_swappable, plugins, sin, s
     assert shop.stop() == 0
 
 
+@pytest.mark.in_process
 def test_what_was_tried_is_not_tried_again(make_swappable, plugins):
     shop = make_swappable().start()
 

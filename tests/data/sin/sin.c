@@ -89,6 +89,16 @@ static stoa_err loop(struct stoa_req *req, void *self)
     return say(req, 0);
 }
 
+/* Half a second and more, as the clock goes by. */
+static stoa_err busy(struct stoa_req *req, void *self)
+{
+    stoa_ms until = stoa_now(req) + 600;
+
+    while (stoa_now(req) < until)
+        ;
+    return say(req, 0);
+}
+
 static stoa_err end_process(struct stoa_req *req, void *self)
 {
     return say(req, call(CALL_EXIT_GROUP, 0, 0, 0));
@@ -298,7 +308,8 @@ STOA_PLUGIN(.routes = STOA_ROUTES(
                 SIN("exec", execute), SIN("code", map_code), SIN("garbage", write_garbage),
                 SIN("call", call_forbidden), SIN("product", call_granted), SIN("mail", send_mail),
                 SIN("users", read_users), SIN("often", ask_too_often), SIN("once/{n}", once),
-                SIN("rows", count_rows), SIN("innocent", innocent), SIN("slow", slow),
+                SIN("rows", count_rows), SIN("innocent", innocent), SIN("busy", busy),
+                SIN("slow", slow),
                 {STOA_POST, .path = "/sin/null", .handler = null_write, .permit = STOA_ANYONE},
                 {STOA_POST, .path = "/sin/tx", .handler = die_in_transaction,
                  .permit = STOA_ANYONE},

@@ -71,7 +71,8 @@ def wait_quiet(shop, timeout: float = 20) -> dict:
     while True:
         status = ask(shop, "status")
         if len(status["worlds"]) == 1 and status["connections"] == 0 and \
-                status["generations"]["alive"] == len(status["plugins"]):
+                status["generations"]["alive"] == len(status["plugins"]) and \
+                status["generations"]["sandboxes"] == sum("sandbox" in p for p in status["plugins"]):
             return status
         assert time.monotonic() < until, (status["worlds"], status["generations"])
         time.sleep(0.05)

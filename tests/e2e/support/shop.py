@@ -1,7 +1,7 @@
 """A shop: the real binary in a folder of its own, on a port of its own, on SQLite or PostgreSQL.
 
 Environment (set by tests/run.py): STOA_BUILD, the build folder; STOA_TEST_SQL, sqlite or postgresql;
-STOA_TEST_PORT, local, loopback, or nodes (every plugin on a node of its own, visitors at a gateway;
+STOA_TEST_PORT, local, loopback, sandbox, or nodes (every plugin on a node of its own, visitors at a gateway;
 PostgreSQL only); STOA_TEST_PG, URL of a cluster in which databases may be made.
 SPDX-License-Identifier: Apache-2.0
 """

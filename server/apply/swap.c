@@ -223,7 +223,7 @@ static void publish_unawaited(const struct swap_loops *loops, const struct publi
         v->stops[i] = (struct stop){{.run = stop_begin}, v, i};
         loop_post(loops->loops[i], &v->stops[i].message);
     }
-}
+} /* NOLINT(clang-analyzer-unix.Malloc): the loops have it */
 
 static void glimpse_unused(struct world *const *worlds, uint32_t count, bool *unused)
 {

@@ -74,7 +74,7 @@ void http_keep_sockets(struct http *http);
 /* "127.0.0.1:8080" as bound (port 0 gets its number); NULL past the last. */
 const char *http_address(const struct http *http, uint32_t index);
 /* From the next request on. Not a loop's thread. */
-void http_set_limits(struct http *http, const struct http_limits *limits);
+void http_set_limits(struct http *http, const struct http_limits *wanted);
 /* Listening elsewhere, in two steps: prepare opens what is not open yet and can fail (STOA_E_CONFIG
  * with *diag; nothing has changed then), commit begins to accept there and ends where none of
  * listen is. Connections go on. One at a time; not a loop's thread. */

@@ -366,8 +366,9 @@ static stoa_err check_planned(struct run *r)
     err = resources_open(r->config, 0, &r->diag, &databases);
     if (err == STOA_OK && build_check_migrations(r->config, databases, &r->diag) != STOA_OK) {
         struct stoa_json *list = stoa_json_set(r->answer, "migrations", stoa_json_array(r->arena));
-        stoa_json_push(list, stoa_json_new_str(
-                                 r->arena, stoa_str_copy(r->arena, stoa_str_of(r->diag.message))));
+        stoa_str first = stoa_concat(r->arena, stoa_str_of(r->diag.file), STOA_STR(" "),
+                                     stoa_str_of(r->diag.message));
+        stoa_json_push(list, stoa_json_new_str(r->arena, first));
         r->diag = (struct diag){0};
     }
     resources_close(databases);

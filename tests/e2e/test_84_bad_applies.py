@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from support.client import Client
-from support.shop import binary, build_folder
+from support.shop import ROOT, binary, build_folder
 from support.swaps import Load, Plugins, Reader, ask, check_numbered, unmaps, wait_quiet
 
 
@@ -241,4 +241,22 @@ def test_a_file_that_is_rewritten_during_the_load(make_swappable, plugins):
         writer.join()
         load.stop()
     assert load.failures == []
+    assert shop.stop() == 0
+
+
+def test_missing_migrations_are_planned_and_not_applied(make_shop, tmp_path):
+    shop = make_shop().start()
+    before = state(shop)
+    folder = tmp_path / "migrations"
+    shutil.copytree(ROOT / "migrations", folder)
+    (folder / "order/0999_more.sql").write_text("CREATE TABLE order_more (id TEXT PRIMARY KEY);\n")
+    edit(shop, str(ROOT / "migrations"), str(folder))
+    plan = ask(shop, "plan")
+    assert plan["ok"] and plan["changes"] and "order" in plan["migrations"][0], plan
+    assert "migrate  " in shop.cli("plan").stdout
+    answer = ask(shop, "apply")
+    assert not answer["ok"] and answer["step"] == "check" and "stoa migrate" in answer["text"]
+    assert state(shop) == before
+    shop.cli("migrate")
+    assert ask(shop, "apply")["ok"] and "migrations" not in ask(shop, "plan")
     assert shop.stop() == 0

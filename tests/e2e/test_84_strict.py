@@ -1,13 +1,17 @@
 """The strict client notices each sin of a server, and none where there is none.
 SPDX-License-Identifier: Apache-2.0"""
+import os
 import re
 import socket
 import threading
 
 import pytest
-from support.shop import free_ports
+from support.shop import database_kind, free_ports
 from support.strict import Strict, complaints
 
+pytestmark = pytest.mark.skipif(
+    database_kind() != "sqlite" or os.environ.get("STOA_TEST_PORT", "local") != "local",
+    reason="no shop is in it: once is enough")
 LINE = "0123456789abcdefghijklmnopqrstuvwxyz{v}ABCDEFGHIJKLMNOPQRSTUVWXYZ\n"
 SINS = {"none": None, "cuts": "cut", "says nothing": "unanswered", "fails": "wrong_status",
         "is short": "wrong_length", "has no length": "wrong_length", "flips a bit": "bad_hash",

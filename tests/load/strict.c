@@ -242,7 +242,7 @@ static bool take_reply(struct connection *c, bool *is_broken)
     *is_broken = !length;
     if (!length)
         return false;
-    reply = (struct reply){atoi(at + 9), end + 4, strtoul(length, NULL, 10)};
+    reply = (struct reply){(int)strtol(at + 9, NULL, 10), end + 4, strtoul(length, NULL, 10)};
     if (len - head < reply.len)
         return false;
     closing = header(at, head, "connection");
@@ -406,7 +406,7 @@ static int usage(void)
 
 static bool option(const char *name, const char *value)
 {
-    double n = atof(value);
+    double n = strtod(value, NULL);
 
     if (strcmp(name, "--connections") == 0)
         load.connections = n < 1 ? 1 : n > CONNECTIONS_MAX ? CONNECTIONS_MAX : (uint32_t)n;
@@ -429,10 +429,12 @@ static bool option(const char *name, const char *value)
 
 static bool read_arguments(int argc, char **argv)
 {
-    if (argc < 2 || atoi(argv[1]) < 1)
+    long port = argc < 2 ? 0 : strtol(argv[1], NULL, 10);
+
+    if (port < 1 || port > 65535)
         return false;
     load.place = (struct sockaddr_in){.sin_family = AF_INET,
-                                      .sin_port = htons((uint16_t)atoi(argv[1])),
+                                      .sin_port = htons((uint16_t)port),
                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--polite") == 0)

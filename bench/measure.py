@@ -33,7 +33,7 @@ return stoa.config {{
   migration_path = "{root}/migrations", theme_path = "{root}/themes",
   resources = {{ sql = {sql} }},
   plugins = {{ user = {{}}, product = {{ cache_ms = {cache_ms} }}, order = {{}}, payment = {{}},
-              shipping = {{}}, notification = {{}}, storefront = {{ theme = "aurora" }}, hello = {{}} }},
+              shipping = {{}}, notification = {{}}, storefront = {{ theme = "aurora" }}, hello = {{}}, {more} }},
   nodes = {{ all = {{ listen = {{ "127.0.0.1:0" }} }} }},
   rate = {{ requests = 0 }},
   limits = {{ connections = 15000, connections_per_address = 15000, in_flight = 15000,
@@ -149,14 +149,15 @@ def free_port() -> int:
 class Server:
     """The shop, one loop, on the server's core."""
 
-    def __init__(self, sql: str = "stoa.sqlite {}", cache_ms: int = 60000, development: bool = False):
+    def __init__(self, sql: str = "stoa.sqlite {}", cache_ms: int = 60000, development: bool = False,
+                 more: str = ""):
         self.folder = new_folder("bench")
         plugins = self.folder / "plugins"
         plugins.mkdir()
-        for so in [*BUILD.glob("plugins/*/*.so"), *BUILD.glob("examples/*/*.so")]:
+        for so in [*BUILD.glob("plugins/*/*.so"), *BUILD.glob("examples/*/*.so"), BUILD / "bench/caller.so"]:
             shutil.copy(so, plugins / so.name)
         (self.folder / "config.lua").write_text(CONFIG.format(
-            root=ROOT, plugins=plugins, sql=sql, cache_ms=cache_ms, log=self.folder / "log",
+            root=ROOT, plugins=plugins, sql=sql, cache_ms=cache_ms, log=self.folder / "log", more=more,
             development=str(development).lower()))
         for command in ("migrate", "seed"):
             run(*self.command(command))

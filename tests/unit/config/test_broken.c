@@ -195,7 +195,7 @@ Test(broken, keys_and_types_are_told_with_their_place)
                                               "\"250ms\", \"10s\", \"15min\" or \"2h\""},
         {BEGIN "insecure_http = 'yes'" END,
          "3:1: insecure_http is a string; it takes true or false"},
-        {BEGIN "port = 'wire'" END, 
+        {BEGIN "port = 'wire'" END,
          "3:1: port = \"wire\" is not possible; one of: local loopback sandbox"},
         {BEGIN "shop = 'x'" END, "3:1: shop is a string; it takes a table"},
         {BEGIN "shop = { name = '' }" END, "3:10: shop.name has 0 bytes; it takes 1 to 100"},

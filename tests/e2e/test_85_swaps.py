@@ -1,10 +1,12 @@
 """Swaps under the strict load, in short; ./dev swap does 10,000. SPDX-License-Identifier: Apache-2.0"""
 import json
 import os
+import time
 
 import pytest
 from support.shop import database_kind
-from support.swapping import growth, make_shop, swaps_under_load, tail_ratio, touch_every_plugin
+from support.strict import Strict, complaints
+from support.swapping import Swapper, growth, make_shop, swaps_under_load, tail_ratio, touch_every_plugin
 from support.swaps import unmaps
 
 SHORT = bool(os.environ.get("STOA_TEST_SHORT"))
@@ -48,6 +50,24 @@ def test_a_change_of_every_plugin_loses_no_reply(swapping):
     check(swaps_under_load(shop, plugins, few(50),
                            change=lambda n: touch_every_plugin(shop, n)))
     assert shop.stop() == 0
+
+
+@pytest.mark.skipif(os.environ.get("STOA_TEST_PORT") == "loopback", reason="bodies are copies there")
+def test_letting_go_too_early_is_noticed_by_this_load(swapping):
+    """The control: with the pin ended when the handler returns, the same load must complain."""
+    shop, plugins = swapping
+    assert shop.stop() == 0
+    shop.start(env={"STOA_FAULT": "http.unpin_early=error:INTERNAL",
+                    "ASAN_OPTIONS": "detect_leaks=0"})  # its report is expected
+    load = Strict(shop.port, "--seconds", 8, "--connections", 32)
+    swapper = Swapper(shop, plugins)
+    try:
+        while load.process.poll() is None and swapper.done < 60:
+            swapper.swap()
+            time.sleep(0.05)
+    except (AssertionError, OSError, ValueError):
+        pass  # the worker died of it
+    assert complaints(load.stop())
 
 
 def test_the_ratio_of_an_untouched_route_is_told(swapping):

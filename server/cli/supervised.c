@@ -141,7 +141,7 @@ static int resume(const struct cli *cli, struct supervise_options *o,
                   struct supervise_resumed *resumed)
 {
     const struct process_log log = {o->log.file, o->log.format, o->log.level};
-    const char *own[ARGUMENTS_MAX], *worker[ARGUMENTS_MAX];
+    static const char *own[ARGUMENTS_MAX], *worker[ARGUMENTS_MAX];
 
     process_open_log(&log);
     make_arguments(cli, "run", own);
@@ -168,7 +168,7 @@ static stoa_err prepare(struct node *node, const struct cli *cli, struct supervi
 static int supervise(const struct cli *cli)
 {
     static struct supervise_options o;
-    const char *own[ARGUMENTS_MAX], *worker[ARGUMENTS_MAX];
+    static const char *own[ARGUMENTS_MAX], *worker[ARGUMENTS_MAX];
     struct supervise_resumed *resumed;
     struct node node;
     struct diag diag = {0};

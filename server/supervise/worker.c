@@ -10,8 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 struct worker *worker_find(struct supervisor *s, enum worker_state state)
 {
     for (uint32_t i = 0; i < WORKERS_MAX; i++)

@@ -83,7 +83,7 @@ static struct decoder hear(struct inside *in, int *fds, uint32_t *fd_count)
     if (len <= 0)
         _exit(EXIT_LOST);
     *fd_count = head ? (uint32_t)((head->cmsg_len - CMSG_LEN(0)) / sizeof(int)) : 0;
-    if (*fd_count > 0)
+    if (fds && *fd_count > 0)
         memcpy(fds, CMSG_DATA(head), sizeof(int) * *fd_count);
     return (struct decoder){.arena = in->arena, .rest = {bytes, (uint64_t)len}};
 }

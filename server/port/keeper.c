@@ -281,16 +281,21 @@ static bool is_between(const struct sandbox *box)
     return box->state == SANDBOX_STARTING || box->state == SANDBOX_CREATING;
 }
 
+static void begin_to_end(struct sandbox *box, int64_t now)
+{
+    const uint32_t end = CONTROL_END;
+
+    box->state = box->pid > 0 ? SANDBOX_ENDING : SANDBOX_GONE;
+    box->due_ms = now + KEEPER_END_MS;
+    if (box->pid > 0 && !tell(box, (const char *)&end, sizeof end))
+        kill_now(box, "ended");
+}
+
 /* What is due now; returns when something is due next, or INT64_MAX. */
 static int64_t act(struct sandbox *box, int64_t now)
 {
-    if (box->is_closed && box->state != SANDBOX_ENDING && box->state != SANDBOX_GONE) {
-        const uint32_t end = CONTROL_END;
-        box->state = box->pid > 0 ? SANDBOX_ENDING : SANDBOX_GONE;
-        box->due_ms = now + KEEPER_END_MS;
-        if (box->pid > 0 && !tell(box, (const char *)&end, sizeof end))
-            kill_now(box, "ended");
-    }
+    if (box->is_closed && box->state < SANDBOX_ENDING)
+        begin_to_end(box, now);
     if (box->state == SANDBOX_DOWN && now >= box->due_ms)
         begin_life(box);
     if ((is_between(box) || box->state == SANDBOX_ENDING) && now >= box->due_ms) {

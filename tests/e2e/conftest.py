@@ -33,19 +33,18 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "in_process: looks at plugins in the server's own process")
 
 
+def reason_to_skip(item) -> str | None:
+    if os.environ.get("STOA_TEST_PORT") == "sandbox" and item.get_closest_marker("in_process"):
+        return "no plugin is in the server's process"
+    apart = ONE_PROCESS.get(pathlib.Path(item.fspath).name) or ONE_PROCESS.get(item.name)
+    return f"several nodes: {apart}" if is_spread() and apart else None
+
+
 def pytest_collection_modifyitems(items):
-    if os.environ.get("STOA_TEST_PORT") != "sandbox":
-        return
     for item in items:
-        if item.get_closest_marker("in_process"):
-            item.add_marker(pytest.mark.skip(reason="no plugin is in the server's process"))
-
-
-def pytest_collection_modifyitems(items):
-    for item in items if is_spread() else []:
-        reason = ONE_PROCESS.get(pathlib.Path(item.fspath).name) or ONE_PROCESS.get(item.name)
+        reason = reason_to_skip(item)
         if reason:
-            item.add_marker(pytest.mark.skip(reason=f"several nodes: {reason}"))
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_terminal_summary(terminalreporter):

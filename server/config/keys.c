@@ -29,8 +29,7 @@ const struct config_key config_keys[] = {
     {"", "insecure_http", CONFIG_BOOL, .otherwise = "false",
      .help =
          "Allow plain http on other than loopback addresses; browsers then drop secure cookies"},
-    {"", "port", CONFIG_CHOICE, .otherwise = "local",
-     .choices = "local loopback sandbox",
+    {"", "port", CONFIG_CHOICE, .otherwise = "local", .choices = "local loopback sandbox",
      .help = "How plugins reach the host, for tests: loopback encodes and decodes everything, "
              "sandbox puts every plugin there and trusts its manifest"},
     {"", "loops", CONFIG_INT, .otherwise = "0", .max = 256, .help = "Event loops; 0: one per core"},
@@ -58,8 +57,7 @@ const struct config_key config_keys[] = {
          "Plugins that run, by name. Beside these keys each takes its own (stoa check names them)"},
     {"plugins.*", "sql", CONFIG_STRING, .otherwise = "sql", .min = 1, .max = 32,
      .help = "Which sql resource holds its tables"},
-    {"plugins.*", "place", CONFIG_CHOICE, .otherwise = "process",
-     .choices = "process sandbox",
+    {"plugins.*", "place", CONFIG_CHOICE, .otherwise = "process", .choices = "process sandbox",
      .help = "Where it runs: in the server's process, or confined in one of its own"},
     {"plugins.*", "version", CONFIG_LATER,
      .help = "Which of several versions; there is one file a plugin"},

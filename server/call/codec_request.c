@@ -1,6 +1,6 @@
 /* call/codec_request.c: a request and its reply as bytes. SPDX-License-Identifier: Apache-2.0 */
-#include "call/journal.h"
 #include "call/codec.h"
+#include "call/journal.h"
 
 static void put_identity(struct stoa_buf *out, const struct stoa_identity *id)
 {

@@ -261,6 +261,8 @@ const char *supervisor_upgrade(struct supervisor *s)
         return "the worker before still drains; try again when it has ended";
     if (!worker_find(s, WORKER_SERVING))
         return "no worker serves; try again in a moment";
+    if (s->boot != s->revision) /* the next process would not know that it is to go back */
+        return "the last apply waits for its confirmation: stoa confirm or stoa rollback first";
     log_info("supervisor", "upgrading", stoa_f("program", stoa_z(s->o.program)));
     if (worker_start(s, true))
         return NULL;
@@ -317,6 +319,8 @@ static void apply_file(struct supervisor *s)
 
 static void on_signal(struct supervisor *s, uint32_t number)
 {
+    const char *refusal;
+
     switch (number) {
     case SIGCHLD:
         worker_reap(s);
@@ -328,8 +332,9 @@ static void on_signal(struct supervisor *s, uint32_t number)
         reopen_log(s);
         break;
     case SIGUSR2:
-        if (supervisor_upgrade(s))
-            log_error("supervisor", "the upgrade was refused: a worker is starting or draining");
+        refusal = supervisor_upgrade(s);
+        if (refusal)
+            log_error("supervisor", "the upgrade was refused", stoa_f("why", stoa_z(refusal)));
         break;
     default:
         supervisor_stop(s, false);

@@ -80,8 +80,8 @@ static void flush(struct loop_hook *hook)
 }
 
 /* ---- Signals: TERM and QUIT drain, a second one stops, HUP applies the file, USR1 reopens the
- * log. Below a supervisor, which says all of that itself, a signal to the whole group must not
- * count twice. ---- */
+ * log. Below a supervisor, which says all of that itself, only USR1 counts: a drain that it has not
+ * asked for would close the sockets that its next worker is to have. ---- */
 
 static void drained(void *data)
 {
@@ -147,10 +147,12 @@ static void on_signal(void *data, int ready)
     while (read(s->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGUSR1)
             reopen_log(s);
-        else if (info.ssi_signo != SIGHUP)
-            drain(s);
-        else if (!s->handed)
+        else if (s->handed)
+            continue;
+        else if (info.ssi_signo == SIGHUP)
             apply_file(s);
+        else
+            drain(s);
     }
 }
 

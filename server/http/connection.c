@@ -332,6 +332,9 @@ static void start_accept(struct http_loop *loop, uint32_t index)
     a->sock = h2o_evloop_socket_create(loop_h2o(loop->loop), *fd, H2O_SOCKET_FLAG_DONT_READ);
     a->sock->data = a;
     *fd = -1;
+    /* A process that shared it may have left one behind; see drop_new(). Mostly there is none. */
+    (void)setsockopt(h2o_socket_get_fd(a->sock), SOL_SOCKET, SO_DETACH_FILTER, &(int){0},
+                     sizeof(int));
     atomic_fetch_add(&loop->http->listeners[index].loops, 1);
     h2o_socket_read_start(a->sock, on_accept);
 }

@@ -139,6 +139,24 @@ def test_an_apply_that_waits_for_its_confirmation_does_not_survive_a_crash(make_
     assert Client(shop).get("/swap/greeting").text == "good"
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_worker_is_not_to_be_drained_behind_its_supervisor(make_supervised, number):
+    shop = make_supervised().start()
+    worker = shop.worker()
+    os.kill(worker, number)
+    wait_until(lambda: not pending(worker, number), "the worker did not see the signal")
+    for _ in range(5):
+        assert first_answer_ms(shop.port)
+    assert ask(shop, "status")["worker"] == worker
+    assert shop.stop() == 0
+
+
+def pending(pid: int, number: int) -> bool:
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    waiting = int(next(l for l in status.splitlines() if l.startswith("ShdPnd:")).split()[1], 16)
+    return bool(waiting >> (number - 1) & 1)
+
+
 def test_a_killed_supervisor_takes_its_worker_along(make_supervised):
     shop = make_supervised().start()
     worker = pathlib.Path(f"/proc/{shop.worker()}")
@@ -366,6 +384,16 @@ def test_an_upgrade_reads_the_file_and_refuses_a_broken_one(make_supervised):
     shop.config.write_text(text.replace('"good"', '"better"'))
     assert "serves" in shop.cli("upgrade").stdout
     assert Client(shop).get("/swap/greeting").text == "better"
+
+
+def test_an_upgrade_waits_for_the_confirmation_of_an_apply(make_supervised):
+    shop = make_supervised('swap = { greeting = "good" }').start()
+    shop.config.write_text(shop.config.read_text().replace('"good"', '"tried"'))
+    assert ask(shop, "apply 60")["ok"]
+    answer = upgrade(shop)
+    assert not answer["ok"] and "confirm" in answer["text"], answer
+    assert ask(shop, "confirm")["ok"] and upgrade(shop)["ok"]
+    assert Client(shop).get("/swap/greeting").text == "tried"
 
 
 def test_usr2_upgrades_too(make_supervised):

@@ -164,7 +164,7 @@ static void leave(struct peer *p, enum outcome o)
         STOA_FIELDS(stoa_f("node", stoa_z(p->node)), stoa_f("address", stoa_z(p->name.authority))));
 }
 
-/* What the other node's edge said before any of its plugins saw it. */
+/* Only what the door itself says (gate/internal.c) was said before any plugin saw the call. */
 static enum outcome read_status(const struct peer *p, const struct peer_exchange *x)
 {
     uint32_t status = x->reply.status;
@@ -179,7 +179,7 @@ static enum outcome read_status(const struct peer *p, const struct peer_exchange
         log_error("peer", "a node does not take this node's calls; its log says why",
                   stoa_f("node", stoa_z(p->node)), stoa_f("address", stoa_z(p->name.authority)),
                   stoa_f("status", stoa_i(status)));
-    return UNTOUCHED;
+    return status == 400 || status == 401 || status == 404 ? UNTOUCHED : UNKNOWN;
 }
 
 static enum outcome judge(stoa_err err, const struct peer *p, const struct peer_exchange *x)
@@ -300,7 +300,8 @@ static stoa_err error_of(enum outcome o)
 
 stoa_err peer_send(const struct peer_group *group, struct peer_message *m)
 {
-    int64_t began = clock_monotonic_us();
+    enum { PATIENCE_MS = 1000 };
+    int64_t began = clock_monotonic_us(), left_ms;
     enum outcome o = UNREACHED;
     enum admission got = NONE_UP;
     struct peer *p = NULL;
@@ -311,8 +312,10 @@ stoa_err peer_send(const struct peer_group *group, struct peer_message *m)
         got = admit(group, m, &tried, &p);
         if (got != ADMITTED)
             break;
+        left_ms = fiber_deadline() - clock_monotonic_ms();
         o = try_once(p, m);
-        leave(p, o);
+        /* Who came with hardly any time left says nothing about the node. */
+        leave(p, o == OUT_OF_TIME && left_ms < PATIENCE_MS ? GIVEN_UP : o);
         if (o == ANSWERED || !goes_on(o, m))
             break;
     }

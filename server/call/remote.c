@@ -9,6 +9,7 @@
 #include "call/wiring.h"
 #include "fiber/fiber.h"
 #include "plugin/world.h"
+#include "route/route.h"
 
 enum { TELL_MS = 2000, RESERVE_MAX_MS = 100 };
 
@@ -137,12 +138,15 @@ static stoa_err get_answer(struct decoder *in, struct stoa_req *req)
     return err;
 }
 
+/* A key tells twins apart only where a journal is kept, which is not so for secrets. */
 static bool may_repeat(struct stoa_req *req, enum remote_kind kind)
 {
     if (kind == REMOTE_EVENT || kind == REMOTE_AUDIT) /* its inbox knows it; it only reads */
         return true;
-    return (kind == REMOTE_VISIT || kind == REMOTE_CALL) &&
-           (req->method == STOA_GET || stoa_idempotency_key(req).len > 0);
+    if (kind != REMOTE_VISIT && kind != REMOTE_CALL)
+        return false;
+    return req->method == STOA_GET || (stoa_idempotency_key(req).len > 0 && req->route &&
+                                       !(req->route->flags & STOA_ROUTE_SECRET));
 }
 
 static uint32_t index_of(const struct stoa_req *req)

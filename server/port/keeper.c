@@ -91,6 +91,7 @@ static void begin_life(struct sandbox *box)
     set_why(box, "no process could be started");
     box->state = box->is_open ? SANDBOX_DOWN : SANDBOX_GONE;
     box->due_ms = clock_monotonic_ms() + circuit_died(&box->circuit, clock_monotonic_ms());
+    pthread_cond_broadcast(&keeper.changed);
 }
 
 static void begin_to_serve(struct sandbox *box)

@@ -14,6 +14,7 @@
 #include "port/describe.h"
 #include "port/message.h"
 #include "port/port.h"
+#include "port/redact.h"
 #include "port/watch.h"
 #include "port/wire.h"
 #include <stdio.h>
@@ -365,7 +366,8 @@ static stoa_err await_frame(struct stream *s, int64_t deadline_ms)
     stoa_err err;
 
     fiber_mask();
-    err = fiber_await(&s->wait, (left > 0 ? left : 0) + LANE_GRACE_MS);
+    left += LANE_GRACE_MS;
+    err = fiber_await(&s->wait, left > 0 ? left : 0);
     fiber_unmask();
     fiber_set_deadline(before);
     s->wait = (struct fiber_wait){0};
@@ -381,10 +383,10 @@ static bool answer(struct lane *lane, struct stream *s, struct stoa_req *host)
     uint32_t kind = s->kind, id = s->id;
     bool done;
 
-    s->kind = 0;
     s->body = NULL;
     stoa_buf_init(&out, host->arena, 512);
     done = message_serve(host, kind, question, &out);
+    s->kind = 0; /* until now fill() takes nothing: the child waits for this answer */
     free(body);
     s->is_settled = s->is_settled || (kind == MESSAGE_TX_END && host->reply.status != 0);
     if (done && !s->has_died)
@@ -419,6 +421,7 @@ static stoa_err serve(struct lane *lane, struct stream *s, struct stoa_req *host
         if (s->kind == WIRE_REPLY) {
             bool whole = get_end(host, (stoa_str){s->body, s->len}, &err);
             release(lane, s);
+            redact_reply(host);
             if (!whole)
                 lose(lane, "its reply was malformed");
             return whole ? err : STOA_E_PLUGIN;
@@ -433,6 +436,7 @@ static stoa_err serve(struct lane *lane, struct stream *s, struct stoa_req *host
 static stoa_err run_once(struct lane *lane, struct stoa_req *host, uint32_t handler, bool *died)
 {
     struct stream *s = acquire(lane, host);
+    struct redacted whole;
     struct stoa_buf out;
 
     if (!s) {
@@ -443,7 +447,9 @@ static stoa_err run_once(struct lane *lane, struct stoa_req *host, uint32_t hand
     }
     stoa_buf_init(&out, host->arena, 1024);
     put_u32(&out, handler);
+    redact_begin(host, &whole);
     put_request(&out, host);
+    redact_end(host, &whole);
     put_reply(&out, &host->reply);
     watch_begin(lane);
     wire_send(lane->wire, s->id, WIRE_REQUEST, stoa_buf_str(&out));

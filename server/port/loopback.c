@@ -66,7 +66,7 @@ static stoa_err loopback_enter(struct stoa_req *host, stoa_handler handler, void
     stoa_arena_limit(arena, REQUEST_ARENA_MAX);
     req = cross(host, arena);
     host->port = &port_local; /* for the SDK's functions on the host's side */
-    err = handler(req, self);
+    err = port_local.enter(req, handler, self);
     host->port = before;
     stoa_buf_init(&out, arena, 1024);
     put_end(&out, err, &req->reply);

@@ -2,6 +2,7 @@
 #include "port/password.h"
 
 #include <sodium.h>
+#include <stdio.h>
 
 struct work {
     stoa_str password;
@@ -39,6 +40,17 @@ stoa_err password_hash(struct pool *pool, stoa_str password, struct stoa_arena *
     return STOA_OK;
 }
 
+/* The text says how much memory and time its check takes, and it may come from a sandbox. */
+static bool is_affordable(const char *hash_cstr)
+{
+    unsigned version, kib, passes, lanes;
+
+    return sscanf(hash_cstr, "$argon2id$v=%u$m=%u,t=%u,p=%u$", &version, &kib, &passes, &lanes) ==
+               4 &&
+           kib <= PASSWORD_COSTS_MAX * (PASSWORD_MEMORY >> 10) &&
+           passes <= PASSWORD_COSTS_MAX * PASSWORD_PASSES && lanes == 1;
+}
+
 stoa_err password_verify(struct pool *pool, stoa_str password, stoa_str hash)
 {
     char own[crypto_pwhash_STRBYTES] = "";
@@ -48,6 +60,8 @@ stoa_err password_verify(struct pool *pool, stoa_str password, stoa_str hash)
         return STOA_E_AUTH;
     if (hash.len > 0 && hash.len < sizeof own)
         memcpy(own, hash.ptr, hash.len);
+    if (own[0] && !is_affordable(own))
+        return STOA_E_AUTH;
     /* Nobody has this account: the same work is done, so that time does not tell. */
     STOA_TRY(pool_run(pool, POOL_PASSWORD, own[0] ? verify : make, &w));
     return own[0] && w.ok ? STOA_OK : STOA_E_AUTH;

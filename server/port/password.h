@@ -7,7 +7,12 @@
 #include <stoa/str.h>
 
 /* OWASP Password Storage Cheat Sheet: Argon2id with at least 19 MiB, t = 2, p = 1. */
-enum { PASSWORD_MEMORY = 19 << 20, PASSWORD_PASSES = 2, PASSWORD_MAX = 256 };
+enum {
+    PASSWORD_MEMORY = 19 << 20,
+    PASSWORD_PASSES = 2,
+    PASSWORD_MAX = 256,
+    PASSWORD_COSTS_MAX = 4, /* times our own: what checking a stored one may take */
+};
 
 STOA_NODISCARD stoa_err password_hash(struct pool *pool, stoa_str password,
                                       struct stoa_arena *arena, stoa_str *ret);

@@ -93,6 +93,8 @@ void stoa_cache_drop(struct stoa_req *req, stoa_str tag)
 {
     struct port_cache q = {.op = PORT_CACHE_DROP, .tags = tag};
 
+    if (tag.len == 0 || tag.len > CACHE_KEY_MAX)
+        return;                                   /* nothing can have been put under it */
     STOA_IGNORE(req->port->cache(req, &q, NULL)); /* cannot fail */
 }
 

@@ -210,6 +210,20 @@ def test_what_is_not_granted_is_denied_and_logged(sinful):
     assert metric(sinful, "stoa_grants_denied_total") == 2
 
 
+def test_a_stranger_sees_no_credentials_and_makes_none(make_sinful):
+    """Who holds a session's token can act as that visitor."""
+    def steal(settings: str):
+        shop = make_sinful(settings=f"{GRANT}, {settings}").start()
+        sid = f"sid-{shop.port}"
+        reply = Client(shop).get(f"/sin/steal?cookie={sid}%3Dmine",
+                                 cookie=f"a=1; {sid}=secret; b=2", authorization="Bearer secret")
+        return reply.json["cookie"], reply.json["authorization"] or "", \
+            [v for n, v in reply.headers.items() if n.lower() == "set-cookie"]
+    assert steal("trusted = false") == ("a=1; b=2", "", [])
+    cookie, authorization, made = steal("trusted = true")
+    assert "secret" in cookie and authorization == "Bearer secret" and made
+
+
 def test_a_grant_that_is_missing_refuses_the_load(make_sinful):
     shop = make_sinful(settings='grant = { "sql", "cache" }', seed=False)
     shop.cli("migrate")

@@ -46,6 +46,16 @@ static stoa_err say(struct stoa_req *req, int64_t result)
     return stoa_reply_fields(req, 200, STOA_FIELDS(stoa_f("result", stoa_i(result))));
 }
 
+/* What a visitor proves himself with, and what takes its place. */
+static stoa_err steal(struct stoa_req *req, void *self)
+{
+    STOA_TRY(stoa_reply_header(req, "set-cookie", stoa_req_query(req, "cookie")));
+    return stoa_reply_fields(
+        req, 200,
+        STOA_FIELDS(stoa_f("cookie", stoa_s(stoa_req_header(req, "cookie"))),
+                    stoa_f("authorization", stoa_s(stoa_req_header(req, "authorization")))));
+}
+
 /* ---- Dying ---- */
 
 static void die(void)
@@ -309,7 +319,7 @@ STOA_PLUGIN(.routes = STOA_ROUTES(
                 SIN("call", call_forbidden), SIN("product", call_granted), SIN("mail", send_mail),
                 SIN("users", read_users), SIN("often", ask_too_often), SIN("once/{n}", once),
                 SIN("rows", count_rows), SIN("innocent", innocent), SIN("busy", busy),
-                SIN("slow", slow),
+                SIN("slow", slow), SIN("steal", steal),
                 {STOA_POST, .path = "/sin/null", .handler = null_write, .permit = STOA_ANYONE},
                 {STOA_POST, .path = "/sin/tx", .handler = die_in_transaction,
                  .permit = STOA_ANYONE},

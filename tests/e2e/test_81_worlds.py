@@ -46,7 +46,7 @@ def test_why_names_what_holds_an_old_generation(make_swappable, plugins):
     answer = json.loads(shop.cli("plugin", "why", "swap", "--json").stdout)
     assert [(g["version"], g["state"]) for g in answer["generations"]] == \
         [("2.0.0", "in force"), ("1.0.0", "draining")]
-    hold, = answer["holds"]
+    hold, = [h for h in answer["holds"] if h["kind"] == "request"]  # a job may be on its way too
     assert hold["kind"] == "request" and hold["route"] == "/swap/long/{n}" and hold["plugin"] == "swap"
     assert len(hold["id"]) == 32 and 0 <= hold["age_ms"] < 20000
     shown = shop.cli("plugin", "why", "swap").stdout

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support.client import Client  # noqa: E402
-from support.shop import Shop, is_spread  # noqa: E402
+from support.shop import Shop, database_kind, is_spread  # noqa: E402
 
 # With every plugin on a node of its own: what is about one process is left to the other stages.
 ONE_PROCESS = {
@@ -27,15 +27,30 @@ ONE_PROCESS = {
     "test_a_slow_delivery_is_not_made_by_a_second_node_as_well": "two whole shops on one file",
 }
 
+# What does not change with the database or with the way to the plugins is left to one stage.
+ONLY_SQLITE_LOCAL = {"test_81_worlds.py", "test_82_trust.py", "test_83_controls.py", "test_84_bad_applies.py",
+                     "test_86_watch.py", "test_87_supervisor.py", "test_89_sandbox.py", "test_90_strict.py",
+                     "test_91_swaps.py"}
+NOT_LOOPBACK = {"test_80_apply.py", "test_85_live.py"}
+
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "short: also in ./dev test --quick")
     config.addinivalue_line("markers", "in_process: looks at plugins in the server's own process")
 
 
+def is_had_elsewhere(name: str) -> bool:
+    port = os.environ.get("STOA_TEST_PORT", "local")
+    if name in NOT_LOOPBACK:
+        return port == "loopback"
+    return name in ONLY_SQLITE_LOCAL and (port != "local" or database_kind() != "sqlite")
+
+
 def reason_to_skip(item) -> str | None:
     if os.environ.get("STOA_TEST_PORT") == "sandbox" and item.get_closest_marker("in_process"):
         return "no plugin is in the server's process"
+    if not is_spread() and is_had_elsewhere(pathlib.Path(item.fspath).name):
+        return "about the process itself: the stage with SQLite, local, has it"
     apart = ONE_PROCESS.get(pathlib.Path(item.fspath).name) or ONE_PROCESS.get(item.name)
     return f"several nodes: {apart}" if is_spread() and apart else None
 

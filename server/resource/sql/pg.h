@@ -73,6 +73,8 @@ bool pg_conn_results(struct pg_conn *conn, struct pg_reply *reply);
  * happened; the prepared statement was gone, or a neighbour's error skipped this one. */
 stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struct sql_call *call,
                        bool *again);
+/* The same for a finished reply that nobody waits for. */
+void pg_reply_drop(struct pg_conn *conn, struct pg_reply *reply);
 void pg_reply_finish(struct pg_reply *reply);
 /* send, wait, take, for who has the connection alone. After an error that leaves it in an unknown
  * state conn->broken is set. */

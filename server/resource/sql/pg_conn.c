@@ -347,7 +347,9 @@ static bool reply_is_stale(const struct pg_reply *reply)
 static void forget(struct pg_conn *conn, const struct pg_reply *reply)
 {
     struct statement *one =
-        conn ? statements_by_id(&conn->statements, reply->prepare_hash, reply->prepare_id) : NULL;
+        conn && reply->prepare_id
+            ? statements_by_id(&conn->statements, reply->prepare_hash, reply->prepare_id)
+            : NULL;
 
     if (one)
         statements_remove(&conn->statements, one);
@@ -359,6 +361,13 @@ static bool prepare_failed(const struct pg_reply *reply)
     if (reply->prepare_at == UINT32_MAX)
         return false;
     return reply->error ? reply->failed_at <= reply->prepare_at : reply->is_aborted;
+}
+
+void pg_reply_drop(struct pg_conn *conn, struct pg_reply *reply)
+{
+    if (prepare_failed(reply) || (reply->error && reply_is_stale(reply)))
+        forget(conn, reply);
+    pg_reply_finish(reply);
 }
 
 stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struct sql_call *call,

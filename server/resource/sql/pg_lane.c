@@ -64,14 +64,15 @@ static struct lane_op *line_pop(struct lane_line *line)
 
 /* ---- Answers ---- */
 
-static void op_end(struct lane_op *op)
+/* conn NULL: it is lost. */
+static void op_end(struct pg_conn *conn, struct lane_op *op)
 {
     op->ended = true;
     if (!op->abandoned) {
         fiber_wake(&op->wait);
         return;
     }
-    pg_reply_finish(&op->reply);
+    pg_reply_drop(conn, &op->reply);
     free(op);
 }
 
@@ -80,7 +81,7 @@ static void line_lost(struct lane_line *line)
     while (line->head) {
         struct lane_op *op = line_pop(line);
         op->lost = true;
-        op_end(op);
+        op_end(NULL, op);
     }
 }
 
@@ -142,7 +143,7 @@ static bool lane_results(struct pg_lane *lane)
         line_pop(&lane->sent);
         if (!op->reply.shares_sync)
             lane_time(lane, op);
-        op_end(op);
+        op_end(lane->conn, op);
     }
     if (lane->gathered.head && lane->batches < BATCHES_MAX)
         loop_defer(lane->slot->loop, &lane->sync);

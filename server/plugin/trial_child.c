@@ -4,20 +4,23 @@
 #include "plugin/preflight.h"
 #include "plugin/trial.h"
 #include "plugin/world.h"
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { BITS_FD = 3, SETTINGS_LIMIT = 2 << 20 };
+enum { BITS_FD = 3, REPORT_FD_MIN = 2 * TRIAL_FILES_MAX, SETTINGS_LIMIT = 2 << 20 };
+
+static int report_fd;
 
 static void say(const char *line)
 {
     char text[600];
     int len = snprintf(text, sizeof text, "%s\n", line);
 
-    if (write(STDOUT_FILENO, text, len < (int)sizeof text ? (size_t)len : sizeof text) < 0)
+    if (write(report_fd, text, len < (int)sizeof text ? (size_t)len : sizeof text) < 0)
         _exit(1); /* nobody listens any more */
 }
 
@@ -28,6 +31,13 @@ static int fail(const struct diag *diag)
     snprintf(line, sizeof line, "fail %s", diag->message);
     say(line);
     return 0;
+}
+
+/* What the plugin prints goes where other errors go, and is not taken for a report. */
+static bool open_report(void)
+{
+    report_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, REPORT_FD_MIN);
+    return report_fd >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
 }
 
 static void limit(int resource, uint64_t value)
@@ -72,6 +82,8 @@ int trial_child_main(int argc, char **argv)
     stoa_str text;
     stoa_err err;
 
+    if (!open_report())
+        return 1;
     set_limits();
     if (argc != 3 || evaluate_read(arena, "/proc/self/fd/0", SETTINGS_LIMIT, &text) != STOA_OK ||
         config_from_json(text, &config) != STOA_OK)

@@ -16,7 +16,7 @@ struct entry {
 };
 
 static struct entry table[TEXT_MAP_MAX];
-static uint32_t next;
+static uint32_t next; /* to be overwritten once all are taken */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct search {
@@ -45,6 +45,14 @@ static int look(struct dl_phdr_info *info, size_t size, void *data)
     return is_it;
 }
 
+static struct entry *free_entry(void)
+{
+    for (uint32_t i = 0; i < TEXT_MAP_MAX; i++)
+        if (atomic_load(&table[i].end) == 0)
+            return &table[i];
+    return &table[next++ % TEXT_MAP_MAX];
+}
+
 void text_map_add(void *dl, const char *name, uint64_t generation)
 {
     struct link_map *map = NULL;
@@ -56,7 +64,7 @@ void text_map_add(void *dl, const char *name, uint64_t generation)
     search.dynamic = map->l_ld;
     dl_iterate_phdr(look, &search);
     pthread_mutex_lock(&lock);
-    e = &table[next++ % TEXT_MAP_MAX];
+    e = free_entry();
     atomic_store(&e->end, 0);
     e->start = search.start;
     e->owner.generation = generation;

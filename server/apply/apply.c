@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOOK_FIRST_MS = 2, LOOK_LAST_MS = 50 };
+enum { LOOK_FIRST_MS = 2, LOOK_LAST_MS = 50, GO_BACK_AGAIN_S = 5 };
+
+static const char is_ending[] =
+    "{\"ok\":false,\"step\":\"queue\",\"text\":\"the shop is about to end\"}";
 
 /* What one job has done so far. */
 struct run {
@@ -492,7 +495,7 @@ static struct apply_job *take(struct apply *a)
 {
     struct apply_job *job = a->head;
 
-    if (!job || !a->is_open)
+    if (!job || !(a->is_open || a->is_closed))
         return NULL;
     a->head = job->next;
     if (!a->head)
@@ -532,12 +535,24 @@ static uint32_t wait_of(const struct apply *a, uint32_t pause)
     return pause && pause < left ? pause : (uint32_t)left;
 }
 
+/* A process that ends may have a successor, which knows nothing of what is changed here. */
+static bool is_closed(struct apply *a)
+{
+    bool ret;
+
+    pthread_mutex_lock(&a->lock);
+    ret = a->is_closed;
+    pthread_mutex_unlock(&a->lock);
+    return ret;
+}
+
 static void went_back(struct apply_job *job, stoa_str answer)
 {
     free(job); /* how it went is in the log */
 }
 
-/* Nobody confirmed in time: the way back. NULL while there still is time. */
+/* Nobody confirmed in time: the way back. NULL while there still is time. Until it has succeeded
+ * the apply waits for its confirmation. */
 static struct apply_job *unconfirmed(struct apply *a)
 {
     struct apply_job *job;
@@ -549,7 +564,7 @@ static struct apply_job *unconfirmed(struct apply *a)
                               .revision = a->confirm_back,
                               .who = "not confirmed",
                               .done = went_back};
-    await_confirmation(a, 0, 0);
+    await_confirmation(a, GO_BACK_AGAIN_S, a->confirm_back);
     return job;
 }
 
@@ -560,9 +575,14 @@ static void *thread_main(void *data)
 
     for (;;) {
         struct apply_job *job = next_job(a, wait_of(a, pause));
-        if (!job)
+        bool is_over = is_closed(a);
+        if (is_over)
+            await_confirmation(a, 0, 0);
+        else if (!job)
             job = unconfirmed(a);
-        if (job) {
+        if (job && is_over) {
+            job->done(job, stoa_str_of(is_ending));
+        } else if (job) {
             work(a, job);
             pause = LOOK_FIRST_MS;
         }
@@ -654,7 +674,7 @@ void apply_submit(struct apply *apply, struct apply_job *job)
     if (has_waiting_twin(apply, job)) {
         refusal = "{\"ok\":true,\"merged\":true}";
     } else if (apply->is_closed) {
-        refusal = "{\"ok\":false,\"step\":\"queue\",\"text\":\"the shop is about to end\"}";
+        refusal = is_ending;
     } else if (apply->waiting == APPLY_QUEUE_MAX) {
         refusal = "{\"ok\":false,\"step\":\"queue\",\"text\":\"too many applies are waiting\"}";
     } else {

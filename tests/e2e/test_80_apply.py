@@ -261,6 +261,19 @@ def test_rollback_brings_back_text_and_bits(make_swappable, plugins):
     assert done.returncode == 1 and "no revision 77" in done.stderr
 
 
+def test_the_way_back_is_tried_until_it_succeeds(make_swappable):
+    shop = make_swappable().start()
+    kept = shop.data / "revisions" / "000001.json"
+    aside = kept.with_name(".aside")
+    kept.rename(aside)
+    shop.cli("apply", "--confirm", "1s")
+    shop.wait_log(lambda l: l.get("message") == "nothing was changed" and l.get("who") == "not confirmed")
+    assert ask(shop, "status")["applies"]["confirm_within_ms"] > 0
+    aside.rename(kept)
+    shop.wait_log(lambda l: l.get("message") == "a new world is in force" and l.get("who") == "not confirmed")
+    assert "confirm_within_ms" not in ask(shop, "status")["applies"]
+
+
 def test_an_apply_that_nobody_confirms_goes_back(make_swappable):
     shop = make_swappable().start()
     edit(shop, "swap = {}", 'swap = { greeting = "servus" }')

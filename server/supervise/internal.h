@@ -82,6 +82,8 @@ void supervisor_revision(struct supervisor *s, uint64_t revision, uint64_t boot,
 void supervisor_stop(struct supervisor *s, bool now);
 /* Once no worker drains: the one that serves does what is done once, and upgrades are over. */
 void supervisor_finish_drained(struct supervisor *s);
+/* In the newer binary: workers may have ended, and a restart been due, while nobody looked. */
+void supervisor_take_over(struct supervisor *s);
 void supervisor_open_signals(struct supervisor *s);
 /* NULL: it has begun; otherwise why not. */
 const char *supervisor_upgrade(struct supervisor *s);

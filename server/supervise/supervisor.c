@@ -42,6 +42,14 @@ static void replace_worker(struct supervisor *s, int64_t served_ms)
         s->restart_at_ms = clock_monotonic_ms() + pause;
 }
 
+void supervisor_take_over(struct supervisor *s)
+{
+    worker_reap(s);
+    if (!s->restart_at_ms)
+        replace_worker(s, RESTART_YOUNG_MS);
+    supervisor_finish_drained(s);
+}
+
 /* ---- Revisions: which one a worker is started with after a crash ---- */
 
 /* An apply: everybody gets another chance. */
@@ -401,7 +409,10 @@ static void pass_time(struct supervisor *s)
     if (s->restart_at_ms && s->restart_at_ms <= now)
         start_worker(s);
     if (s->ping_at_ms && s->ping_at_ms <= now) {
-        worker_say(worker_find(s, WORKER_SERVING), "ping");
+        if (worker_find(s, WORKER_SERVING))
+            worker_say(worker_find(s, WORKER_SERVING), "ping");
+        else /* its starting and its end have time limits of their own */
+            notify("WATCHDOG=1");
         s->ping_at_ms = now + s->watchdog_ms / 3;
     }
 }

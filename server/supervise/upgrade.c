@@ -217,7 +217,7 @@ int supervise_resume(const struct supervise_options *options, struct supervise_r
     log_info("supervisor", "this is the new binary's supervisor",
              stoa_f("version", stoa_z(STOA_VERSION)), stoa_f("pid", stoa_i(getpid())));
     notify_ready("serving");
-    supervisor_finish_drained(s); /* the old worker may have been quicker */
+    supervisor_take_over(s);
     status = supervisor_loop(s);
     free(resumed);
     return status;

@@ -38,6 +38,11 @@ struct http_limits live_limits(const struct config *c)
     };
 }
 
+void live_tell_limits(const struct config *config)
+{
+    link_say("limits %u %u", limit(config, "drain"), limit(config, "plugin_crashes"));
+}
+
 /* The place in the file is that of the node's list. */
 static stoa_err at_listen(const struct config *config, struct diag *diag)
 {
@@ -118,6 +123,7 @@ static void commit(void *data, const struct config *config)
               (uint32_t)config_int(config, "rate.burst"), live->loops);
     cache_resize(live->cache, (uint64_t)config_int(config, "resources.cache.max"));
     fiber_limit(limit(config, "fibers"));
+    live_tell_limits(config);
     set_log(config);
 }
 

@@ -15,5 +15,7 @@ struct live {
 /* live outlives the apply thread. */
 struct apply_follower live_follower(struct live *live);
 struct http_limits live_limits(const struct config *config);
+/* To the supervisor: those that it keeps to. */
+void live_tell_limits(const struct config *config);
 
 #endif

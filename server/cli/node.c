@@ -90,14 +90,17 @@ static void guess_data(const struct cli *cli, char ret[PATH_MAX])
         snprintf(ret, PATH_MAX, "%.*svar", slash ? (int)(slash + 1 - cli->config) : 0, cli->config);
 }
 
-stoa_err node_configure_kept(struct node *node, const struct cli *cli, uint64_t revision,
-                             struct diag *diag)
+stoa_err node_configure_kept(struct node *node, const struct cli *cli, const char *data,
+                             uint64_t revision, struct diag *diag)
 {
-    char data[PATH_MAX];
+    char guessed[PATH_MAX];
     struct boot boot;
 
     node_init(node, cli);
-    guess_data(cli, data);
+    if (!data) {
+        guess_data(cli, guessed);
+        data = guessed;
+    }
     node->arena = stoa_arena_create();
     STOA_TRY(boot_load(data, revision ? revision : boot_newest(data), &node->source, node->arena,
                        diag, &boot));

@@ -24,9 +24,9 @@ struct node {
 /* Loads configuration and data folder; nothing is opened yet. */
 STOA_NODISCARD stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *diag);
 /* The same from a kept revision, with the bits of its plugins; 0: the newest. Where it is kept:
- * --data, or the folder that a configuration has unless it says otherwise. */
+ * data, or NULL: --data, or the folder that a configuration has unless it says otherwise. */
 STOA_NODISCARD stoa_err node_configure_kept(struct node *node, const struct cli *cli,
-                                            uint64_t revision, struct diag *diag);
+                                            const char *data, uint64_t revision, struct diag *diag);
 /* From now on node_build() leaves out a plugin that cannot be started, if its bits are kept. */
 void node_tolerate(struct node *node);
 /* One process serves a data folder: STOA_E_CONFIG with *diag while another does. */

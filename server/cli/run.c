@@ -268,6 +268,7 @@ static void serving_here(void *arg)
         apply_open(s->apply);
         link_say("ready %s", STOA_VERSION); /* who reads the log may ask at once */
         tell_sockets(s);
+        live_tell_limits(s->node.config);
         announce(s);
     }
 }
@@ -459,12 +460,25 @@ static stoa_err arm_faults(struct diag *diag)
     return STOA_E_CONFIG;
 }
 
+static stoa_err configure_revision(struct serve *s, const struct cli *cli, const struct handover *h)
+{
+    struct diag diag = {0};
+    stoa_err err =
+        node_configure_kept(&s->node, cli, h->data[0] ? h->data : NULL, h->revision, &diag);
+
+    if (err != STOA_OK)
+        log_error("run", "the revision in force cannot be used; the file is",
+                  stoa_f("revision", stoa_i((int64_t)h->revision)),
+                  stoa_f("why", stoa_z(diag.message)));
+    return err;
+}
+
 /* What is in force is what a worker after a crash starts with, not a file that is being edited. */
 static stoa_err configure(struct serve *s, const struct cli *cli, struct diag *diag)
 {
     struct handover *h = s->handed;
 
-    if (!h || h->revision == 0 || node_configure_kept(&s->node, cli, h->revision, diag) != STOA_OK)
+    if (!h || h->revision == 0 || configure_revision(s, cli, h) != STOA_OK)
         STOA_TRY(node_configure(&s->node, cli, diag));
     if (h && h->is_successor) {
         s->node.is_successor = true;

@@ -82,7 +82,7 @@ static stoa_err configure(struct node *node, const struct cli *cli, struct super
 
     if (node_configure(node, cli, diag) == STOA_OK)
         return STOA_OK;
-    if (node_configure_kept(node, cli, 0, &ignored) != STOA_OK)
+    if (node_configure_kept(node, cli, NULL, 0, &ignored) != STOA_OK)
         return STOA_E_CONFIG;
     arena = stoa_arena_create();
     stoa_buf_init(&why, arena, 512);

@@ -4,12 +4,12 @@
  * worker → supervisor          supervisor → worker
  *   ready VERSION                drain     hand over: others accept from the same sockets
  *   revision N BOOT start|apply  finish    drain for good
- *   failed WHY                   stop      now
- *   applied                      apply     the file
+ *   limits DRAIN_MS CRASHES      stop      now
+ *   failed WHY                   apply     the file
+ *   applied                      reopen    the log
  *   listen ADDRESS BOUND I COUNT           with a socket; "unlisten ADDRESS"
- *   crash (see crash.h)          reopen    the log
- *   alive                        sole      no other worker is left: do what is done once
- *                                ping      answer alive when the loops turn
+ *   crash (see crash.h)          sole      no other worker is left: do what is done once
+ *   alive                        ping      answer alive when the loops turn
  *                                ask QUESTION\nJSON   with a client's descriptor
  *
  * SPDX-License-Identifier: Apache-2.0 */

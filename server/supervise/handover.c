@@ -45,6 +45,8 @@ void handover_put(const struct handover *h, struct stoa_json *object, struct sto
     stoa_json_set_int(object, "channel", h->channel);
     stoa_json_set_int(object, "supervisor", h->supervisor);
     stoa_json_set_int(object, "revision", (int64_t)h->revision);
+    if (h->data[0])
+        stoa_json_set_str(object, "data", stoa_str_of(h->data));
     stoa_json_set_bool(object, "successor", h->is_successor);
     stoa_json_set_str(object, "problem", stoa_str_of(h->problem));
     for (uint32_t i = 0; i < h->listen_count; i++)
@@ -83,6 +85,7 @@ void handover_get(const struct stoa_json *json, struct handover *ret)
     ret->channel = (int)stoa_json_int(json, "channel", -1);
     ret->supervisor = (int)stoa_json_int(json, "supervisor", 0);
     ret->revision = (uint64_t)stoa_json_int(json, "revision", 0);
+    copy(ret->data, sizeof ret->data, stoa_json_str(json, "data"));
     ret->is_successor = stoa_json_true(json, "successor");
     copy(ret->problem, sizeof ret->problem, stoa_json_str(json, "problem"));
     for (const struct stoa_json *l = stoa_json_first(listen);

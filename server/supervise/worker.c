@@ -97,6 +97,7 @@ bool worker_start(struct supervisor *s, bool is_upgrade)
     handover.channel = ends[1];
     handover.supervisor = (int)getpid();
     handover.revision = s->boot;
+    snprintf(handover.data, sizeof handover.data, "%s", s->o.data);
     handover.is_successor = worker_find(s, WORKER_SERVING) || worker_find(s, WORKER_DRAINING);
     if (is_upgrade) { /* as an apply: what the file says now, and everybody gets a chance */
         handover.revision = 0;
@@ -154,6 +155,17 @@ static void hear_revision(struct supervisor *s, stoa_str rest)
         supervisor_revision(s, (uint64_t)revision, (uint64_t)boot, stoa_str_is(rest, "start"));
 }
 
+static void hear_limits(struct supervisor *s, stoa_str rest)
+{
+    int64_t drain_ms = 0, crashes = 0;
+
+    if (stoa_str_int(stoa_str_cut(&rest, ' '), 0, INT32_MAX, &drain_ms) != STOA_OK ||
+        stoa_str_int(rest, 1, INT32_MAX, &crashes) != STOA_OK)
+        return;
+    s->o.drain_ms = drain_ms;
+    s->o.crashes_max = (uint32_t)crashes;
+}
+
 /* With a socket: true when it is kept. */
 static bool hear_socket(struct supervisor *s, const struct worker *w, stoa_str message, int fd)
 {
@@ -170,8 +182,10 @@ static void hear(struct supervisor *s, struct worker *w, stoa_str message)
     if (stoa_str_is(word, "ready") && w->state == WORKER_STARTING) {
         copy(w->version, sizeof w->version, rest);
         supervisor_worker_ready(s, w);
-    } else if (stoa_str_is(word, "revision")) {
+    } else if (stoa_str_is(word, "revision") && w->state != WORKER_DRAINING) {
         hear_revision(s, rest);
+    } else if (stoa_str_is(word, "limits") && w->state == WORKER_SERVING) {
+        hear_limits(s, rest);
     } else if (stoa_str_is(word, "unlisten") && w->state == WORKER_SERVING) {
         handover_unlisten(&s->o.base, rest);
     } else if (stoa_str_is(word, "failed")) {

@@ -129,6 +129,27 @@ def test_a_restarted_worker_serves_what_was_in_force(make_supervised, plugins):
     assert Client(shop).get("/swap/now/1").text[0] == "2"
 
 
+def test_a_restarted_worker_finds_what_was_in_force_wherever_it_is_kept(make_supervised):
+    """A data folder that only the file names, and the file is being edited."""
+    shop = make_supervised('swap = { greeting = "good" }')
+    text = shop.config.read_text()
+    shop.config.write_text(text.replace("return stoa.config {", f'return stoa.config {{ data = "{shop.data}",', 1))
+    with start_plainly(shop) as process:
+        try:
+            status = wait_until(lambda: (shop.data / "control.sock").exists() and serving(shop), "no start")
+            shop.config.write_text(shop.config.read_text().replace('"good"', '"half-edited'))
+            os.kill(status["worker"], signal.SIGKILL)
+            assert serving(shop, status["worker"])["revision"] == status["revision"]
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+
+def start_plainly(shop) -> subprocess.Popen:
+    return subprocess.Popen([binary(), "run", "-c", str(shop.config)], stderr=subprocess.DEVNULL,
+                            env={**os.environ, **shop.env})
+
+
 def test_an_apply_that_waits_for_its_confirmation_does_not_survive_a_crash(make_supervised):
     shop = make_supervised('swap = { greeting = "good" }').start()
     worker = shop.worker()
@@ -251,6 +272,17 @@ def test_what_a_left_out_plugin_was_to_decide_is_not_decided_without_it(make_sup
         assert buy(shop, sku).status == 201, "PLUGIN"
     shop.cli("apply")
     assert buy(shop, sku).status == 201
+
+
+@pytest.mark.in_process
+@pytest.mark.skipif(IS_SANITIZED, reason="the sanitizer's own handlers end the process")
+def test_limits_that_change_reach_the_supervisor(make_supervised):
+    shop = make_supervised("crash = {}").start()
+    text = shop.config.read_text()
+    shop.config.write_text(text.replace("limits = {", "limits = { plugin_crashes = 1,", 1))
+    assert shop.config.read_text() != text and ask(shop, "apply")["ok"]
+    crash(shop, "/crash/own")
+    assert ask(shop, "status")["supervisor"]["left_out"][0]["plugin"] == "crash"
 
 
 @pytest.mark.in_process

@@ -2,7 +2,6 @@
 #include "port/password.h"
 
 #include <sodium.h>
-#include <stdio.h>
 
 struct work {
     stoa_str password;
@@ -40,15 +39,28 @@ stoa_err password_hash(struct pool *pool, stoa_str password, struct stoa_arena *
     return STOA_OK;
 }
 
-/* The text says how much memory and time its check takes, and it may come from a sandbox. */
-static bool is_affordable(const char *hash_cstr)
+/* "m=19456,": the number, and on to the next. */
+static bool read_cost(stoa_str *costs, const char *name, int64_t max)
 {
-    unsigned version, kib, passes, lanes;
+    stoa_str value = stoa_str_cut(costs, ',');
+    int64_t cost;
 
-    return sscanf(hash_cstr, "$argon2id$v=%u$m=%u,t=%u,p=%u$", &version, &kib, &passes, &lanes) ==
-               4 &&
-           kib <= PASSWORD_COSTS_MAX * (PASSWORD_MEMORY >> 10) &&
-           passes <= PASSWORD_COSTS_MAX * PASSWORD_PASSES && lanes == 1;
+    return stoa_str_is(stoa_str_cut(&value, '='), name) &&
+           stoa_str_int(value, 1, max, &cost) == STOA_OK;
+}
+
+/* The text, "$argon2id$v=19$m=19456,t=2,p=1$salt$hash", says how much memory and time its check
+ * takes, and it may come from a sandbox. */
+static bool is_affordable(stoa_str hash)
+{
+    stoa_str costs;
+
+    for (int part = 0; part < 3; part++)
+        stoa_str_cut(&hash, '$');
+    costs = stoa_str_cut(&hash, '$');
+    return read_cost(&costs, "m", PASSWORD_COSTS_MAX * (PASSWORD_MEMORY >> 10)) &&
+           read_cost(&costs, "t", PASSWORD_COSTS_MAX * PASSWORD_PASSES) &&
+           read_cost(&costs, "p", 1);
 }
 
 stoa_err password_verify(struct pool *pool, stoa_str password, stoa_str hash)
@@ -60,7 +72,7 @@ stoa_err password_verify(struct pool *pool, stoa_str password, stoa_str hash)
         return STOA_E_AUTH;
     if (hash.len > 0 && hash.len < sizeof own)
         memcpy(own, hash.ptr, hash.len);
-    if (own[0] && !is_affordable(own))
+    if (own[0] && !is_affordable(hash))
         return STOA_E_AUTH;
     /* Nobody has this account: the same work is done, so that time does not tell. */
     STOA_TRY(pool_run(pool, POOL_PASSWORD, own[0] ? verify : make, &w));

@@ -175,6 +175,15 @@ static bool hear_socket(struct supervisor *s, const struct worker *w, stoa_str m
            stoa_str_is(stoa_str_cut(&rest, ' '), "listen") && handover_listen(&s->o.base, rest, fd);
 }
 
+/* What only the one in force has a say in. */
+static void hear_serving(struct supervisor *s, stoa_str word, stoa_str rest)
+{
+    if (stoa_str_is(word, "limits"))
+        hear_limits(s, rest);
+    else if (stoa_str_is(word, "unlisten"))
+        handover_unlisten(&s->o.base, rest);
+}
+
 static void hear(struct supervisor *s, struct worker *w, stoa_str message)
 {
     stoa_str rest = message, word = stoa_str_cut(&rest, ' ');
@@ -184,10 +193,6 @@ static void hear(struct supervisor *s, struct worker *w, stoa_str message)
         supervisor_worker_ready(s, w);
     } else if (stoa_str_is(word, "revision") && w->state != WORKER_DRAINING) {
         hear_revision(s, rest);
-    } else if (stoa_str_is(word, "limits") && w->state == WORKER_SERVING) {
-        hear_limits(s, rest);
-    } else if (stoa_str_is(word, "unlisten") && w->state == WORKER_SERVING) {
-        handover_unlisten(&s->o.base, rest);
     } else if (stoa_str_is(word, "failed")) {
         copy(w->failure, sizeof w->failure, rest);
     } else if (stoa_str_is(word, "crash")) {
@@ -197,6 +202,8 @@ static void hear(struct supervisor *s, struct worker *w, stoa_str message)
         notify_ready("serving");
     } else if (stoa_str_is(word, "alive") && s->watchdog_ms) {
         notify("WATCHDOG=1");
+    } else if (w->state == WORKER_SERVING) {
+        hear_serving(s, word, rest);
     }
 }
 

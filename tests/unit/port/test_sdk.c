@@ -114,6 +114,12 @@ BOTH_PORTS(a_password_is_known_again)
     cr_expect_eq(stoa_password_verify(req, STOA_STR("correct horse"), hash), STOA_OK);
     cr_expect_eq(stoa_password_verify(req, STOA_STR("correct Horse"), hash), STOA_E_AUTH);
     cr_expect_eq(stoa_password_verify(req, STOA_STR("x"), STOA_STR("")), STOA_E_AUTH);
+    /* Costs that would keep a thread for days. */
+    cr_expect_eq(
+        stoa_password_verify(req, STOA_STR("x"),
+                             STOA_STR("$argon2id$v=19$m=19456,t=4294967295,p=1$c2FsdHNhbHRzYWx0c2E$"
+                                      "aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g")),
+        STOA_E_AUTH);
     cr_expect_eq(stoa_password_verify(req, STOA_STR("x"), (stoa_str){0}), STOA_E_AUTH);
     cr_expect_eq(stoa_password_verify(req, STOA_STR("x"), STOA_STR("$argon2id$nonsense")),
                  STOA_E_AUTH);

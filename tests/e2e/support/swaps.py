@@ -59,7 +59,9 @@ def process_state(shop) -> dict:
     proc = pathlib.Path(f"/proc/{shop.worker()}")
     maps = proc.joinpath("maps").read_text().splitlines()
     open_files = [os.readlink(fd) for fd in proc.joinpath("fd").iterdir()]
-    if shop.database:  # its connections are opened when they are first needed
+    # Connections to the database are opened when they are first needed.
+    open_files = [name for name in open_files if not name.startswith(str(shop.data))]
+    if shop.database:
         open_files = [name for name in open_files if not name.startswith("socket:")]
     return {"plugins": sum("memfd:" in line for line in maps), "fds": len(open_files),
             "threads": len(list(proc.joinpath("task").iterdir()))}

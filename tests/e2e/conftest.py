@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support.client import Client  # noqa: E402
 from support.shop import Shop, database_kind, is_spread  # noqa: E402
+from support.swaps import unmaps  # noqa: E402
 
 # With every plugin on a node of its own: what is about one process is left to the other stages.
 ONE_PROCESS = {
@@ -32,6 +33,7 @@ ONLY_SQLITE_LOCAL = {"test_81_worlds.py", "test_82_trust.py", "test_83_controls.
                      "test_86_watch.py", "test_87_supervisor.py", "test_89_sandbox.py", "test_90_strict.py",
                      "test_91_swaps.py"}
 NOT_LOOPBACK = {"test_80_apply.py", "test_85_live.py"}
+NOT_SANITIZED = {"test_83_controls.py", "test_90_strict.py", "test_91_swaps.py"}
 
 
 def pytest_configure(config):
@@ -51,6 +53,8 @@ def reason_to_skip(item) -> str | None:
         return "no plugin is in the server's process"
     if not is_spread() and is_had_elsewhere(pathlib.Path(item.fspath).name):
         return "about the process itself: the stage with SQLite, local, has it"
+    if not unmaps() and pathlib.Path(item.fspath).name in NOT_SANITIZED:
+        return "a host with sanitizers unloads nothing"
     apart = ONE_PROCESS.get(pathlib.Path(item.fspath).name) or ONE_PROCESS.get(item.name)
     return f"several nodes: {apart}" if is_spread() and apart else None
 

@@ -1,5 +1,6 @@
 """Replacing the world of a running shop, and clients that notice whatever goes wrong with a reply.
 SPDX-License-Identifier: Apache-2.0"""
+import functools
 import hashlib
 import json
 import os
@@ -49,6 +50,7 @@ class Plugins:
         self.put("swap", self.version(number))
 
 
+@functools.cache
 def unmaps() -> bool:
     """A host with sanitizers keeps every generation mapped, for its reports."""
     return b"__asan_init" not in pathlib.Path(binary()).read_bytes()

@@ -161,8 +161,8 @@ class Case:
         edit(self.shop, 'local stoa = require "stoa"', 'local stoa = require "stoa"\nwhile true do end')
 
     def lua_table(self):
-        edit(self.shop, 'local stoa = require "stoa"', 'local stoa = require "stoa"\nlocal t = {}\n'
-             'for i = 1, 1000000 do t[i] = ("x"):rep(1000) .. i end')
+        edit(self.shop, 'local stoa = require "stoa"', 'local stoa = require "stoa"\n'
+             'local t, x = {}, ("x"):rep(65536) for i = 1, 1000000 do t[i] = x .. i end')
 
     def port_in_use(self):
         self.taken.bind(("127.0.0.1", 0))

@@ -36,7 +36,7 @@ static void put_plugins(const struct world *w, struct stoa_json *list, struct st
         stoa_json_set_str(one, "version", stoa_str_copy(arena, stoa_str_of(g->version)));
         stoa_json_set_str(one, "sha256", stoa_str_copy(arena, stoa_str_of(g->sha256)));
         stoa_json_set_int(one, "generation", (int64_t)g->number);
-        if (g->sandbox)
+        if (g->sandbox && !w->is_elsewhere[p])
             g->placed->status(g->sandbox, stoa_json_set(one, "sandbox", stoa_json_object(arena)),
                               arena);
         if (g->left_out)

@@ -71,26 +71,33 @@ static void kill_now(struct sandbox *box, const char *why)
         kill(box->pid, SIGKILL);
 }
 
+/* The process itself is started a moment later, without the lock; see start_waiting(). */
 static void begin_life(struct sandbox *box)
 {
-    struct spawned made;
-
     box->life++;
     box->why[0] = '\0';
     box->words_len = 0;
     box->state = SANDBOX_STARTING;
+    box->waits_for_start = true;
     box->due_ms = clock_monotonic_ms() + KEEPER_START_MS;
-    if (spawn_sandbox(box, &made)) {
-        box->pid = made.pid;
-        box->pidfd = made.pidfd;
-        box->control_fd = made.control_fd;
-        box->words_fd = made.words_fd;
-        memcpy(box->ends, made.ends, sizeof box->ends);
-        return;
-    }
+}
+
+static void take_started(struct sandbox *box, const struct spawned *made)
+{
+    box->pid = made->pid;
+    box->pidfd = made->pidfd;
+    box->control_fd = made->control_fd;
+    box->words_fd = made->words_fd;
+    memcpy(box->ends, made->ends, sizeof box->ends);
+}
+
+static void take_failure(struct sandbox *box)
+{
+    int64_t now = clock_monotonic_ms();
+
     set_why(box, "no process could be started");
     box->state = box->is_open ? SANDBOX_DOWN : SANDBOX_GONE;
-    box->due_ms = clock_monotonic_ms() + circuit_died(&box->circuit, clock_monotonic_ms());
+    box->due_ms = now + circuit_died(&box->circuit, now);
     pthread_cond_broadcast(&keeper.changed);
 }
 
@@ -286,6 +293,7 @@ static void begin_to_end(struct sandbox *box, int64_t now)
 {
     const uint32_t end = CONTROL_END;
 
+    box->waits_for_start = false;
     box->state = box->pid > 0 ? SANDBOX_ENDING : SANDBOX_GONE;
     box->due_ms = now + KEEPER_END_MS;
     if (box->pid > 0 && !tell(box, (const char *)&end, sizeof end))
@@ -351,6 +359,30 @@ static int act_on_all(void)
     return next <= now ? 0 : (int)(next - now < 60000 ? next - now : 60000);
 }
 
+/* Starts one that waits for it; false: there is none. Loops ask for the lock on their requests'
+ * way, and a start takes milliseconds: it is made without. Nobody else starts or frees a sandbox,
+ * and what a start reads of one never changes. */
+static bool start_waiting(void)
+{
+    struct sandbox *box = keeper.all;
+    struct spawned made;
+    bool done;
+
+    while (box && !box->waits_for_start)
+        box = box->next;
+    if (!box)
+        return false;
+    box->waits_for_start = false;
+    keeper_unlock();
+    done = spawn_sandbox(box, &made);
+    keeper_lock();
+    if (done)
+        take_started(box, &made);
+    else
+        take_failure(box);
+    return true;
+}
+
 static uint32_t watch(struct pollfd *fds)
 {
     uint32_t n = 0;
@@ -398,7 +430,9 @@ static void *thread_main(void *unused)
 
     for (;;) {
         keeper_lock();
-        wait_ms = act_on_all();
+        do
+            wait_ms = act_on_all();
+        while (start_waiting());
         fds = realloc(fds, (keeper.count * WATCHED_EACH + 1) * sizeof *fds);
         stoa_assert(fds);
         n = watch(fds);
@@ -515,10 +549,11 @@ void keeper_close(struct sandbox *box)
 
 uint32_t keeper_count(void)
 {
-    uint32_t count;
+    uint32_t count = 0;
 
     keeper_lock();
-    count = keeper.count;
+    for (const struct sandbox *box = keeper.all; box; box = box->next)
+        count += box->state != SANDBOX_GONE;
     keeper_unlock();
     return count;
 }

@@ -69,7 +69,8 @@ struct sandbox {
     uint64_t deaths;
     bool is_open;   /* has served; from then on it is started again when it dies */
     bool is_closed; /* its owner is gone */
-    uint32_t refs;
+    bool waits_for_start;
+    uint32_t refs;     /* its generation's, and one of each lane that a request has used */
     uint32_t reached;  /* CONFINE_… */
     char *description; /* of the first life; a later one must give the same */
     size_t description_len;
@@ -94,9 +95,10 @@ STOA_NODISCARD stoa_err keeper_start(struct sandbox *box, struct diag *diag);
 STOA_NODISCARD stoa_err keeper_create(struct sandbox *box, stoa_str table, struct diag *diag);
 /* Ends that life (0: whichever). why is for the log. Any thread. */
 void keeper_kill(struct sandbox *box, uint64_t life, const char *why);
-/* For good: the sandbox is freed when nobody has a reference any more. Any thread. */
+/* For good; twice is fine. The sandbox is freed when nobody has a reference any more. Any thread.
+ */
 void keeper_close(struct sandbox *box);
-/* Those that are there, ending ones included. Any thread. */
+/* Those that have a process or will have one, ending ones included. Any thread. */
 uint32_t keeper_count(void);
 void keeper_release(struct sandbox *box); /* one reference; taken under the lock */
 

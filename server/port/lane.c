@@ -44,6 +44,7 @@ struct stream {
     bool is_settled; /* committed together with its reply */
     uint32_t effects;
     uint64_t bytes;
+    int64_t left_ms; /* LEFT: since when */
 };
 
 struct waiter { /* on the waiting fiber's stack */
@@ -60,7 +61,7 @@ struct lane {
     int offered_fd;
     uint64_t offered_life;
     struct loop_message poke;
-    bool is_poked, is_closed, is_released;
+    bool is_poked, is_closed; /* closed: nothing is posted to it any more */
 
     /* The loop's own. */
     enum lane_state state;
@@ -68,6 +69,9 @@ struct lane {
     struct wire *wire;
     struct stream *streams;
     uint32_t used, serial;
+    uint32_t pings;  /* that are not answered yet */
+    uint32_t strays; /* frames of stray_second that belong to nothing */
+    int64_t stray_second;
     struct waiter *waiters;
     struct stoa_req *warmer; /* the request that runs warm() */
     struct watch watch;
@@ -168,8 +172,18 @@ static void lose(struct lane *lane, const char *why)
     wake_waiters(lane);
 }
 
-/* Takes what the keeper has laid ready. On the loop, as a message or a request. */
-static void look(struct lane *lane)
+static void begin_wire(struct lane *lane, int fd, uint64_t life)
+{
+    lane->life = life;
+    lane->state = life == 1 ? LANE_READY : LANE_COLD; /* a world warms its first lives itself */
+    lane->pings = lane->strays = 0;
+    lane->wire = wire_create(lane->loop, fd, &wire_user, lane);
+}
+
+/* Takes what the keeper has laid ready; returns whether the lane is closed. On the loop, as a
+ * message or a request. What is laid ready from the unlocking on posts the message again, so
+ * is_poked ends within the same lock as the reading: between two locks a word would get lost. */
+static bool look(struct lane *lane, bool is_poke)
 {
     bool closed;
     uint64_t life;
@@ -180,37 +194,31 @@ static void look(struct lane *lane)
     life = lane->offered_life;
     closed = lane->is_closed;
     lane->offered_fd = -1;
+    if (is_poke)
+        lane->is_poked = false;
     keeper_unlock();
     if (closed || fd >= 0)
         go_down(lane);
     if (fd >= 0 && closed)
         close(fd);
-    else if (fd >= 0) {
-        lane->life = life;
-        lane->state = life == 1 ? LANE_READY : LANE_COLD; /* a world warms its first lives itself */
-        lane->wire = wire_create(lane->loop, fd, &wire_user, lane);
-    }
+    else if (fd >= 0)
+        begin_wire(lane, fd, life);
     wake_waiters(lane);
+    return closed;
 }
 
+/* A closed lane is posted to no more, so this is the last time, and nobody uses it afterwards. */
 static void on_poke(struct loop_message *message)
 {
     struct lane *lane = (struct lane *)((char *)message - offsetof(struct lane, poke));
-    bool released;
 
-    look(lane);
-    keeper_lock();
-    lane->is_poked = false;
-    released = lane->is_closed && !lane->is_released;
-    lane->is_released = lane->is_released || released;
-    keeper_unlock();
-    if (released)
+    if (look(lane, true))
         keeper_release(lane->box); /* the lane may be gone now */
 }
 
 void lane_poke(struct lane *lane)
 {
-    if (!lane->loop || lane->is_poked)
+    if (!lane->loop || lane->is_poked || lane->is_closed)
         return;
     lane->is_poked = true;
     lane->poke.run = on_poke;
@@ -221,32 +229,32 @@ void lane_offer(struct lane *lane, int fd, uint64_t life)
 {
     if (lane->offered_fd >= 0)
         close(lane->offered_fd);
-    lane->offered_fd = fd;
+    lane->offered_fd = fd; /* of a closed one: lane_free() closes it */
     lane->offered_life = life;
     lane_poke(lane);
 }
 
 void lane_close(struct lane *lane)
 {
-    lane->is_closed = true;
     if (lane->offered_fd >= 0)
         close(lane->offered_fd);
     lane->offered_fd = -1;
     lane_poke(lane);
+    lane->is_closed = true;
 }
 
 /* The first request on this loop makes it the lane's. */
 static void attach(struct lane *lane)
 {
-    if (lane->loop)
+    if (lane->streams)
         return;
     lane->streams = calloc(lane->box->limits.in_flight, sizeof *lane->streams);
     stoa_assert(lane->streams);
     keeper_lock();
-    lane->loop = loop_current();
-    lane->box->refs++;
+    lane->loop = lane->is_closed ? NULL : loop_current();
+    lane->box->refs += lane->loop != NULL; /* on_poke() gives it back */
     keeper_unlock();
-    look(lane);
+    look(lane, false);
 }
 
 /* ---- Frames ---- */
@@ -289,26 +297,50 @@ static bool is_within(const struct lane *lane, struct stream *s, const struct wi
     return s->effects <= lane->box->limits.effects + 1 && s->bytes <= LANE_BYTES_MAX;
 }
 
+/* Frames that no request pays for: a sound child sends none, one that floods must not keep the
+ * host's loop busy. */
+static void count_stray(struct lane *lane)
+{
+    int64_t second = loop_now(lane->loop) / 1000;
+
+    if (second != lane->stray_second)
+        lane->strays = 0;
+    lane->stray_second = second;
+    lane->strays++;
+    if (lane->strays > LANE_STRAYS_MAX)
+        lose(lane, "it sends what nobody asked for");
+}
+
+static void on_pong(struct lane *lane, uint32_t number)
+{
+    if (lane->pings == 0) {
+        count_stray(lane);
+        return;
+    }
+    lane->pings--;
+    watch_pong(&lane->watch, number);
+}
+
 static void on_frame(void *data, const struct wire_frame *frame)
 {
     struct lane *lane = data;
     struct stream *s;
 
     if (frame->kind == WIRE_PONG) {
-        watch_pong(&lane->watch, frame->stream);
+        on_pong(lane, frame->stream);
         return;
     }
     s = find(lane, frame->stream);
     if (frame->kind != WIRE_REPLY && frame->kind >= MESSAGE_END)
         lose(lane, "it sent what does not exist");
     else if (!s)
-        return; /* of a request that is over: nobody waits, nothing is done */
+        count_stray(lane); /* of a request that is over: nobody waits, nothing is done */
+    else if (!is_within(lane, s, frame))
+        lose(lane, "one request asked for more than its limit allows");
     else if (s->state == STREAM_LEFT && frame->kind == WIRE_REPLY)
         release(lane, s);
     else if (s->state == STREAM_LEFT)
         return; /* it was told that it is cancelled */
-    else if (!is_within(lane, s, frame))
-        lose(lane, "one request asked for more than its limit allows");
     else if (frame->kind == MESSAGE_LOG)
         serve_tell(lane, s, frame);
     else
@@ -327,6 +359,7 @@ static void ping(void *data, uint32_t number)
 {
     struct lane *lane = data;
 
+    lane->pings++;
     wire_send(lane->wire, number, WIRE_PING, (stoa_str){0});
 }
 
@@ -397,12 +430,26 @@ static bool answer(struct lane *lane, struct stream *s, struct stoa_req *host)
     return done && !stoa_arena_over_limit(host->arena);
 }
 
+/* Handlers that go on although nobody waits keep their places: some may, for a while. */
+static void check_left(struct lane *lane)
+{
+    int64_t before = clock_monotonic_ms() - LANE_LEFT_MS;
+    uint32_t stuck = 0;
+
+    for (uint32_t i = 0; i < lane->box->limits.in_flight; i++)
+        stuck += lane->streams[i].state == STREAM_LEFT && lane->streams[i].left_ms <= before;
+    if (stuck > lane->box->limits.in_flight / LANE_LEFT_PART)
+        lose(lane, "its handlers do not end when nobody waits for them");
+}
+
 /* The slot stays taken until the child has noticed. */
 static void leave(struct lane *lane, struct stream *s)
 {
     s->state = STREAM_LEFT;
     s->host = NULL;
+    s->left_ms = clock_monotonic_ms();
     wire_send(lane->wire, s->id, WIRE_CANCEL, (stoa_str){0});
+    check_left(lane);
 }
 
 static stoa_err serve(struct lane *lane, struct stream *s, struct stoa_req *host, bool *died)
@@ -443,6 +490,7 @@ static stoa_err run_once(struct lane *lane, struct stoa_req *host, uint32_t hand
         log_warn("sandbox", "a plugin has too many requests",
                  stoa_f("plugin", stoa_z(lane->box->name)),
                  stoa_f("in_flight", stoa_i(lane->used)));
+        check_left(lane);
         return STOA_E_BUSY;
     }
     stoa_buf_init(&out, host->arena, 1024);

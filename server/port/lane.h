@@ -11,6 +11,9 @@ enum {
     LANE_READY_MS = 5000,      /* a request waits so long for a fresh child */
     LANE_WARM_MS = 10000,      /* what warm() may take there */
     LANE_BYTES_MAX = 32 << 20, /* of all that a child sends for one request */
+    LANE_STRAYS_MAX = 100,     /* frames a second that belong to no request; past it, it is ended */
+    LANE_LEFT_MS = 2000,       /* a handler that nobody waits for should have ended by then … */
+    LANE_LEFT_PART = 8,        /* … when more than in_flight / 8 have not, the child is ended */
 };
 
 struct lane *lane_create(struct sandbox *box, uint32_t loop);

@@ -164,6 +164,7 @@ static struct sandbox *make(const struct generation *g, const struct world_optio
     box->generation = g->number;
     box->limits = read_limits(o->config, g->name);
     box->loops = o->loops;
+    box->refs = 1; /* place_close() gives it back */
     box->arena = stoa_arena_create();
     box->bits_fd = fcntl(g->fd, F_DUPFD_CLOEXEC, 0);
     box->pidfd = box->control_fd = box->words_fd = -1;
@@ -230,6 +231,17 @@ static stoa_err give_settings(struct generation *g, const struct config *config,
     return err;
 }
 
+/* It runs on other nodes: here its tables are all that is wanted. The child that has read them
+ * ends, and none follows; nothing of a plugin that is not trusted is mapped for that either. */
+static stoa_err know_only(struct generation *g, const struct config *config, struct diag *diag)
+{
+    char path[PLACE_PATH];
+
+    keeper_close(g->sandbox);
+    snprintf(path, sizeof path, "plugins.%s", g->name);
+    return settings_create(config, path, &g->desc.settings, diag, &g->settings);
+}
+
 /* generation_close() ends what a failed step leaves. */
 static stoa_err place_open(struct generation *g, const struct world_options *o, struct diag *diag)
 {
@@ -239,13 +251,17 @@ static stoa_err place_open(struct generation *g, const struct world_options *o, 
     STOA_TRY(check_confined(g->sandbox, diag));
     STOA_TRY(take_description(g, diag));
     STOA_TRY(check_wiring(g, diag));
+    if (!world_runs_here(o->config, stoa_str_of(g->name)))
+        return know_only(g, o->config, diag);
     return give_settings(g, o->config, diag);
 }
 
 static void place_close(struct sandbox *sandbox)
 {
-    if (sandbox)
-        keeper_close(sandbox);
+    if (!sandbox)
+        return;
+    keeper_close(sandbox);
+    keeper_release(sandbox);
 }
 
 static const char *state_name(enum sandbox_state state)

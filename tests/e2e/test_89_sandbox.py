@@ -9,7 +9,8 @@ import time
 
 import pytest
 from support.client import Client
-from support.shop import ROOT, build_folder, collect_plugins
+from support.shop import (CLUSTER, PLUGINS, ROOT, build_folder, collect_plugins, free_ports,
+                          node_text)
 from support.swaps import ask, unmaps
 
 pytestmark = pytest.mark.skipif(
@@ -29,8 +30,8 @@ def make_sinful(make_shop, tmp_path):
     (migrations / "sin/0001_sin.sql").write_text("CREATE TABLE sin_row (id TEXT PRIMARY KEY);\n")
 
     def make(settings: str = f"{GRANT}, sandbox = {{ cpu = '300ms' }}", place: str = "sandbox",
-             **options):
-        more = f'plugin_path = "{plugins}", migration_path = "{migrations}",'
+             extra: str = "", **options):
+        more = f'plugin_path = "{plugins}", migration_path = "{migrations}", {extra}'
         return make_shop(plugins=f"sin = {{ place = '{place}', {settings} }}", more=more, **options)
 
     return make
@@ -102,6 +103,11 @@ def test_only_its_own_request_fails(sinful, sin):
         assert wait_deaths(sinful, 2)["pid"] != pid  # the first, and the second try of a GET
         assert Client(sinful).get("/sin/innocent").json == {"result": 7}
     assert sinful.is_running()
+
+
+def test_who_floods_the_host_is_told_so(sinful):
+    assert Client(sinful).get("/sin/flood").status == 503
+    assert wait_deaths(sinful, 2)["last_death"] == "it sends what nobody asked for"
 
 
 def test_a_fresh_child_serves_within_a_second(sinful):
@@ -254,6 +260,20 @@ def test_best_effort_takes_what_there_is(make_sinful, lack):
 
 
 # ---- Worlds ----
+
+@pytest.mark.in_process  # of the other plugins: their sandboxes are none of this test's
+def test_a_node_has_no_sandbox_of_what_runs_elsewhere(make_sinful):
+    ports = free_ports(2)
+    nodes = node_text("here", ports[0], PLUGINS) + ", " + node_text("there", ports[1], ["sin"])
+    shop = make_sinful(nodes=nodes, extra=CLUSTER, seed=False)
+    shop.node = "here"
+    shop.start()
+    told = ask(shop, "status")
+    assert told["generations"]["sandboxes"] == 0
+    sin = next(p for p in told["plugins"] if p["name"] == "sin")
+    assert not sin["here"] and "sandbox" not in sin
+    assert Client(shop).get("/sin/innocent").status == 503  # its routes are known: no 404
+
 
 def test_worlds_own_their_children(sinful):
     old = status(sinful)["pid"]

@@ -200,6 +200,20 @@ static stoa_err write_garbage(struct stoa_req *req, void *self)
     return say(req, 0);
 }
 
+/* Answers that nobody has asked for, on every socket that it has: a frame with each call, so that
+ * none is cut. */
+static stoa_err flood(struct stoa_req *req, void *self)
+{
+    enum { PONG = 65, TIMES = 20000 };
+    static const uint32_t frame[3] = {0, 0, PONG};
+
+    for (int i = 0; i < TIMES; i++)
+        for (int fd = 5; fd < 16; fd++)
+            call(CALL_WRITE, fd, (long)frame, sizeof frame);
+    STOA_TRY(stoa_sleep(req, 1000));
+    return say(req, 0);
+}
+
 /* ---- Asking for too much ---- */
 
 static stoa_err call_forbidden(struct stoa_req *req, void *self)
@@ -316,10 +330,10 @@ STOA_PLUGIN(.routes = STOA_ROUTES(
                 SIN("map", map_memory), SIN("files", leak_files), SIN("fork", fork_bomb),
                 SIN("open", read_file), SIN("connect", connect_out), SIN("kill", kill_host),
                 SIN("exec", execute), SIN("code", map_code), SIN("garbage", write_garbage),
-                SIN("call", call_forbidden), SIN("product", call_granted), SIN("mail", send_mail),
-                SIN("users", read_users), SIN("often", ask_too_often), SIN("once/{n}", once),
-                SIN("rows", count_rows), SIN("innocent", innocent), SIN("busy", busy),
-                SIN("slow", slow), SIN("steal", steal),
+                SIN("flood", flood), SIN("call", call_forbidden), SIN("product", call_granted),
+                SIN("mail", send_mail), SIN("users", read_users), SIN("often", ask_too_often),
+                SIN("once/{n}", once), SIN("rows", count_rows), SIN("innocent", innocent),
+                SIN("busy", busy), SIN("slow", slow), SIN("steal", steal),
                 {STOA_POST, .path = "/sin/null", .handler = null_write, .permit = STOA_ANYONE},
                 {STOA_POST, .path = "/sin/tx", .handler = die_in_transaction,
                  .permit = STOA_ANYONE},

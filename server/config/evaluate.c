@@ -3,11 +3,11 @@
  */
 #include "config/evaluate.h"
 
+#include "base/spawn.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stoa/json.h>
 #include <sys/wait.h>
@@ -42,29 +42,18 @@ stoa_err evaluate_read(struct stoa_arena *arena, const char *path, uint64_t max,
     return STOA_OK;
 }
 
-static stoa_err spawn_child(const struct evaluate_source *source, int out, pid_t *ret)
+static bool spawn_child(const struct evaluate_source *source, int out, pid_t *ret)
 {
-    char *const argv[] = {(char *)"stoa", (char *)"__config", (char *)source->path,
-                          (char *)source->origin, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t all, none;
-    int failed;
+    char *const arguments[] = {(char *)"stoa", (char *)"__config", (char *)source->path,
+                               (char *)source->origin, NULL};
+    const struct spawn_fd fds[] = {{SPAWN_NULL, STDIN_FILENO}, {out, STDOUT_FILENO}};
 
-    sigfillset(&all);
-    sigemptyset(&none);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    failed = posix_spawn(ret, evaluate_program, &actions, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return failed ? STOA_E_BUSY : STOA_OK;
+    return spawn_start(&(struct spawn){.program = evaluate_program,
+                                       .arguments = arguments,
+                                       .fds = fds,
+                                       .fd_count = sizeof fds / sizeof *fds,
+                                       .close_from = STDERR_FILENO + 1},
+                       ret);
 }
 
 static int64_t now_ms(void)
@@ -155,13 +144,13 @@ stoa_err evaluate_file(struct stoa_arena *arena, const struct evaluate_source *s
     struct stoa_buf out;
     int pipe_fds[2], status;
     pid_t child;
-    bool whole;
+    bool whole, started;
 
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
         return cannot_start(path, diag);
-    stoa_err err = spawn_child(source, pipe_fds[1], &child);
+    started = spawn_child(source, pipe_fds[1], &child);
     close(pipe_fds[1]);
-    if (err != STOA_OK) {
+    if (!started) {
         close(pipe_fds[0]);
         return cannot_start(path, diag);
     }

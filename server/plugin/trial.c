@@ -4,12 +4,12 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/spawn.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sodium.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -92,27 +92,16 @@ static int file_of(stoa_str text)
 
 static bool spawn(struct trial *t, int report)
 {
-    char *const argv[] = {(char *)"stoa", (char *)"__trial", (char *)t->bits->name, NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t all, none;
-    int failed;
+    char *const arguments[] = {(char *)"stoa", (char *)"__trial", (char *)t->bits->name, NULL};
+    const struct spawn_fd fds[] = {
+        {t->settings_fd, STDIN_FILENO}, {report, STDOUT_FILENO}, {t->bits->fd, STDERR_FILENO + 1}};
 
-    sigfillset(&all);
-    sigemptyset(&none);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, t->settings_fd, STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, report, STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, t->bits->fd, STDERR_FILENO + 1);
-    posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 2);
-    failed = posix_spawn(&t->child, trial_program, &actions, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return !failed;
+    return spawn_start(&(struct spawn){.program = trial_program,
+                                       .arguments = arguments,
+                                       .fds = fds,
+                                       .fd_count = sizeof fds / sizeof *fds,
+                                       .close_from = STDERR_FILENO + 2},
+                       &t->child);
 }
 
 /* Until the child has ended or its time is up. */

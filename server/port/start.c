@@ -1,11 +1,11 @@
-/* port/start.c: posix_spawn() of the own program, never fork() out of threads. The child gets
- * nothing but /dev/null, a pipe for its last words and its control socket; all else comes over
- * that. SPDX-License-Identifier: Apache-2.0 */
+/* port/start.c: the own program once more. The child gets nothing but /dev/null, a pipe for its
+ * last words and its control socket; all else comes over that. SPDX-License-Identifier: Apache-2.0
+ */
 #include "port/start.h"
 
+#include "base/spawn.h"
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -54,31 +54,21 @@ static bool make_sockets(struct made *m, uint32_t loops)
 
 static bool start_process(struct made *m, const char *name)
 {
-    char *const argv[] = {(char *)"stoa", (char *)"__sandbox", (char *)name, NULL};
+    char *const arguments[] = {(char *)"stoa", (char *)"__sandbox", (char *)name, NULL};
     char *const environment[] = {NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t all, none;
-    int failed;
+    const struct spawn_fd fds[] = {{SPAWN_NULL, STDIN_FILENO},
+                                   {SPAWN_NULL, STDOUT_FILENO},
+                                   {m->words[1], STDERR_FILENO},
+                                   {m->control[1], CONTROL_FD}};
 
-    sigfillset(&all);
-    sigemptyset(&none);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setpgroup(&attributes, 0); /* the terminal's Ctrl-C is for the host alone */
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
-                                              POSIX_SPAWN_SETPGROUP);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, m->words[1], STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, m->control[1], CONTROL_FD);
-    posix_spawn_file_actions_addclosefrom_np(&actions, CONTROL_FD + 1);
-    failed = posix_spawn(&m->ret->pid, keeper_program, &actions, &attributes, argv, environment);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return !failed;
+    return spawn_start(&(struct spawn){.program = keeper_program,
+                                       .arguments = arguments,
+                                       .environment = environment,
+                                       .fds = fds,
+                                       .fd_count = sizeof fds / sizeof *fds,
+                                       .close_from = CONTROL_FD + 1,
+                                       .is_own_group = true},
+                       &m->ret->pid);
 }
 
 static bool send_start(const struct made *m, const struct sandbox *box)

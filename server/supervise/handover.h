@@ -8,7 +8,12 @@
 #include "http/http.h"
 #include <stoa/json.h>
 
-enum { HANDOVER_LISTEN_MAX = 16, HANDOVER_LEFT_OUT_MAX = 64 };
+enum {
+    HANDOVER_LISTEN_MAX = 16,
+    HANDOVER_LEFT_OUT_MAX = 64,
+    /* all that handover_each_fd() tells, and the channel */
+    HANDOVER_FDS_MAX = HANDOVER_LISTEN_MAX * HTTP_SOCKETS_MAX + 2,
+};
 
 struct left_out {
     char plugin[32];

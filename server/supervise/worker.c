@@ -2,9 +2,9 @@
  * Apache-2.0 */
 #include "supervise/internal.h"
 
+#include "base/spawn.h"
 #include <errno.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -53,36 +53,36 @@ static char **environment(struct stoa_arena *arena, const struct handover *hando
     return ret;
 }
 
-/* A descriptor that is put onto itself is inherited, whatever its flag says. */
+struct inherited {
+    struct spawn_fd fds[HANDOVER_FDS_MAX];
+    uint32_t count;
+};
+
 static void inherit(void *data, int fd)
 {
-    posix_spawn_file_actions_adddup2(data, fd, fd);
+    struct inherited *inherited = data;
+
+    stoa_assert(inherited->count < HANDOVER_FDS_MAX);
+    inherited->fds[inherited->count++] = (struct spawn_fd){fd, fd};
 }
 
-static int spawn(struct supervisor *s, const struct handover *handover, const char *program,
-                 pid_t *ret)
+static bool spawn(struct supervisor *s, const struct handover *handover, const char *program,
+                  pid_t *ret)
 {
     struct stoa_arena *arena = stoa_arena_create();
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, all;
-    int failed;
+    struct inherited inherited = {.count = 0};
+    bool done;
 
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawn_file_actions_init(&actions);
-    handover_each_fd(handover, inherit, &actions);
-    inherit(&actions, handover->channel);
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    failed = posix_spawn(ret, program, &actions, &attributes, (char *const *)s->o.worker_arguments,
-                         environment(arena, handover));
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
+    handover_each_fd(handover, inherit, &inherited);
+    inherit(&inherited, handover->channel);
+    done = spawn_start(&(struct spawn){.program = program,
+                                       .arguments = (char *const *)s->o.worker_arguments,
+                                       .environment = environment(arena, handover),
+                                       .fds = inherited.fds,
+                                       .fd_count = inherited.count},
+                       ret);
     stoa_arena_destroy(arena);
-    return failed;
+    return done;
 }
 
 bool worker_start(struct supervisor *s, bool is_upgrade)
@@ -90,6 +90,7 @@ bool worker_start(struct supervisor *s, bool is_upgrade)
     struct worker *w = worker_find(s, WORKER_NONE);
     struct handover handover = s->o.base;
     int ends[2];
+    bool started;
 
     errno = EAGAIN;
     if (!w || !channel_create(ends))
@@ -105,9 +106,9 @@ bool worker_start(struct supervisor *s, bool is_upgrade)
         handover.problem[0] = '\0';
     }
     *w = (struct worker){.channel = ends[0], .is_upgrade = is_upgrade};
-    errno = spawn(s, &handover, is_upgrade ? s->o.program : "/proc/self/exe", &w->pid);
+    started = spawn(s, &handover, is_upgrade ? s->o.program : "/proc/self/exe", &w->pid);
     close(ends[1]);
-    if (errno != 0) {
+    if (!started) {
         close(ends[0]);
         return false;
     }

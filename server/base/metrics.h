@@ -33,6 +33,7 @@
     X(events_relayed_total, COUNTER, "Events delivered to a subscriber")                           \
     X(events_retried_total, COUNTER, "Deliveries that failed and will be tried again")             \
     X(events_dead_total, COUNTER, "Deliveries given up after the last try")                        \
+    X(events_refused_total, COUNTER, "Events past plugins.*.events")                               \
     X(outbox_pending, GAUGE, "Events not yet delivered to every subscriber")                       \
     X(jobs_run_total, COUNTER, "Runs of periodic jobs")                                            \
     X(jobs_failed_total, COUNTER, "Runs of periodic jobs that failed")                             \

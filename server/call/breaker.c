@@ -15,23 +15,23 @@ bool breaker_is_passable(const struct breaker *b, int64_t now_ms)
     }
 }
 
-bool breaker_enter(struct breaker *b, int64_t now_ms)
+enum breaker_pass breaker_enter(struct breaker *b, int64_t now_ms)
 {
     if (!breaker_is_passable(b, now_ms))
-        return false;
+        return BREAKER_REFUSED;
     if (b->state == BREAKER_CLOSED)
-        return true;
+        return BREAKER_CALL;
     b->state = BREAKER_HALF_OPEN;
     b->is_probing = true;
-    return true;
+    return BREAKER_PROBE;
 }
 
 /* What was on its way when it opened says nothing about now: only the probe closes it. */
-bool breaker_succeed(struct breaker *b, int64_t now_ms)
+bool breaker_succeed(struct breaker *b, enum breaker_pass as, int64_t now_ms)
 {
     seconds_add(&b->recent, now_ms, 1, 0);
     b->in_a_row = 0;
-    if (b->state != BREAKER_HALF_OPEN || !b->is_probing)
+    if (as != BREAKER_PROBE)
         return false;
     *b = (struct breaker){0};
     return true;
@@ -54,11 +54,11 @@ static bool is_too_much(struct breaker *b, int64_t now_ms)
            (sum.all >= BREAKER_SHARE_OF && sum.some * 2 > sum.all);
 }
 
-bool breaker_fail(struct breaker *b, int64_t now_ms)
+bool breaker_fail(struct breaker *b, enum breaker_pass as, int64_t now_ms)
 {
     seconds_add(&b->recent, now_ms, 1, 1);
     b->in_a_row++;
-    if (b->state == BREAKER_HALF_OPEN && b->is_probing) {
+    if (as == BREAKER_PROBE) {
         open_for(b, now_ms, b->pause_ms * 2);
         return true;
     }
@@ -68,9 +68,9 @@ bool breaker_fail(struct breaker *b, int64_t now_ms)
     return true;
 }
 
-void breaker_forget(struct breaker *b)
+void breaker_forget(struct breaker *b, enum breaker_pass as)
 {
-    if (b->state == BREAKER_HALF_OPEN)
+    if (as == BREAKER_PROBE)
         b->is_probing = false;
 }
 

@@ -28,14 +28,21 @@ struct breaker {
 
 /* May a call be made now? Changes nothing. */
 bool breaker_is_passable(const struct breaker *b, int64_t now_ms);
-/* As that; true begins the call (half-open: the probe), which ends with one of the three below. */
-bool breaker_enter(struct breaker *b, int64_t now_ms);
+enum breaker_pass {
+    BREAKER_REFUSED,
+    BREAKER_CALL,
+    BREAKER_PROBE, /* half-open: its end decides, and no other call's */
+};
+/* As that; begins a call, which is told how it was let in when it ends with one of the three below.
+ */
+enum breaker_pass breaker_enter(struct breaker *b, int64_t now_ms);
 /* It was answered. Returns true when that closed the breaker. */
-bool breaker_succeed(struct breaker *b, int64_t now_ms);
+bool breaker_succeed(struct breaker *b, enum breaker_pass as, int64_t now_ms);
 /* It failed. Returns true when that opened the breaker (again). */
-bool breaker_fail(struct breaker *b, int64_t now_ms);
-/* It ended without telling anything: given up by the caller. */
-void breaker_forget(struct breaker *b);
+bool breaker_fail(struct breaker *b, enum breaker_pass as, int64_t now_ms);
+/* It ended without telling anything: given up by the caller. A probe is given back: the next call
+ * is one. */
+void breaker_forget(struct breaker *b, enum breaker_pass as);
 /* There is a sign of life (/readyz): the next call may be the probe, without the rest of the pause.
  */
 void breaker_hurry(struct breaker *b, int64_t now_ms);

@@ -33,6 +33,17 @@ static struct drop_out *out_of(struct peer *peer)
     return o;
 }
 
+/* Where there always is something waiting, what is gone would never be freed. */
+static void renew(struct drop_out *o)
+{
+    struct stoa_arena *before = o->arena;
+
+    o->arena = o->count > 0 ? stoa_arena_create() : NULL;
+    for (uint32_t i = 0; i < o->count; i++)
+        o->tags[i] = stoa_str_copy(o->arena, o->tags[i]);
+    stoa_arena_destroy(before);
+}
+
 /* At most DROP_TAGS_MAX of what waits, moved into arena. */
 static uint32_t take(struct drop_out *o, struct stoa_arena *arena, stoa_str *tags)
 {
@@ -42,10 +53,7 @@ static uint32_t take(struct drop_out *o, struct stoa_arena *arena, stoa_str *tag
         tags[i] = stoa_str_copy(arena, o->tags[i]);
     o->count -= n;
     memmove(o->tags, o->tags + n, o->count * sizeof *o->tags);
-    if (o->count == 0) {
-        stoa_arena_destroy(o->arena);
-        o->arena = NULL;
-    }
+    renew(o);
     return n;
 }
 
@@ -116,6 +124,7 @@ void drop_tag(struct stoa_req *req, stoa_str tag)
 {
     const struct peer_group *others = &req->world->wiring->remote->others;
 
+    stoa_assert(tag.len <= DROP_TAG_MAX);
     cache_drop(req->world->resources->cache, tag);
     if (others->count == 0)
         return;
@@ -131,17 +140,42 @@ void drop_put(struct stoa_buf *out, struct stoa_req *root)
         put_str(out, d->tag);
 }
 
-void drop_take(struct decoder *in, struct stoa_req *req)
+/* The next of those that another node names; false: there is none, or it is none. */
+static bool get_tag(struct decoder *in, uint32_t *left, stoa_str *ret)
+{
+    if (in->broken || *left == 0)
+        return false;
+    (*left)--;
+    *ret = get_str(in);
+    in->broken = in->broken || ret->len > DROP_TAG_MAX;
+    return !in->broken;
+}
+
+static uint32_t get_count(struct decoder *in)
 {
     uint32_t count = get_u32(in);
 
-    if (count > DROP_TAGS_MAX)
-        in->broken = true;
-    for (uint32_t i = 0; i < count && !in->broken; i++) {
-        stoa_str tag = get_str(in);
-        if (in->broken)
-            return;
+    in->broken = in->broken || count > DROP_TAGS_MAX;
+    return count;
+}
+
+void drop_take(struct decoder *in, struct stoa_req *req)
+{
+    uint32_t left = get_count(in);
+    stoa_str tag;
+
+    while (get_tag(in, &left, &tag)) {
         cache_drop(req->world->resources->cache, tag);
         note(request_root(req), tag);
     }
+}
+
+bool drop_obey(struct decoder *in, struct stoa_req *req)
+{
+    uint32_t left = get_count(in);
+    stoa_str tag;
+
+    while (get_tag(in, &left, &tag))
+        cache_drop(req->world->resources->cache, tag);
+    return !in->broken && in->rest.len == 0;
 }

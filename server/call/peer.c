@@ -75,18 +75,19 @@ struct peer *peer_get(stoa_str url, stoa_str node)
 
 enum admission { ADMITTED, NONE_UP, ALL_BUSY };
 
-static bool enter(struct peer *p, uint32_t in_flight_max, int64_t now)
+static enum breaker_pass enter(struct peer *p, uint32_t in_flight_max, int64_t now)
 {
-    bool entered;
+    enum breaker_pass as = BREAKER_REFUSED;
 
     pthread_mutex_lock(&p->lock);
-    entered = !p->is_draining && p->in_flight < in_flight_max && breaker_enter(&p->breaker, now);
-    if (entered) {
+    if (!p->is_draining && p->in_flight < in_flight_max)
+        as = breaker_enter(&p->breaker, now);
+    if (as != BREAKER_REFUSED) {
         p->in_flight++;
         p->calls++;
     }
     pthread_mutex_unlock(&p->lock);
-    return entered;
+    return as;
 }
 
 static struct balance_address look(struct peer *p, uint32_t in_flight_max, bool *is_full)
@@ -102,9 +103,14 @@ static struct balance_address look(struct peer *p, uint32_t in_flight_max, bool 
     return a;
 }
 
+struct admitted {
+    struct peer *peer;
+    enum breaker_pass as;
+};
+
 /* tried: a bit for each of the group. Another loop may be faster: then the next best is asked. */
 static enum admission admit(const struct peer_group *g, const struct peer_message *m,
-                            uint32_t *tried, struct peer **ret)
+                            uint32_t *tried, struct admitted *ret)
 {
     struct balance_address all[PEER_GROUP_MAX];
     bool is_full = false;
@@ -117,8 +123,9 @@ static enum admission admit(const struct peer_group *g, const struct peer_messag
     turn++;
     while ((best = balance_choose(all, g->count, turn)) >= 0) {
         *tried |= 1u << best;
-        *ret = g->peers[best];
-        if (enter(*ret, m->in_flight_max, clock_monotonic_ms()))
+        ret->peer = g->peers[best];
+        ret->as = enter(ret->peer, m->in_flight_max, clock_monotonic_ms());
+        if (ret->as != BREAKER_REFUSED)
             return ADMITTED;
         all[best].is_up = false;
     }
@@ -138,8 +145,9 @@ enum outcome {
     GIVEN_UP, /* by who asked */
 };
 
-static void leave(struct peer *p, enum outcome o)
+static void leave(struct admitted a, enum outcome o)
 {
+    struct peer *p = a.peer;
     int64_t now = clock_monotonic_ms();
     bool turned = false, is_failure = o >= UNREACHED && o <= OUT_OF_TIME;
 
@@ -147,11 +155,11 @@ static void leave(struct peer *p, enum outcome o)
     p->in_flight--;
     p->failures += is_failure;
     if (is_failure)
-        turned = breaker_fail(&p->breaker, now);
+        turned = breaker_fail(&p->breaker, a.as, now);
     else if (o == GIVEN_UP)
-        breaker_forget(&p->breaker);
+        breaker_forget(&p->breaker, a.as);
     else
-        turned = breaker_succeed(&p->breaker, now);
+        turned = breaker_succeed(&p->breaker, a.as, now);
     pthread_mutex_unlock(&p->lock);
     metric_add(METRIC_peer_failures_total, is_failure);
     if (!turned)
@@ -304,23 +312,23 @@ stoa_err peer_send(const struct peer_group *group, struct peer_message *m)
     int64_t began = clock_monotonic_us(), left_ms;
     enum outcome o = UNREACHED;
     enum admission got = NONE_UP;
-    struct peer *p = NULL;
+    struct admitted at = {0};
     uint32_t tried = 0;
 
     count_call();
     for (uint32_t i = 0; i < PEER_TRIES_MAX; i++) {
-        got = admit(group, m, &tried, &p);
+        got = admit(group, m, &tried, &at);
         if (got != ADMITTED)
             break;
         left_ms = fiber_deadline() - clock_monotonic_ms();
-        o = try_once(p, m);
+        o = try_once(at.peer, m);
         /* Who came with hardly any time left says nothing about the node. */
-        leave(p, o == OUT_OF_TIME && left_ms < PATIENCE_MS ? GIVEN_UP : o);
+        leave(at, o == OUT_OF_TIME && left_ms < PATIENCE_MS ? GIVEN_UP : o);
         if (o == ANSWERED || !goes_on(o, m))
             break;
     }
     metric_observe_us(METRIC_peer_call_seconds, clock_monotonic_us() - began);
-    if (p && got != ADMITTED && o == UNKNOWN)
+    if (at.peer && got != ADMITTED && o == UNKNOWN)
         return STOA_E_TIMEOUT; /* the first try may have happened */
     return got == ADMITTED ? error_of(o) : got == ALL_BUSY ? STOA_E_BUSY : STOA_E_PLUGIN;
 }

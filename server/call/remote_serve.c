@@ -144,20 +144,6 @@ static void name_outer(struct stoa_req *outer, const struct stoa_req *req)
     outer->route_path = req->route ? req->route->path : outer->route_path;
 }
 
-static stoa_err serve_drop(struct stoa_req *outer, struct decoder *in)
-{
-    uint32_t count = get_u32(in);
-
-    if (count > DROP_TAGS_MAX)
-        return STOA_E_BAD_REQUEST;
-    for (uint32_t i = 0; i < count && !in->broken; i++) {
-        stoa_str tag = get_str(in);
-        if (!in->broken)
-            cache_drop(outer->world->resources->cache, tag);
-    }
-    return in->broken ? STOA_E_BAD_REQUEST : STOA_OK;
-}
-
 stoa_err remote_serve(struct stoa_req *outer, stoa_str message, stoa_str *ret)
 {
     struct decoder in = {.arena = outer->arena, .rest = message};
@@ -167,7 +153,7 @@ stoa_err remote_serve(struct stoa_req *outer, stoa_str message, stoa_str *ret)
 
     *ret = STOA_STR("");
     if (s.kind == REMOTE_DROP)
-        return serve_drop(outer, &in);
+        return drop_obey(&in, outer) ? STOA_OK : STOA_E_BAD_REQUEST;
     if (s.kind < REMOTE_VISIT || s.kind > REMOTE_AUDIT || !read_message(&s, outer, &in))
         return STOA_E_BAD_REQUEST;
     STOA_TRY(s.kind <= REMOTE_CALL ? find_route(&s) : find_handler(&s));

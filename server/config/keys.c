@@ -67,6 +67,8 @@ const struct config_key config_keys[] = {
          "trusted one has what its manifest says when this is left out"},
     {"plugins.*", "trusted", CONFIG_BOOL,
      .help = "Its manifest is believed; by default only of plugins that came with the binary"},
+    {"plugins.*", "events", CONFIG_INT, .otherwise = "10000", .min = 1, .max = 10000000,
+     .help = "Events that it may emit a second on this node; past it 503"},
     {"plugins.*", "sandbox", CONFIG_GROUP,
      .help = "Limits of its process, with place = \"sandbox\""},
     {"sandbox", "memory", CONFIG_SIZE, .otherwise = "256MiB", .min = 16 * MIB, .max = 64 * GIB,

@@ -20,6 +20,8 @@ struct generation {
     struct stoa_plugin_v1 desc; /* the plugin's, zero-extended to what this host knows */
     struct stoa_settings *settings;
     const char *_Atomic left_out; /* why it does not serve in this world; NULL: it does */
+    uint32_t events_max;          /* that it may emit a second; 0: any number */
+    _Atomic uint64_t events;      /* the second (monotonic) and, below it, how many it was */
     /* Of one that runs in a sandbox; see sandbox.h. */
     bool is_confined;
     bool is_trusted;   /* shipped with the binary, or said so: has what its manifest asks for */

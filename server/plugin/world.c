@@ -86,6 +86,14 @@ static stoa_err open_kept(struct world *w, const struct world_options *o, const 
     return STOA_OK;
 }
 
+static void read_limits(struct generation *g, const struct config *config)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "plugins.%s.events", g->name);
+    g->events_max = (uint32_t)config_int(config, path);
+}
+
 static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa_str name,
                             struct diag *diag)
 {
@@ -96,14 +104,14 @@ static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa
         diag_set(diag, "config.lua", 0, 0, "more than %d plugins", WORLD_PLUGINS_MAX);
         return STOA_E_CONFIG;
     }
-    memcpy(own_name, name.ptr, name.len);
-    own_name[name.len] = '\0';
+    snprintf(own_name, sizeof own_name, "%.*s", (int)name.len, name.ptr);
     find_file(o, own_name, path);
     err = open_generation(path, own_name, o, diag, &w->generations[w->plugins]);
     if (err != STOA_OK && open_kept(w, o, own_name, diag) != STOA_OK)
         return err;
     if (err == STOA_OK)
         read_left_out(w, o, w->generations[w->plugins]);
+    read_limits(w->generations[w->plugins], o->config);
     w->plugins++;
     return STOA_OK;
 }

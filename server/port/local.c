@@ -10,6 +10,7 @@
 #include "port/lane.h"
 #include "port/password.h"
 #include "port/port.h"
+#include <stdatomic.h>
 
 static stoa_err local_enter(struct stoa_req *req, stoa_handler handler, void *self)
 {
@@ -56,9 +57,34 @@ static stoa_err local_tx_end(struct stoa_req *req, bool commit)
     return STOA_OK;
 }
 
+/* All loops together, so that none has to know how many there are. One over the limit is counted,
+ * too: who is the first says so in the log. */
+static bool may_emit(struct stoa_req *req)
+{
+    struct generation *g = req->instance->generation;
+    uint64_t second = (uint64_t)(clock_monotonic_ms() / 1000) << 32,
+             seen = atomic_load_explicit(&g->events, memory_order_relaxed), next;
+
+    do {
+        next = (seen & ~(uint64_t)UINT32_MAX) == second ? seen + 1 : second + 1;
+        if (g->events_max && (uint32_t)next > g->events_max + 1)
+            break;
+    } while (!atomic_compare_exchange_weak_explicit(&g->events, &seen, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    if (!g->events_max || (uint32_t)next <= g->events_max)
+        return true;
+    metric_add(METRIC_events_refused_total, 1);
+    if ((uint32_t)next == g->events_max + 1)
+        log_warn("events", "a plugin emits more events a second than its limit allows",
+                 stoa_f("plugin", stoa_z(g->name)), stoa_f("events", stoa_i(g->events_max)));
+    return false;
+}
+
 static stoa_err local_emit(struct stoa_req *req, const char *event, stoa_str aggregate,
                            const struct stoa_json *data)
 {
+    if (req->tx && !may_emit(req))
+        return STOA_E_BUSY;
     return req->tx ? tx_emit(req->tx, event, aggregate, data) : STOA_E_TX;
 }
 

@@ -1,6 +1,7 @@
 /* port/sdk.c: the SDK's functions with an effect: what is true everywhere is checked here, the rest
  * is the port's. SPDX-License-Identifier: Apache-2.0 */
 #include "base/fault.h"
+#include "call/drop.h"
 #include "call/tx.h"
 #include "plugin/port.h"
 #include "plugin/world.h"
@@ -8,6 +9,8 @@
 #include <stoa/stoa.h>
 
 enum { CACHE_KEY_MAX = 200, CACHE_VALUE_MAX = 1 << 20, CACHE_TTL_MAX_MS = 86400000 };
+static_assert((int)CACHE_KEY_MAX <= (int)DROP_TAG_MAX,
+              "a tag that is dropped here is dropped elsewhere, too");
 
 /* ---- sql ---- */
 

@@ -181,7 +181,7 @@ static struct world *make_world(void)
                         .is_development = true,
                         .loops = 1};
     if (shop.what->theme)
-        must(theme_load(shop.what->theme, &diag, &w->theme), "theme", &diag);
+        must(theme_load(shop.what->theme, NULL, &diag, &w->theme), "theme", &diag);
     for (; w->plugins < shop.what->plugin_count; w->plugins++)
         w->generations[w->plugins] =
             make_generation(&shop.what->plugins[w->plugins], w->plugins + 1);

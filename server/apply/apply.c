@@ -87,29 +87,44 @@ static stoa_err load(struct run *r)
     return config_load(&source, &r->diag, &r->config);
 }
 
-static stoa_err check_databases(struct run *r)
+/* Opening databases is a good part of an apply, and what was applied to them stays: nobody asks
+ * them again about the same files. *missing, if not NULL: what is missing is no error. */
+static stoa_err check_databases(struct run *r, bool *missing)
 {
+    struct apply *a = r->apply;
+    char digest[BUILD_DIGEST_LEN], after[BUILD_DIGEST_LEN];
     struct resources *databases = NULL;
-    stoa_err err = resources_open(r->config, 0, &r->diag, &databases);
+    bool has_digest = build_migrations_digest(r->config, a->options.resources, digest);
+    stoa_err err;
 
-    if (err == STOA_OK)
-        err = build_check_migrations(r->config, databases, &r->diag);
+    if (has_digest && strcmp(digest, a->migrations) == 0)
+        return STOA_OK;
+    STOA_TRY(resources_open(r->config, 0, &r->diag, &databases));
+    err = build_check_migrations(r->config, databases, &r->diag);
     resources_close(databases);
-    return err;
+    if (err == STOA_OK && has_digest &&
+        build_migrations_digest(r->config, a->options.resources, after) &&
+        strcmp(digest, after) == 0)
+        memcpy(a->migrations, digest, sizeof digest);
+    if (err == STOA_OK || !missing)
+        return err;
+    *missing = true;
+    return STOA_OK;
 }
 
 static stoa_err check(struct run *r)
 {
     STOA_TRY(step(r, "check"));
     STOA_TRY(build_check_fixed(apply_in_force(r->apply)->config, r->config, &r->diag));
-    return check_databases(r);
+    return check_databases(r, NULL);
 }
 
 static stoa_err build(struct run *r)
 {
     struct apply *a = r->apply;
     const struct world_choice choice = {
-        .files = r->revision ? history_files(&a->history, r->revision, r->arena) : NULL};
+        .files = r->revision ? history_files(&a->history, r->revision, r->arena) : NULL,
+        .last = apply_in_force(a)};
 
     struct resources *resources;
     stoa_err err;
@@ -361,21 +376,19 @@ static stoa_err confirm(struct run *r)
 /* Unlike an apply, a plan goes on when migrations are missing: that is part of the answer. */
 static stoa_err check_planned(struct run *r)
 {
-    struct resources *databases = NULL;
-    stoa_err err;
+    bool missing = false;
 
     STOA_TRY(step(r, "check"));
     STOA_TRY(build_check_fixed(apply_in_force(r->apply)->config, r->config, &r->diag));
-    err = resources_open(r->config, 0, &r->diag, &databases);
-    if (err == STOA_OK && build_check_migrations(r->config, databases, &r->diag) != STOA_OK) {
+    STOA_TRY(check_databases(r, &missing));
+    if (missing) {
         struct stoa_json *list = stoa_json_set(r->answer, "migrations", stoa_json_array(r->arena));
         stoa_str first = stoa_concat(r->arena, stoa_str_of(r->diag.file), STOA_STR(" "),
                                      stoa_str_of(r->diag.message));
         stoa_json_push(list, stoa_json_new_str(r->arena, first));
         r->diag = (struct diag){0};
     }
-    resources_close(databases);
-    return err;
+    return STOA_OK;
 }
 
 static stoa_err plan(struct run *r)

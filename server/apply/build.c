@@ -1,10 +1,12 @@
 /* apply/build.c: nothing here touches what serves. SPDX-License-Identifier: Apache-2.0 */
 #include "apply/build.h"
 
+#include "base/hex.h"
 #include "call/wiring.h"
 #include "plugin/trust.h"
 #include "port/port.h"
 #include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 
 /* Next to the binary, where the build and the package put them, unless the file says otherwise. */
@@ -113,14 +115,14 @@ stoa_err build_check_fixed(const struct config *running, const struct config *wa
     stoa_err err = check_resources(running, wanted, arena, diag);
 
     for (uint32_t i = 0; err == STOA_OK && i < sizeof fixed / sizeof *fixed; i++)
-        if (!is_same(arena, stoa_json_get(config_json(running), fixed[i]),
-                     stoa_json_get(config_json(wanted), fixed[i])))
+        if (!config_is_same(running, wanted, fixed[i]))
             err = refuse_change(wanted, fixed[i], diag);
     stoa_arena_destroy(arena);
     return err;
 }
 
-struct sql *build_sql_of(const struct config *config, struct resources *resources, stoa_str plugin)
+struct sql *build_sql_of(const struct config *config, const struct resources *resources,
+                         stoa_str plugin)
 {
     char path[64];
     stoa_str name;
@@ -141,27 +143,81 @@ bool build_is_used(const struct config *config, const struct sql *sql)
     return stoa_json_count(plugins) == 0;
 }
 
+/* ---- Migrations ---- */
+
+/* Whose migrations a database must have: the host's, and those of each plugin that runs here. */
+struct owners {
+    const struct config *config;
+    const struct resources *resources;
+    stoa_err (*each)(struct owners *o, struct sql *sql, const char *owner);
+    char folder[PATH_MAX];
+    struct diag *diag;
+    bool pending;
+    crypto_generichash_state digest;
+};
+
+static stoa_err each_owner(struct owners *o)
+{
+    const struct stoa_json *plugins = stoa_json_get(config_json(o->config), "plugins");
+    stoa_str folder = config_str(o->config, "migration_path");
+    char owner[32];
+
+    snprintf(o->folder, sizeof o->folder, "%.*s", (int)folder.len, folder.ptr);
+    for (uint32_t i = 0; i < o->resources->sql_count; i++)
+        if (build_is_used(o->config, o->resources->sql[i]))
+            STOA_TRY(o->each(o, o->resources->sql[i], "host"));
+    for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p)) {
+        struct sql *sql = build_sql_of(o->config, o->resources, stoa_json_name(p));
+        snprintf(owner, sizeof owner, "%.*s", (int)stoa_json_name(p).len, stoa_json_name(p).ptr);
+        if (sql && world_runs_here(o->config, stoa_json_name(p)))
+            STOA_TRY(o->each(o, sql, owner));
+    }
+    return STOA_OK;
+}
+
+/* *diag keeps the first that is missing. */
+static stoa_err ask_pending(struct owners *o, struct sql *sql, const char *owner)
+{
+    return o->pending ? STOA_OK
+                      : sql_migrations_pending(sql, o->folder, owner, o->diag, &o->pending);
+}
+
 stoa_err build_check_migrations(const struct config *config, struct resources *resources,
                                 struct diag *diag)
 {
-    const struct stoa_json *plugins = stoa_json_get(config_json(config), "plugins");
-    stoa_str folder = config_str(config, "migration_path");
-    char path[PATH_MAX], owner[32];
-    bool pending = false;
+    struct owners o = {.config = config, .resources = resources, .each = ask_pending, .diag = diag};
 
-    snprintf(path, sizeof path, "%.*s", (int)folder.len, folder.ptr);
-    for (uint32_t i = 0; i < resources->sql_count && !pending; i++)
-        if (build_is_used(config, resources->sql[i]))
-            STOA_TRY(sql_migrations_pending(resources->sql[i], path, "host", diag, &pending));
-    for (const struct stoa_json *p = stoa_json_first(plugins); p && !pending;
-         p = stoa_json_next(p)) {
-        struct sql *sql = build_sql_of(config, resources, stoa_json_name(p));
-        snprintf(owner, sizeof owner, "%.*s", (int)stoa_json_name(p).len, stoa_json_name(p).ptr);
-        if (sql && world_runs_here(config, stoa_json_name(p)))
-            STOA_TRY(sql_migrations_pending(sql, path, owner, diag, &pending));
-    }
-    if (!pending)
+    STOA_TRY(each_owner(&o));
+    if (!o.pending)
         return STOA_OK;
     diag_hint(diag, "run `stoa migrate` with the same options first");
     return STOA_E_CONFIG;
+}
+
+static stoa_err add_digest(struct owners *o, struct sql *sql, const char *owner)
+{
+    char one[65], line[256];
+    int len;
+
+    STOA_TRY(sql_migrations_digest(sql, o->folder, owner, o->diag, one));
+    len = snprintf(line, sizeof line, "%s %s %s\n", sql_name(sql), owner, one);
+    crypto_generichash_update(&o->digest, (const unsigned char *)line, (unsigned long long)len);
+    return STOA_OK;
+}
+
+bool build_migrations_digest(const struct config *config, const struct resources *resources,
+                             char ret[BUILD_DIGEST_LEN])
+{
+    unsigned char digest[(BUILD_DIGEST_LEN - 1) / 2];
+    struct diag ignored;
+    struct owners o = {
+        .config = config, .resources = resources, .each = add_digest, .diag = &ignored};
+
+    crypto_generichash_init(&o.digest, NULL, 0, sizeof digest);
+    if (each_owner(&o) != STOA_OK)
+        return false;
+    crypto_generichash_final(&o.digest, digest, sizeof digest);
+    hex_encode(digest, sizeof digest, ret);
+    ret[BUILD_DIGEST_LEN - 1] = '\0';
+    return true;
 }

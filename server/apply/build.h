@@ -17,11 +17,17 @@ STOA_NODISCARD stoa_err build_check_fixed(const struct config *running, const st
 /* The databases lack nothing that the host or a plugin needs. resources: opened for 0 loops. */
 STOA_NODISCARD stoa_err build_check_migrations(const struct config *config,
                                                struct resources *resources, struct diag *diag);
+/* Of all files that it looks at, and whose they are; asks no database. False when one cannot be
+ * read. */
+enum { BUILD_DIGEST_LEN = 65 };
+bool build_migrations_digest(const struct config *config, const struct resources *resources,
+                             char ret[BUILD_DIGEST_LEN]);
 /* Does a plugin that runs on this node keep its tables there? */
 bool build_is_used(const struct config *config, const struct sql *sql);
-/* The sql resource that the plugin's table names; NULL when there is none. */
 /* Where <name>.so is looked for. */
 void build_plugin_path(const struct config *config, char ret[PATH_MAX]);
-struct sql *build_sql_of(const struct config *config, struct resources *resources, stoa_str plugin);
+/* The sql resource that the plugin's table names; NULL when there is none. */
+struct sql *build_sql_of(const struct config *config, const struct resources *resources,
+                         stoa_str plugin);
 
 #endif

@@ -3,6 +3,7 @@
 #define APPLY_INTERNAL_H
 
 #include "apply/apply.h"
+#include "apply/build.h"
 #include "apply/history.h"
 #include "apply/swap.h"
 #include <pthread.h>
@@ -25,8 +26,9 @@ struct apply {
     struct alive alive[APPLY_WORLDS_MAX]; /* [0] is in force; changed by the thread only */
     uint32_t alive_count;
     uint64_t applied, failed, revision;
-    int64_t confirm_until_ms; /* monotonic; 0: nothing waits for a confirmation */
-    uint64_t confirm_back;    /* the revision to go back to */
+    char migrations[BUILD_DIGEST_LEN]; /* the databases had them all; "": not known yet */
+    int64_t confirm_until_ms;          /* monotonic; 0: nothing waits for a confirmation */
+    uint64_t confirm_back;             /* the revision to go back to */
     char last_error[512];
 };
 

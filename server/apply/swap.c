@@ -75,6 +75,13 @@ static void visit(const struct swap_loops *loops, void (*here)(struct stop *stop
 
 /* ---- Warm ---- */
 
+/* A sandbox that is shared with the world in force: its instances are the child's, not a world's,
+ * and serve already. */
+static bool serves_on(const struct generation *g)
+{
+    return g->sandbox && g->uses > 1;
+}
+
 static stoa_err warm_plugin(struct world *world, uint32_t plugin, int64_t until, struct diag *diag)
 {
     const struct generation *g = world->generations[plugin];
@@ -82,7 +89,7 @@ static stoa_err warm_plugin(struct world *world, uint32_t plugin, int64_t until,
     struct stoa_req *req;
     stoa_err err;
 
-    if (!g->desc.warm || g->left_out || world->is_elsewhere[plugin])
+    if (!g->desc.warm || g->left_out || world->is_elsewhere[plugin] || serves_on(g))
         return STOA_OK;
     req = invoke_request_create(world, plugin, left > 0 ? left : 0);
     req->route_path = "warm";
@@ -163,14 +170,23 @@ struct publish {
     struct world *world, *old;
 };
 
-static void cool_here(struct world *old)
+static bool has_sandbox_of(const struct world *world, const struct generation *g)
+{
+    for (uint32_t p = 0; g->sandbox && p < world->plugins; p++)
+        if (world->generations[p] == g)
+            return true;
+    return false;
+}
+
+static void cool_here(const struct world *old, const struct world *world)
 {
     uint32_t here = loop_index(loop_current());
 
-    for (uint32_t p = 0; p < old->plugins; p++)
-        if (old->generations[p]->desc.cool && !old->generations[p]->left_out &&
-            !old->is_elsewhere[p])
-            old->generations[p]->desc.cool(world_instance(old, here, p)->self);
+    for (uint32_t p = 0; p < old->plugins; p++) {
+        const struct generation *g = old->generations[p];
+        if (g->desc.cool && !g->left_out && !old->is_elsewhere[p] && !has_sandbox_of(world, g))
+            g->desc.cool(world_instance(old, here, p)->self);
+    }
 }
 
 static void publish_here(struct stop *stop)
@@ -178,7 +194,7 @@ static void publish_here(struct stop *stop)
     struct publish *p = stop->visit->data;
 
     world_publish(p->world);
-    cool_here(p->old);
+    cool_here(p->old, p->world);
     jobs_start(p->world);
     stop_over(stop);
 }

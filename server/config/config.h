@@ -54,6 +54,8 @@ STOA_NODISCARD stoa_err config_check_table(const struct config *config, const ch
                                            struct diag *diag);
 /* The value behind a secret handle or a plain string; never logged. */
 stoa_str config_secret(const struct config *config, const char *path);
+/* Do both say the same at path? The values behind secrets count, not their names alone. */
+bool config_is_same(const struct config *a, const struct config *b, const char *path);
 /* The file's own text, and its name as it was given. */
 stoa_str config_text(const struct config *config);
 const char *config_file(const struct config *config);

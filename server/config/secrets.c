@@ -106,6 +106,47 @@ stoa_str config_secret(const struct config *config, const char *path)
     return secret ? secret->value : stoa_json_str(json, "");
 }
 
+static bool has_secret(const struct stoa_json *json)
+{
+    if (config_secret_name(json).len > 0)
+        return true;
+    for (const struct stoa_json *e = stoa_json_first(json); e; e = stoa_json_next(e))
+        if (has_secret(e))
+            return true;
+    return false;
+}
+
+static bool has_same_secrets(const struct config *a, const struct config *b)
+{
+    for (uint32_t i = 0; i < a->secret_count; i++) {
+        const struct config_secret_value *other = find(b, a->secrets[i].name);
+        if (!other || !stoa_str_eq(a->secrets[i].value, other->value))
+            return false;
+    }
+    return a->secret_count == b->secret_count;
+}
+
+bool config_is_same(const struct config *a, const struct config *b, const char *path)
+{
+    const struct stoa_json *one = stoa_json_get(a->json, path),
+                           *other = stoa_json_get(b->json, path);
+    struct stoa_arena *arena;
+    struct stoa_buf left, right;
+    bool ret;
+
+    if (!one || !other)
+        return one == other;
+    arena = stoa_arena_create();
+    stoa_buf_init(&left, arena, 256);
+    stoa_buf_init(&right, arena, 256);
+    stoa_json_format(one, &left);
+    stoa_json_format(other, &right);
+    ret = stoa_str_eq(stoa_buf_str(&left), stoa_buf_str(&right)) &&
+          (!has_secret(one) || has_same_secrets(a, b));
+    stoa_arena_destroy(arena);
+    return ret;
+}
+
 static bool is_secret_path(const struct config *config, const char *path)
 {
     for (const struct stoa_json *e = stoa_json_first(config->secret_paths); e;

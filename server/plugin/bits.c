@@ -17,12 +17,7 @@
 
 enum { PLUGIN_FILE_MAX = 64 << 20 };
 
-struct file_bytes {
-    char *ptr; /* aligned by malloc, as the ELF reader wants it */
-    size_t len;
-};
-
-static stoa_err read_fd(int fd, struct plugin_bits *bits, struct diag *diag, struct file_bytes *ret)
+static stoa_err read_fd(int fd, struct plugin_bits *bits, struct diag *diag)
 {
     struct stat st;
     size_t got = 0;
@@ -33,22 +28,22 @@ static stoa_err read_fd(int fd, struct plugin_bits *bits, struct diag *diag, str
     }
     bits->owner = st.st_uid;
     bits->mode = st.st_mode;
-    ret->len = (size_t)st.st_size;
-    ret->ptr = malloc(ret->len + 1);
-    while (got < ret->len) {
-        ssize_t n = read(fd, ret->ptr + got, ret->len - got);
+    bits->len = (size_t)st.st_size;
+    bits->bytes = malloc(bits->len + 1); /* aligned, as the ELF reader wants it */
+    while (got < bits->len) {
+        ssize_t n = read(fd, bits->bytes + got, bits->len - got);
         if (n == 0 || (n < 0 && errno != EINTR))
             break;
         got += n > 0 ? (size_t)n : 0;
     }
-    if (got == ret->len)
+    if (got == bits->len)
         return STOA_OK;
     diag_set(diag, bits->path, 0, 0, "it changed while it was read");
     diag_hint(diag, "try again; install plugins with mv, not cp, over the old file");
     return STOA_E_PLUGIN;
 }
 
-static stoa_err read_file(struct plugin_bits *bits, struct diag *diag, struct file_bytes *ret)
+static stoa_err read_file(struct plugin_bits *bits, struct diag *diag)
 {
     int fd = open(bits->path, O_RDONLY | O_CLOEXEC);
     stoa_err err;
@@ -58,35 +53,35 @@ static stoa_err read_file(struct plugin_bits *bits, struct diag *diag, struct fi
         diag_hint(diag, "is the plugin installed? The folder is plugin_path in config.lua");
         return STOA_E_PLUGIN;
     }
-    err = read_fd(fd, bits, diag, ret);
+    err = read_fd(fd, bits, diag);
     close(fd);
     return err;
 }
 
 /* By OpenSSL, which has the processor do it: every apply hashes every plugin. */
-static void hash_hex(const struct file_bytes *bytes, char ret[65])
+static void hash_hex(struct plugin_bits *bits)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
 
-    SHA256((const unsigned char *)bytes->ptr, bytes->len, digest);
-    sodium_bin2hex(ret, 65, digest, sizeof digest);
+    SHA256((const unsigned char *)bits->bytes, bits->len, digest);
+    sodium_bin2hex(bits->sha256, sizeof bits->sha256, digest, sizeof digest);
 }
 
 /* A new inode that nobody can write any more. -1 when the machine does not have it. */
-static int sealed_copy(const char *name, const struct file_bytes *bytes)
+static int sealed_copy(const struct plugin_bits *bits)
 {
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int fd = memfd_create(bits->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     size_t put = 0;
 
     if (fd < 0)
         return -1;
-    while (put < bytes->len) {
-        ssize_t n = write(fd, bytes->ptr + put, bytes->len - put);
+    while (put < bits->len) {
+        ssize_t n = write(fd, bits->bytes + put, bits->len - put);
         if (n < 0 && errno != EINTR)
             break;
         put += n > 0 ? (size_t)n : 0;
     }
-    if (put == bytes->len &&
+    if (put == bits->len &&
         fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
         return fd;
     close(fd);
@@ -111,39 +106,58 @@ static void note(struct plugin_bits *bits, const struct preflight *checked)
     memcpy(bits->capabilities, checked->manifest.capabilities, sizeof bits->capabilities);
 }
 
-static stoa_err judge(struct plugin_bits *bits, const struct file_bytes *bytes,
-                      const char *expected, struct diag *diag)
+static void drop_bytes(struct plugin_bits *bits)
+{
+    free(bits->bytes);
+    bits->bytes = NULL;
+}
+
+static stoa_err judge(struct plugin_bits *bits, const char *expected, struct diag *diag)
 {
     struct preflight checked;
 
-    STOA_TRY(preflight_check(bits->path, (stoa_str){bytes->ptr, bytes->len}, diag, &checked));
+    STOA_TRY(preflight_check(bits->path, (stoa_str){bits->bytes, bits->len}, diag, &checked));
     note(bits, &checked);
-    hash_hex(bytes, bits->sha256);
     STOA_TRY(check_name(bits, expected, diag));
-    bits->fd = sealed_copy(bits->name, bytes);
+    bits->fd = sealed_copy(bits);
     if (bits->fd >= 0)
         return STOA_OK;
     diag_set(diag, bits->path, 0, 0, "no private copy could be made: %s", strerror(errno));
     return STOA_E_PLUGIN;
 }
 
-stoa_err plugin_bits_open(const char *path, const char *expected_name, struct diag *diag,
-                          struct plugin_bits *ret)
+stoa_err plugin_bits_read(const char *path, struct diag *diag, struct plugin_bits *ret)
 {
-    struct file_bytes bytes = {0};
     stoa_err err;
 
     *ret = (struct plugin_bits){.fd = -1};
     snprintf(ret->path, sizeof ret->path, "%s", path);
-    err = read_file(ret, diag, &bytes);
+    err = read_file(ret, diag);
     if (err == STOA_OK)
-        err = judge(ret, &bytes, expected_name, diag);
-    free(bytes.ptr);
+        hash_hex(ret);
+    else
+        drop_bytes(ret);
     return err;
+}
+
+stoa_err plugin_bits_judge(struct plugin_bits *bits, const char *expected_name, struct diag *diag)
+{
+    stoa_err err = judge(bits, expected_name, diag);
+
+    drop_bytes(bits);
+    return err;
+}
+
+stoa_err plugin_bits_open(const char *path, const char *expected_name, struct diag *diag,
+                          struct plugin_bits *ret)
+{
+    STOA_TRY(plugin_bits_read(path, diag, ret));
+    return plugin_bits_judge(ret, expected_name, diag);
 }
 
 void plugin_bits_close(struct plugin_bits *bits)
 {
+    drop_bytes(bits);
     if (bits->fd >= 0)
         close(bits->fd);
     bits->fd = -1;

@@ -9,6 +9,8 @@
 #include <sys/types.h>
 
 struct plugin_bits {
+    char *bytes; /* what was read, until it is judged or closed */
+    size_t len;
     char path[PATH_MAX];                           /* where it was read; for messages */
     char name[32], version[20], capabilities[256]; /* the manifest's */
     char sha256[65];
@@ -21,8 +23,15 @@ struct plugin_bits {
     int fd;              /* sealed memfd, close-on-exec; -1: given away */
 };
 
-/* Reads and checks path (preflight.h). expected_name: the name that config.lua has for it; NULL:
- * any. STOA_E_ABI or STOA_E_PLUGIN with *diag otherwise; nothing is left to be closed then. */
+/* Reads path and hashes it: path, sha256, owner and mode. STOA_E_PLUGIN with *diag otherwise; there
+ * is nothing to be closed then. */
+STOA_NODISCARD stoa_err plugin_bits_read(const char *path, struct diag *diag,
+                                         struct plugin_bits *ret);
+/* Checks what was read (preflight.h) and makes the sealed copy. expected_name: the name that
+ * config.lua has for it; NULL: any. STOA_E_ABI or STOA_E_PLUGIN with *diag otherwise. */
+STOA_NODISCARD stoa_err plugin_bits_judge(struct plugin_bits *bits, const char *expected_name,
+                                          struct diag *diag);
+/* Both. */
 STOA_NODISCARD stoa_err plugin_bits_open(const char *path, const char *expected_name,
                                          struct diag *diag, struct plugin_bits *ret);
 /* Closes the copy, unless generation_map() or the like took it. */

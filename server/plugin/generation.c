@@ -82,7 +82,9 @@ static struct generation *generation_new(struct plugin_bits *bits)
 
     atomic_fetch_add(&alive, 1);
     g->number = atomic_fetch_add(&numbers, 1) + 1;
+    g->uses = 1;
     g->is_pure = bits->is_pure;
+    g->is_shipped = bits->is_shipped;
     memcpy(g->name, bits->name, sizeof g->name);
     memcpy(g->version, bits->version, sizeof g->version);
     memcpy(g->capabilities, bits->capabilities, sizeof g->capabilities);
@@ -169,9 +171,15 @@ static void close_copy(struct generation *g)
         close(g->fd);
 }
 
+struct generation *generation_share(struct generation *generation)
+{
+    generation->uses++;
+    return generation;
+}
+
 void generation_close(struct generation *generation)
 {
-    if (!generation)
+    if (!generation || --generation->uses > 0)
         return;
     settings_destroy(generation->settings);
     if (generation->sandbox)

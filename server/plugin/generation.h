@@ -1,4 +1,5 @@
 /* plugin/generation.h: one loaded copy of one plugin's .so: verified bits are the loaded bits.
+ * Worlds share it as long as neither bits nor settings change (docs/adr/0017-sharing.md).
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef PLUGIN_GENERATION_H
 #define PLUGIN_GENERATION_H
@@ -14,14 +15,17 @@ struct generation {
     char signer[32];     /* see bits.h */
     char signature[256]; /* what was beside its file */
     uint64_t number;     /* never used twice in this process */
+    uint32_t uses;       /* worlds that have it; the loader's thread only */
     bool is_pure;        /* may be unmapped; see preflight.h */
+    bool is_shipped;     /* see bits.h */
     int fd; /* of the sealed copy; open as long as it is mapped (dlopen knows it by this path) */
     void *dl;
     struct stoa_plugin_v1 desc; /* the plugin's, zero-extended to what this host knows */
     struct stoa_settings *settings;
-    const char *_Atomic left_out; /* why it does not serve in this world; NULL: it does */
-    uint32_t events_max;          /* that it may emit a second; 0: any number */
-    _Atomic uint64_t events;      /* the second (monotonic) and, below it, how many it was */
+    /* Why it does not serve; NULL: it does. Then one world only has it. */
+    const char *_Atomic left_out;
+    uint32_t events_max;     /* that it may emit a second; 0: any number */
+    _Atomic uint64_t events; /* the second (monotonic) and, below it, how many it was */
     /* Of one that runs in a sandbox; see sandbox.h. */
     bool is_confined;
     bool is_trusted;   /* shipped with the binary, or said so: has what its manifest asks for */
@@ -45,7 +49,10 @@ STOA_NODISCARD stoa_err generation_place(struct plugin_bits *bits,
 STOA_NODISCARD stoa_err generation_open(const char *path, const struct config *config,
                                         const char *expected_name, struct diag *diag,
                                         struct generation **ret);
-/* Nothing points into it; NULL is fine. One that is not pure stays mapped, and is counted. */
+/* One use more. */
+struct generation *generation_share(struct generation *generation);
+/* One use less. After the last nothing points into it. NULL is fine. One that is not pure stays
+ * mapped, and is counted. */
 void generation_close(struct generation *generation);
 /* Generations open now, and how many were closed but had to stay mapped. Any thread. */
 struct generation_counts {

@@ -39,17 +39,86 @@ static stoa_err place_or_map(struct plugin_bits *bits, const struct world_option
     return generation_map(bits, o->config, diag, ret);
 }
 
+static stoa_err check_trust(struct plugin_bits *bits, const struct world_options *o,
+                            struct diag *diag)
+{
+    return trust_check(stoa_json_get(config_json(o->config), "trust"), bits, diag);
+}
+
+static stoa_err make_generation(struct plugin_bits *bits, const char *name,
+                                const struct world_options *o, struct diag *diag,
+                                struct generation **ret)
+{
+    STOA_TRY(plugin_bits_judge(bits, name, diag));
+    STOA_TRY(check_trust(bits, o, diag));
+    return place_or_map(bits, o, diag, ret);
+}
+
+/* ---- What nothing has touched is shared with the world before ---- */
+
+static bool is_same_at(const struct world_options *o, const char *path)
+{
+    return config_is_same(o->config, o->choice.last->config, path);
+}
+
+/* All that reaches a generation beside its bits: its table; in a sandbox, what the child is told of
+ * the shop as well (port/place.c). */
+static bool is_untouched(const struct generation *g, const struct world_options *o)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "plugins.%s", g->name);
+    if (!is_same_at(o, path) ||
+        (o->sandbox && sandbox_is_wanted(o->config, g->name)) != !!g->sandbox)
+        return false;
+    return !g->sandbox ||
+           (is_same_at(o, "shop") && is_same_at(o, "development") && is_same_at(o, "port"));
+}
+
+/* The generation of the last world with these bits, if it may serve on; NULL otherwise. */
+static struct generation *find_last(const struct plugin_bits *bits, const char *name,
+                                    const struct world_options *o)
+{
+    int32_t index = o->choice.last ? world_find(o->choice.last, stoa_str_of(name)) : -1;
+    struct generation *g = index < 0 ? NULL : o->choice.last->generations[index];
+
+    if (!g || g->left_out || strcmp(g->sha256, bits->sha256) != 0 || !is_untouched(g, o))
+        return NULL;
+    return g;
+}
+
+/* Whom the plugin comes from can change without its bits. */
+static bool is_as_trusted(const struct generation *g, const struct plugin_bits *bits)
+{
+    return g->is_shipped == bits->is_shipped && strcmp(g->signer, bits->signer) == 0 &&
+           strcmp(g->signature, bits->signature) == 0;
+}
+
+static stoa_err share_or_make(struct plugin_bits *bits, const char *name,
+                              const struct world_options *o, struct diag *diag,
+                              struct generation **ret)
+{
+    struct generation *last = find_last(bits, name, o);
+
+    if (last) {
+        STOA_TRY(check_trust(bits, o, diag));
+        if (is_as_trusted(last, bits)) {
+            *ret = generation_share(last);
+            return STOA_OK;
+        }
+    }
+    return make_generation(bits, name, o, diag, ret);
+}
+
 static stoa_err open_generation(const char *path, const char *name, const struct world_options *o,
                                 struct diag *diag, struct generation **ret)
 {
     struct plugin_bits bits;
-    stoa_err err = plugin_bits_open(path, name, diag, &bits);
+    stoa_err err = plugin_bits_read(path, diag, &bits);
 
     if (err != STOA_OK)
         return err;
-    err = trust_check(stoa_json_get(config_json(o->config), "trust"), &bits, diag);
-    if (err == STOA_OK)
-        err = place_or_map(&bits, o, diag, ret);
+    err = share_or_make(&bits, name, o, diag, ret);
     plugin_bits_close(&bits);
     return err;
 }
@@ -212,7 +281,7 @@ static void read_shop(struct world *w)
     memcpy(w->currency, currency.ptr, 3);
 }
 
-static stoa_err open_theme(struct world *w, struct diag *diag)
+static stoa_err open_theme(struct world *w, const struct world_options *o, struct diag *diag)
 {
     char folder[PATH_MAX];
     stoa_str path = config_str(w->config, "theme_path"),
@@ -221,7 +290,7 @@ static stoa_err open_theme(struct world *w, struct diag *diag)
     if (name.len == 0)
         name = STOA_STR("aurora");
     snprintf(folder, sizeof folder, "%.*s/%.*s", (int)path.len, path.ptr, (int)name.len, name.ptr);
-    return theme_load(folder, diag, &w->theme);
+    return theme_load(folder, o->choice.last ? o->choice.last->theme : NULL, diag, &w->theme);
 }
 
 static struct world *world_new(const struct world_options *o)
@@ -246,7 +315,7 @@ stoa_err world_create(const struct world_options *o, struct diag *diag, struct w
 
     stoa_assert(o->loops >= 1 && o->loops <= WORLD_LOOPS_MAX);
     read_shop(w);
-    err = open_theme(w, diag);
+    err = open_theme(w, o, diag);
     if (err == STOA_OK)
         err = open_plugins(w, o, diag);
     w->instances = stoa_new_array(w->arena, struct stoa_instance, (w->plugins + 1) * w->loops);

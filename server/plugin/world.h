@@ -59,6 +59,9 @@ struct world_choice {
     /* {plugin: path of a .so that once served}. Given, a plugin that cannot be loaded or made is
      * left out, its routes those of that copy; one without a copy is an error as ever. */
     const struct stoa_json *kept;
+    /* A world that is whole, and stays so until the new one is made: what has not changed since is
+     * not made anew but shared with it (docs/adr/0017-sharing.md). NULL: none. */
+    const struct world *last;
 };
 
 /* Loads theme and every plugin of the shop, and makes the instances of those that run on this node.

@@ -29,9 +29,10 @@ static const struct {
     {".otf", "font/otf", true},
 };
 
-void assets_init(struct assets *assets, struct stoa_arena *arena)
+void assets_init(struct assets *assets, struct stoa_arena *arena, const struct assets *last)
 {
-    *assets = (struct assets){.items = stoa_new_array(arena, struct asset, ASSETS_MAX)};
+    *assets =
+        (struct assets){.last = last, .items = stoa_new_array(arena, struct asset, ASSETS_MAX)};
 }
 
 static bool refuse(struct diag *diag, stoa_str name, const char *message, const char *hint)
@@ -80,6 +81,18 @@ static stoa_str gzip(struct stoa_arena *arena, stoa_str bytes)
     return ret;
 }
 
+/* Making it is most of the work of loading a theme. */
+static stoa_str gzip_or_last(const struct assets *assets, struct stoa_arena *arena, stoa_str name,
+                             stoa_str bytes)
+{
+    bool hashed;
+    const struct asset *last = assets->last ? assets_find(assets->last, name, &hashed) : NULL;
+
+    if (last && stoa_str_eq(last->name, name) && stoa_str_eq(last->bytes, bytes))
+        return stoa_str_copy(arena, last->gzip);
+    return gzip(arena, bytes);
+}
+
 bool assets_add(struct assets *assets, struct stoa_arena *arena, stoa_str name, stoa_str bytes,
                 struct diag *diag)
 {
@@ -101,7 +114,7 @@ bool assets_add(struct assets *assets, struct stoa_arena *arena, stoa_str name, 
     asset->hashed = hashed_name(arena, name, bytes);
     asset->path = stoa_concat(arena, STOA_STR("/assets/"), asset->hashed);
     if (types[type].compress)
-        asset->gzip = gzip(arena, bytes);
+        asset->gzip = gzip_or_last(assets, arena, name, bytes);
     assets->count++;
     return true;
 }
@@ -118,6 +131,7 @@ static int name_order(const void *a, const void *b)
 
 void assets_seal(struct assets *assets, struct stoa_arena *arena)
 {
+    assets->last = NULL;
     assets->names = stoa_new_array(arena, struct asset_name, 2 * assets->count + 1);
     for (uint32_t i = 0; i < assets->count; i++) {
         const struct asset *asset = &assets->items[i];

@@ -25,14 +25,15 @@ struct asset_name {
 };
 
 struct assets {
+    const struct assets *last; /* of the theme before, until assets_seal(); may be NULL */
     struct asset *items;
     struct asset_name *names; /* hashed and not, sorted */
     uint32_t count;
     uint64_t total;
 };
 
-/* Room for so many. */
-void assets_init(struct assets *assets, struct stoa_arena *arena);
+/* Room for so many. last: as theme_load() has it. */
+void assets_init(struct assets *assets, struct stoa_arena *arena, const struct assets *last);
 /* Takes one file over; bytes live as long as the arena. False with *diag filled. */
 bool assets_add(struct assets *assets, struct stoa_arena *arena, stoa_str name, stoa_str bytes,
                 struct diag *diag);

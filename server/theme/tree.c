@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { JSON_FILE_MAX = 1024 * 1024 };
+
 static const char *const places[] = {
     [PLACE_LAYOUT] = "layout",
     [PLACE_PAGE] = "templates",
@@ -138,12 +140,33 @@ static bool read_folder(struct tree_reader *reader, const char *folder, const ch
     return true;
 }
 
+/* Every file of the theme comes through here. */
+static bool read_file(struct tree_reader *reader, const char *path, uint64_t max, stoa_str *ret)
+{
+    uint64_t len;
+
+    if (!folder_read(reader->arena, path, max, reader->diag, ret))
+        return false;
+    len = ret->len;
+    crypto_generichash_update(&reader->digest, (const unsigned char *)path, strlen(path) + 1);
+    crypto_generichash_update(&reader->digest, (const unsigned char *)&len, sizeof len);
+    crypto_generichash_update(&reader->digest, (const unsigned char *)ret->ptr, len);
+    return true;
+}
+
+static bool look_at_json(struct tree_reader *reader, const char *path)
+{
+    stoa_str text;
+
+    return read_file(reader, path, JSON_FILE_MAX, &text);
+}
+
 static bool read_json(struct tree_reader *reader, const char *path, const struct stoa_json **ret)
 {
     struct stoa_json_error error = {0};
     stoa_str text;
 
-    if (!folder_read(reader->arena, path, 1024 * 1024, reader->diag, &text))
+    if (!read_file(reader, path, JSON_FILE_MAX, &text))
         return false;
     if (stoa_json_parse(reader->arena, text, &error, ret) == STOA_OK)
         return true;
@@ -156,6 +179,8 @@ static bool read_about(struct tree_reader *reader)
     const char *path = path_of(reader, "", "theme.json");
     struct theme *theme = reader->theme;
 
+    if (reader->only_looks)
+        return look_at_json(reader, path);
     if (!read_json(reader, path, &theme->about))
         return false;
     theme->name = stoa_cstr(reader->arena, stoa_json_str(theme->about, "name"));
@@ -166,19 +191,25 @@ static bool read_about(struct tree_reader *reader)
     return false;
 }
 
+static bool read_asset(struct tree_reader *reader, const char *path, stoa_str name)
+{
+    stoa_str bytes;
+
+    return read_file(reader, path, ASSETS_FILE_MAX, &bytes) &&
+           (reader->only_looks ||
+            assets_add(&reader->theme->assets, reader->arena, name, bytes, reader->diag));
+}
+
 static bool read_asset_folder(struct tree_reader *reader, const char *folder, const char *prefix)
 {
     const char *const *files;
     uint32_t count;
-    stoa_str bytes;
 
     if (!folder_list(reader->arena, path_of(reader, folder, ""), reader->diag, &files, &count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         stoa_str name = stoa_concat(reader->arena, stoa_str_of(prefix), stoa_str_of(files[i]));
-        if (!folder_read(reader->arena, path_of(reader, folder, files[i]), ASSETS_FILE_MAX,
-                         reader->diag, &bytes) ||
-            !assets_add(&reader->theme->assets, reader->arena, name, bytes, reader->diag))
+        if (!read_asset(reader, path_of(reader, folder, files[i]), name))
             return false;
     }
     return true;
@@ -190,7 +221,9 @@ static bool read_assets(struct tree_reader *reader)
     const char *const *folders;
     uint32_t count;
 
-    assets_init(&reader->theme->assets, reader->arena);
+    if (!reader->only_looks)
+        assets_init(&reader->theme->assets, reader->arena,
+                    reader->last ? &reader->last->assets : NULL);
     if (!read_asset_folder(reader, "assets", "") ||
         !folder_list_folders(reader->arena, path_of(reader, "assets", ""), reader->diag, &folders,
                              &count))
@@ -202,7 +235,8 @@ static bool read_assets(struct tree_reader *reader)
         if (!read_asset_folder(reader, folder.ptr, prefix.ptr))
             return false;
     }
-    assets_seal(&reader->theme->assets, reader->arena);
+    if (!reader->only_looks)
+        assets_seal(&reader->theme->assets, reader->arena);
     return true;
 }
 
@@ -210,6 +244,8 @@ static bool read_locale(struct tree_reader *reader, const char *path, stoa_str n
 {
     const struct stoa_json *json;
 
+    if (reader->only_looks)
+        return look_at_json(reader, path);
     if (reader->theme->locales.count == LOCALES_MAX) {
         diag_set(reader->diag, path, 0, 0, "more than %d languages", LOCALES_MAX);
         return false;
@@ -224,6 +260,8 @@ static bool add_template(struct tree_reader *reader, const char *path, stoa_str 
     struct theme *theme = reader->theme;
     struct template *tpl = stoa_new(reader->arena, struct template);
 
+    if (reader->only_looks)
+        return read_file(reader, path, COMPILE_SOURCE_MAX, &tpl->source);
     if (theme->template_count == TREE_TEMPLATES_MAX) {
         diag_set(reader->diag, path, 0, 0, "a theme holds at most %d templates",
                  TREE_TEMPLATES_MAX);
@@ -233,7 +271,7 @@ static bool add_template(struct tree_reader *reader, const char *path, stoa_str 
     tpl->file = path;
     tpl->place = place;
     theme->templates[theme->template_count++] = tpl;
-    return folder_read(reader->arena, path, COMPILE_SOURCE_MAX, reader->diag, &tpl->source);
+    return read_file(reader, path, COMPILE_SOURCE_MAX, &tpl->source);
 }
 
 static bool add_layout(struct tree_reader *reader, const char *path, stoa_str name)
@@ -273,6 +311,8 @@ static bool add_plain_page(struct tree_reader *reader, const char *path, stoa_st
 {
     struct page *page;
 
+    if (reader->only_looks)
+        return add_template(reader, path, name, PLACE_PAGE);
     if (!pages_fit(reader, path, name) || !add_template(reader, path, name, PLACE_PAGE))
         return false;
     page = add_page(reader, name);
@@ -285,8 +325,9 @@ static bool add_section_page(struct tree_reader *reader, const char *path, stoa_
 {
     stoa_str text;
 
-    return pages_fit(reader, path, name) &&
-           folder_read(reader->arena, path, COMPILE_SOURCE_MAX, reader->diag, &text) &&
+    if (reader->only_looks)
+        return read_file(reader, path, COMPILE_SOURCE_MAX, &text);
+    return pages_fit(reader, path, name) && read_file(reader, path, COMPILE_SOURCE_MAX, &text) &&
            page_read(reader, path, text, add_page(reader, name));
 }
 
@@ -310,39 +351,74 @@ static bool compile_all(struct tree_reader *reader)
     return done;
 }
 
+/* The same steps in the same order, whether it makes a theme of it or only looks: so the digest is
+ * of what was read. */
 static bool read_tree(struct tree_reader *reader)
 {
-    struct theme *theme = reader->theme;
-
-    theme->templates = stoa_new_array(theme->arena, struct template *, TREE_TEMPLATES_MAX);
-    theme->pages = stoa_new_array(theme->arena, struct page, FOLDER_FILES_MAX);
     return read_about(reader) && read_assets(reader) &&
            read_folder(reader, "locales", ".json", read_locale) &&
            read_folder(reader, "layout", ".liquid", add_layout) &&
            read_folder(reader, "sections", ".liquid", add_section) &&
            read_folder(reader, "snippets", ".liquid", add_snippet) &&
-           read_folder(reader, "templates", ".liquid", add_plain_page) && compile_all(reader) &&
+           read_folder(reader, "templates", ".liquid", add_plain_page) &&
+           (reader->only_looks || compile_all(reader)) &&
            read_folder(reader, "templates", ".json", add_section_page);
 }
 
-stoa_err theme_load(const char *folder, struct diag *diag, struct theme **ret)
+/* Does folder hold what theme was made from? By the bytes: times of files say too little. */
+static bool is_made_from(const struct theme *theme, const char *folder)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    struct diag ignored;
+    struct tree_reader reader = {
+        .arena = arena, .folder = folder, .diag = &ignored, .only_looks = true};
+    unsigned char digest[sizeof theme->digest];
+    bool is_whole;
+
+    crypto_generichash_init(&reader.digest, NULL, 0, TREE_DIGEST_LEN);
+    is_whole = read_tree(&reader);
+    crypto_generichash_final(&reader.digest, digest, sizeof digest);
+    stoa_arena_destroy(arena);
+    return is_whole && memcmp(digest, theme->digest, sizeof digest) == 0;
+}
+
+static struct theme *theme_new(void)
 {
     struct stoa_arena *arena = stoa_arena_create();
     struct theme *theme = stoa_new(arena, struct theme);
-    struct tree_reader reader = {theme, arena, stoa_cstr(arena, stoa_str_of(folder)), diag};
+
+    theme->arena = arena;
+    theme->uses = 1;
+    theme->templates = stoa_new_array(arena, struct template *, TREE_TEMPLATES_MAX);
+    theme->pages = stoa_new_array(arena, struct page, FOLDER_FILES_MAX);
+    return theme;
+}
+
+stoa_err theme_load(const char *folder, struct theme *last, struct diag *diag, struct theme **ret)
+{
+    struct tree_reader reader = {.diag = diag, .last = last};
 
     memset(diag, 0, sizeof(*diag));
-    theme->arena = arena;
+    if (last && is_made_from(last, folder)) {
+        last->uses++;
+        *ret = last;
+        return STOA_OK;
+    }
+    reader.theme = theme_new();
+    reader.arena = reader.theme->arena;
+    reader.folder = stoa_cstr(reader.arena, stoa_str_of(folder));
+    crypto_generichash_init(&reader.digest, NULL, 0, TREE_DIGEST_LEN);
     if (!read_tree(&reader)) {
-        theme_destroy(theme);
+        theme_destroy(reader.theme);
         return STOA_E_INVALID;
     }
-    *ret = theme;
+    crypto_generichash_final(&reader.digest, reader.theme->digest, TREE_DIGEST_LEN);
+    *ret = reader.theme;
     return STOA_OK;
 }
 
 void theme_destroy(struct theme *theme)
 {
-    if (theme)
+    if (theme && --theme->uses == 0)
         stoa_arena_destroy(theme->arena);
 }

@@ -6,8 +6,14 @@
 #include "ast.h"
 #include "compile.h"
 #include "locale.h"
+#include <sodium.h>
 
-enum { TREE_TEMPLATES_MAX = 1000, TREE_SECTIONS_MAX = 64, TREE_BLOCKS_MAX = 50 };
+enum {
+    TREE_TEMPLATES_MAX = 1000,
+    TREE_SECTIONS_MAX = 64,
+    TREE_BLOCKS_MAX = 50,
+    TREE_DIGEST_LEN = 32
+};
 
 struct page_section {
     const struct template *tpl;
@@ -25,6 +31,8 @@ struct page {
 
 struct theme {
     struct stoa_arena *arena;
+    uint32_t uses;
+    unsigned char digest[TREE_DIGEST_LEN]; /* of all that was read, with paths */
     char *name;
     const struct stoa_json *about; /* theme.json: {{ theme }} */
     struct template **templates;
@@ -55,6 +63,9 @@ struct tree_reader {
     struct stoa_arena *arena;
     const char *folder;
     struct diag *diag;
+    const struct theme *last;
+    bool only_looks; /* reads what it would, for the digest, and makes nothing of it */
+    crypto_generichash_state digest;
 };
 /* Reads one page of templates/. False with the diag filled. */
 bool page_read(struct tree_reader *reader, const char *file, stoa_str text, struct page *ret);

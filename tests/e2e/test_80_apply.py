@@ -335,13 +335,14 @@ def test_a_plugin_comes_and_goes(make_swappable):
     assert greeting(shop) == "hello"
 
 
-def test_orders_survive_swaps_of_every_plugin(make_swappable):
+def test_orders_survive_swaps_of_every_plugin(make_swappable, plugins):
     shop = make_swappable().start()
     sku = Client(shop).get("/api/v1/products").json["items"][0]["sku"]
     answers, ended = [], threading.Event()
 
     def swap() -> None:
         while not ended.is_set():
+            plugins.touch_all(len(answers) % 2)
             answers.append(ask(shop, "apply"))
 
     swapping = threading.Thread(target=swap)

@@ -1,10 +1,13 @@
 """Worlds that are not in force any more: who holds them, and how long they may.
 SPDX-License-Identifier: Apache-2.0"""
 import json
+import os
+import shutil
 import time
 
 import pytest
 from support.client import Client
+from support.shop import ROOT
 from support.swaps import KERNEL, Plugins, Reader, ask, check_large, wait_quiet
 
 
@@ -17,7 +20,8 @@ def plugins(tmp_path):
 def make_swappable(make_shop, plugins):
     def make(**options):
         options.setdefault("more", f'plugin_path = "{plugins.folder}",')
-        return make_shop(plugins="swap = {}", **options)
+        options.setdefault("plugins", "swap = {}")
+        return make_shop(**options)
 
     return make
 
@@ -86,6 +90,73 @@ def wait_quiet_worlds(shop) -> dict:
         assert time.monotonic() < until, (status["worlds"], status["generations"])
         time.sleep(0.05)
     return status
+
+
+# ---- What is shared with the world before (docs/adr/0017-sharing.md) ----
+
+def generations(shop) -> dict:
+    return {p["name"]: p["generation"] for p in ask(shop, "status")["plugins"]}
+
+
+def changed(before: dict, after: dict) -> set:
+    return {name for name in after if after[name] != before.get(name)}
+
+
+def edit(shop, old: str, new: str) -> None:
+    text = shop.config.read_text()
+    assert old in text
+    shop.config.write_text(text.replace(old, new))
+    assert ask(shop, "apply")["ok"]
+
+
+def test_an_apply_loads_anew_only_what_it_touches(make_swappable, plugins):
+    shop = make_swappable().start()
+    first = generations(shop)
+    edit(shop, 'name = "Test Shop"', 'name = "Best Shop"')
+    assert generations(shop) == first
+    replace(shop, plugins, 2)
+    second = generations(shop)
+    assert changed(first, second) == {"swap"} and Client(shop).get("/swap/now/1").text[0] == "2"
+    edit(shop, "swap = {}", 'swap = { greeting = "welcome" }')
+    third = generations(shop)
+    assert changed(second, third) == {"swap"} and Client(shop).get("/swap/greeting").text == "welcome"
+    plugins.touch_all(1)
+    assert ask(shop, "apply")["ok"]
+    assert changed(third, generations(shop)) == set(third)
+    wait_quiet(shop)
+
+
+def test_a_theme_is_compiled_anew_only_when_its_bytes_change(make_swappable, tmp_path):
+    themes = tmp_path / "themes"
+    shutil.copytree(ROOT / "themes", themes)
+    shop = make_swappable()
+    shop.config.write_text(shop.config.read_text().replace(f'theme_path = "{ROOT}/themes"',
+                                                           f'theme_path = "{themes}"'))
+    shop.start()
+    footer = themes / "aurora/sections/footer.liquid"
+    for text in ("first", "other"):
+        before = footer.stat()
+        footer.write_text(f"<footer>{text}</footer>")
+        os.utime(footer, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert ask(shop, "apply")["ok"]
+        assert f"<footer>{text}</footer>" in Client(shop).get("/").text
+
+
+def test_a_sandbox_that_nothing_touches_serves_on(make_swappable, plugins):
+    shop = make_swappable(plugins='swap = { place = "sandbox", trusted = true }').start()
+
+    def pid() -> int:
+        return next(p for p in ask(shop, "status")["plugins"] if p["name"] == "swap")["sandbox"]["pid"]
+
+    first = pid()
+    plugins.put("hello", (plugins.folder / "hello.so").read_bytes() + b"\ntouched")
+    edit(shop, "user = {}", 'user = {}, hello = {}')
+    assert pid() == first and Client(shop).get("/swap/now/1").text[0] == "1"
+    edit(shop, 'name = "Test Shop"', 'name = "Best Shop"')
+    assert (second := pid()) != first  # the child is told the shop's name
+    replace(shop, plugins, 2)
+    assert pid() != second and Client(shop).get("/swap/now/1").text[0] == "2"
+    wait_quiet(shop)
 
 
 def test_generations_have_a_limit(make_swappable, plugins):

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { FILES_MAX = 2000, FILE_BYTES_MAX = 1024 * 1024 };
+enum { FILES_MAX = 2000, FILES_FIRST = 16, FILE_BYTES_MAX = 1024 * 1024 };
 
 struct migration {
     int64_t number;
@@ -27,7 +27,7 @@ struct migrations {
     struct stoa_arena *arena;
     struct diag *diag;
     struct migration *list;
-    uint32_t count;
+    uint32_t count, room;
 };
 
 /* ---- Files ---- */
@@ -98,10 +98,25 @@ static stoa_err migration_read(struct migrations *all, struct migration *one)
     return migration_hash(one);
 }
 
+static void make_room(struct migrations *all)
+{
+    struct migration *more;
+
+    if (all->count < all->room)
+        return;
+    all->room = all->room ? 2 * all->room : FILES_FIRST;
+    more = stoa_new_array(all->arena, struct migration, all->room);
+    if (all->count > 0)
+        memcpy(more, all->list, all->count * sizeof *more);
+    all->list = more;
+}
+
 static stoa_err migrations_add(struct migrations *all, const char *folder, const char *name)
 {
-    struct migration *one = &all->list[all->count];
+    struct migration *one;
 
+    make_room(all);
+    one = &all->list[all->count];
     if (name[0] == '.' || !stoa_str_ends(stoa_str_of(name), STOA_STR(".sql")))
         return STOA_OK;
     snprintf(one->path, sizeof(one->path), "%s/%s", folder, name);
@@ -155,7 +170,6 @@ static stoa_err migrations_find(struct migrations *all, const char *folder)
     snprintf(path, sizeof(path), "%s/%s", folder, all->owner);
     if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
         snprintf(path, sizeof(path), "%s", folder);
-    all->list = stoa_new_array(all->arena, struct migration, FILES_MAX);
     return migrations_list(all, path);
 }
 
@@ -316,6 +330,31 @@ static stoa_err pending(struct migrations *all, const char *folder, bool *ret)
             *ret = true;
         }
     return STOA_OK;
+}
+
+stoa_err sql_migrations_digest(const struct sql *sql, const char *folder, const char *owner,
+                               struct diag *diag, char ret[65])
+{
+    struct migrations all = {.sql = (struct sql *)sql, .owner = owner, .diag = diag};
+    struct migration sum = {0};
+    struct stoa_buf text;
+    stoa_err err;
+
+    all.arena = stoa_arena_create();
+    err = migrations_find(&all, folder);
+    stoa_buf_init(&text, all.arena, 1024);
+    for (uint32_t i = 0; err == STOA_OK && i < all.count; i++) {
+        stoa_buf_put(&text, stoa_str_of(all.list[i].path));
+        stoa_buf_char(&text, '\n');
+        stoa_buf_put(&text, stoa_str_of(all.list[i].sha256));
+        stoa_buf_char(&text, '\n');
+    }
+    sum.text = stoa_buf_str(&text);
+    if (err == STOA_OK)
+        err = migration_hash(&sum);
+    memcpy(ret, sum.sha256, sizeof sum.sha256);
+    stoa_arena_destroy(all.arena);
+    return err;
 }
 
 stoa_err sql_migrations_pending(struct sql *sql, const char *folder, const char *owner,

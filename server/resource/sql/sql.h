@@ -67,6 +67,10 @@ STOA_NODISCARD stoa_err sql_migrate(struct sql *sql, const char *folder, const c
 /* Whether anything is missing; *diag names the first. */
 STOA_NODISCARD stoa_err sql_migrations_pending(struct sql *sql, const char *folder,
                                                const char *owner, struct diag *diag, bool *ret);
+/* SHA-256 of the owner's migration files with their paths, as hex; asks no database. STOA_E_CONFIG
+ * with *diag when one cannot be taken in. */
+STOA_NODISCARD stoa_err sql_migrations_digest(const struct sql *sql, const char *folder,
+                                              const char *owner, struct diag *diag, char ret[65]);
 
 /* Rows made by hand, for the wire and for tests. */
 struct stoa_rows *rows_create(struct stoa_arena *arena, uint32_t columns, const char *const *names,

@@ -89,6 +89,21 @@ Test(generation, the_same_file_twice_is_two_mappings)
     generation_close(first);
 }
 
+Test(generation, what_is_shared_stays_until_its_last_use_ends)
+{
+    struct generation *g;
+    uint64_t alive = generation_count().alive;
+
+    install("toy");
+    g = load();
+    cr_assert_eq(generation_share(g), g);
+    generation_close(g);
+    cr_assert_str_eq(own_version(g), "1.0.0");
+    cr_assert_eq(generation_count().alive, alive + 1);
+    generation_close(g);
+    cr_assert_eq(generation_count().alive, alive);
+}
+
 Test(generation, rewriting_the_file_does_not_change_running_code)
 {
     struct generation *g;

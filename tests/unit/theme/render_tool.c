@@ -91,7 +91,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s:%u:%u: %s\n", argv[3], error.line, error.column, error.reason);
         return 1;
     }
-    if (theme_load(argv[1], &diag, &theme) != STOA_OK) {
+    if (theme_load(argv[1], NULL, &diag, &theme) != STOA_OK) {
         say(&diag, arena);
         return 1;
     }

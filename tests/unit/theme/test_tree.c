@@ -1,6 +1,7 @@
 /* Themes as folders: loading, pages, sections, texts, assets. SPDX-License-Identifier: Apache-2.0
  */
 #include "template.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -18,7 +19,7 @@ static struct theme *load(const char *folder)
 {
     struct theme *theme = NULL;
     struct diag diag;
-    stoa_err err = theme_load(folder, &diag, &theme);
+    stoa_err err = theme_load(folder, NULL, &diag, &theme);
 
     cr_assert(err == STOA_OK, "%s:%u:%u: %s", diag.file, diag.line, diag.column, diag.message);
     return theme;
@@ -46,6 +47,20 @@ static void draw(const char *page, const char *locale, const struct theme_limits
     ret->text[out.len] = 0;
     theme_destroy(theme);
     stoa_arena_destroy(arena);
+}
+
+static void expect_unzipped(stoa_str gzip, stoa_str wanted)
+{
+    char inflated[4096];
+    z_stream z = {0};
+
+    z.next_in = (Bytef *)(uintptr_t)gzip.ptr;
+    z.avail_in = (uInt)gzip.len;
+    z.next_out = (Bytef *)inflated;
+    z.avail_out = sizeof(inflated);
+    cr_assert(inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END);
+    cr_expect(stoa_str_eq(wanted, (stoa_str){inflated, z.total_out}));
+    inflateEnd(&z);
 }
 
 static void expect_page(const char *page, const char *locale, const char *wanted)
@@ -172,9 +187,8 @@ Test(tree, serves_assets_by_both_names)
 {
     struct theme *theme = load(PLAIN);
     struct theme_asset plain, hashed;
-    char page[200], inflated[4096];
+    char page[200];
     stoa_str name;
-    z_stream z = {0};
     struct drawn d;
 
     cr_assert(theme_asset(theme, STOA_STR("base.css"), &plain) == STOA_OK);
@@ -189,13 +203,7 @@ Test(tree, serves_assets_by_both_names)
     cr_expect(stoa_str_eq(plain.bytes, hashed.bytes));
 
     cr_assert(plain.gzip.len > 0 && plain.gzip.len < plain.bytes.len);
-    z.next_in = (Bytef *)(uintptr_t)plain.gzip.ptr;
-    z.avail_in = (uInt)plain.gzip.len;
-    z.next_out = (Bytef *)inflated;
-    z.avail_out = sizeof(inflated);
-    cr_assert(inflateInit2(&z, 15 + 16) == Z_OK && inflate(&z, Z_FINISH) == Z_STREAM_END);
-    cr_expect(stoa_str_eq(plain.bytes, (stoa_str){inflated, z.total_out}));
-    inflateEnd(&z);
+    expect_unzipped(plain.gzip, plain.bytes);
 
     cr_assert(theme_asset(theme, STOA_STR("one.js"), &plain) == STOA_OK);
     cr_expect_eq(plain.gzip.len, 0u);
@@ -250,6 +258,98 @@ static void end_theme(void)
     cr_assert_eq(system(command), 0);
 }
 
+/* With the times that the file had: only the bytes tell. */
+static void put_quietly(const char *path, const char *text)
+{
+    char full[200];
+    struct stat before;
+
+    snprintf(full, sizeof full, "%s/%s", folder, path);
+    cr_assert_eq(stat(full, &before), 0);
+    put_file(path, text, strlen(text));
+    cr_assert_eq(utimensat(AT_FDCWD, full, (struct timespec[]){before.st_atim, before.st_mtim}, 0),
+                 0);
+}
+
+static struct theme *load_after(struct theme *last)
+{
+    struct theme *theme = NULL;
+    struct diag diag;
+
+    cr_assert_eq(theme_load(folder, last, &diag, &theme), STOA_OK, "%s: %s", diag.file,
+                 diag.message);
+    return theme;
+}
+
+Test(tree, the_same_bytes_are_the_same_theme)
+{
+    struct theme *first, *second;
+    struct theme_asset asset;
+
+    begin_theme();
+    first = load_after(NULL);
+    second = load_after(first);
+    cr_expect_eq(first, second);
+    theme_destroy(first);
+    cr_expect(theme_asset(second, STOA_STR("base.css"), &asset) == STOA_OK);
+    theme_destroy(second);
+    end_theme();
+}
+
+Test(tree, any_other_byte_is_another_theme)
+{
+    static const char *const files[][2] = {
+        {"theme.json", "{\"name\": \"U\"}"},   {"layout/theme.liquid", "y{{ content_for_layout }}"},
+        {"sections/hero.liquid", "y"},         {"snippets/card.liquid", "y"},
+        {"locales/en.json", "{\"a\": \"b\"}"}, {"assets/base.css", "y"},
+    };
+    struct theme *first, *second;
+
+    begin_theme();
+    first = load_after(NULL);
+    for (uint32_t i = 0; i < sizeof files / sizeof *files; i++) {
+        put_quietly(files[i][0], files[i][1]);
+        second = load_after(first);
+        cr_expect_neq(first, second, "%s", files[i][0]);
+        theme_destroy(first);
+        first = second;
+    }
+    put_file("assets/more.css", "", 0);
+    second = load_after(first);
+    cr_expect_neq(first, second);
+    theme_destroy(first);
+    theme_destroy(second);
+    end_theme();
+}
+
+Test(tree, a_changed_asset_is_compressed_anew_and_others_are_not)
+{
+    char css[600], js[600];
+    struct theme *first, *second;
+    struct theme_asset before, same, changed;
+
+    memset(css, 'c', sizeof css);
+    memset(js, 'j', sizeof js);
+    begin_theme();
+    put_file("assets/long.css", css, sizeof css);
+    put_file("assets/long.js", js, sizeof js);
+    first = load_after(NULL);
+    cr_assert(theme_asset(first, STOA_STR("long.css"), &before) == STOA_OK && before.gzip.len > 0);
+    js[7] = 'J';
+    put_file("assets/long.js", js, sizeof js);
+    second = load_after(first);
+    theme_destroy(first);
+    cr_assert(theme_asset(second, STOA_STR("long.css"), &same) == STOA_OK && same.gzip.len > 0);
+    cr_assert(theme_asset(second, STOA_STR("long.js"), &changed) == STOA_OK);
+    cr_expect_eq(same.bytes.ptr[7], 'c');
+    cr_expect_eq(changed.bytes.ptr[7], 'J');
+    cr_expect(!stoa_str_eq(same.gzip, changed.gzip));
+    expect_unzipped(changed.gzip, (stoa_str){js, sizeof js});
+    expect_unzipped(same.gzip, (stoa_str){css, sizeof css});
+    theme_destroy(second);
+    end_theme();
+}
+
 static void expect_fault(const char *path, const char *text, const char *message, const char *hint)
 {
     struct theme *theme = NULL;
@@ -258,7 +358,7 @@ static void expect_fault(const char *path, const char *text, const char *message
 
     begin_theme();
     put_file(path, text, strlen(text));
-    err = theme_load(folder, &diag, &theme);
+    err = theme_load(folder, NULL, &diag, &theme);
     cr_expect_eq(err, STOA_E_INVALID, "%s is taken: %s", path, text);
     cr_expect_null(theme);
     cr_expect(strstr(diag.message, message), "%s: '%s', not '%s'", path, diag.message, message);
@@ -313,7 +413,7 @@ Test(tree, tells_where_a_schema_is_not_json)
 
     begin_theme();
     put_file("sections/a.liquid", "<p>\n{% schema %}\n{\n  \"a\" 1\n}\n{% endschema %}", 43);
-    cr_expect_eq(theme_load(folder, &diag, &theme), STOA_E_INVALID);
+    cr_expect_eq(theme_load(folder, NULL, &diag, &theme), STOA_E_INVALID);
     cr_expect_eq(diag.line, 4u, "%u:%u %s", diag.line, diag.column, diag.message);
     end_theme();
 }
@@ -326,7 +426,7 @@ Test(tree, a_page_has_one_template)
     begin_theme();
     put_file("templates/a.liquid", "x", 1);
     put_file("templates/a.json", "{\"sections\": []}", 16);
-    cr_expect_eq(theme_load(folder, &diag, &theme), STOA_E_INVALID);
+    cr_expect_eq(theme_load(folder, NULL, &diag, &theme), STOA_E_INVALID);
     cr_expect(strstr(diag.message, "two templates 'a'"), "%s", diag.message);
     end_theme();
 }
@@ -336,6 +436,6 @@ Test(tree, refuses_a_folder_that_is_not_there)
     struct theme *theme = NULL;
     struct diag diag;
 
-    cr_expect_eq(theme_load("/nonexistent/theme", &diag, &theme), STOA_E_INVALID);
+    cr_expect_eq(theme_load("/nonexistent/theme", NULL, &diag, &theme), STOA_E_INVALID);
     cr_expect(strstr(diag.file, "theme.json") && strstr(diag.message, "cannot be read"));
 }

@@ -2,11 +2,9 @@
  * end is written last and taken away first. SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/text_map.h"
 
-#include <dlfcn.h>
-#include <link.h>
+#include "plugin/elf_object.h"
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 struct entry {
@@ -19,32 +17,6 @@ static struct entry table[TEXT_MAP_MAX];
 static uint32_t next; /* to be overwritten once all are taken */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-struct search {
-    uintptr_t base;
-    const void *dynamic;
-    uintptr_t start, end;
-};
-
-/* From the first to the last executable segment of the object. */
-static int look(struct dl_phdr_info *info, size_t size, void *data)
-{
-    struct search *s = data;
-    bool is_it = false;
-
-    for (int i = 0; i < info->dlpi_phnum; i++)
-        is_it = is_it || (info->dlpi_phdr[i].p_type == PT_DYNAMIC &&
-                          info->dlpi_addr + info->dlpi_phdr[i].p_vaddr == (uintptr_t)s->dynamic);
-    for (int i = 0; is_it && i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        uintptr_t from = info->dlpi_addr + p->p_vaddr;
-        if (p->p_type != PT_LOAD || !(p->p_flags & PF_X))
-            continue;
-        s->start = s->end && s->start < from ? s->start : from;
-        s->end = from + p->p_memsz > s->end ? from + p->p_memsz : s->end;
-    }
-    return is_it;
-}
-
 static struct entry *free_entry(void)
 {
     for (uint32_t i = 0; i < TEXT_MAP_MAX; i++)
@@ -55,21 +27,16 @@ static struct entry *free_entry(void)
 
 void text_map_add(void *dl, const char *name, uint64_t generation)
 {
-    struct link_map *map = NULL;
-    struct search search = {0};
+    struct elf_range code = elf_object_range(dl, true);
     struct entry *e;
 
-    if (dlinfo(dl, RTLD_DI_LINKMAP, &map) != 0)
-        return;
-    search.dynamic = map->l_ld;
-    dl_iterate_phdr(look, &search);
     pthread_mutex_lock(&lock);
     e = free_entry();
     atomic_store(&e->end, 0);
-    e->start = search.start;
+    e->start = code.begin;
     e->owner.generation = generation;
     snprintf(e->owner.name, sizeof e->owner.name, "%s", name);
-    atomic_store(&e->end, search.end);
+    atomic_store(&e->end, code.end);
     pthread_mutex_unlock(&lock);
 }
 

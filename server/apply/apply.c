@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "apply/internal.h"
 
+#include "apply/boot.h"
 #include "apply/build.h"
 #include "apply/plan.h"
 #include "base/clock.h"
@@ -58,33 +59,21 @@ static stoa_err step(struct run *r, const char *name)
     return err;
 }
 
-/* The file of a kept revision has its text in the answer's arena; the child reads it from a file.
- */
-static stoa_err load_revision(struct run *r, struct config_source *source)
+static stoa_err load_revision(struct run *r)
 {
     struct apply *a = r->apply;
     uint64_t number = r->job->revision ? r->job->revision : a->history.last - 1;
-    char path[4200];
 
     STOA_TRY(history_read(&a->history, number, r->arena, &r->diag, &r->revision));
-    snprintf(path, sizeof path, "%s/.text", a->history.folder);
-    if (history_write(a->history.folder, ".text", stoa_json_str(r->revision, "text")) != STOA_OK) {
-        diag_set(&r->diag, path, 0, 0, "it cannot be written");
-        return STOA_E_STORE;
-    }
-    source->origin = stoa_cstr(r->arena, stoa_json_str(r->revision, "file"));
-    source->path = stoa_cstr(r->arena, stoa_str_of(path));
-    return STOA_OK;
+    return boot_load_text(&a->options.source, r->revision, r->arena, &r->diag, &r->config);
 }
 
 static stoa_err load(struct run *r)
 {
-    struct config_source source = r->apply->options.source;
-
     STOA_TRY(step(r, "config"));
     if (r->job->kind == APPLY_ROLLBACK)
-        STOA_TRY(load_revision(r, &source));
-    return config_load(&source, &r->diag, &r->config);
+        return load_revision(r);
+    return config_load(&r->apply->options.source, &r->diag, &r->config);
 }
 
 /* Opening databases is a good part of an apply, and what was applied to them stays: nobody asks

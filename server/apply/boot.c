@@ -2,10 +2,10 @@
 #include "apply/boot.h"
 
 #include "apply/history.h"
+#include "base/file.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 /* False: nothing was ever in force here; no folder is made. */
@@ -38,36 +38,19 @@ const struct stoa_json *boot_kept(const char *data, struct stoa_arena *arena)
     return history_files(&history, revision, arena);
 }
 
-/* The child that evaluates it reads a file. One in memory needs no disk, which may be full or slow.
- * -1 with errno. */
-static int text_file(stoa_str text, char path[64])
-{
-    int fd = memfd_create("revision", MFD_CLOEXEC);
-
-    while (fd >= 0 && text.len > 0) {
-        ssize_t n = write(fd, text.ptr, text.len);
-        if (n < 0 && errno != EINTR) {
-            close(fd);
-            return -1;
-        }
-        text = stoa_str_sub(text, n > 0 ? (uint64_t)n : 0, UINT64_MAX);
-    }
-    snprintf(path, 64, "/proc/%d/fd/%d", (int)getpid(), fd);
-    return fd;
-}
-
-static stoa_err load_text(const struct config_source *source, const struct stoa_json *revision,
-                          struct stoa_arena *arena, struct diag *diag, struct config **ret)
+stoa_err boot_load_text(const struct config_source *source, const struct stoa_json *revision,
+                        struct stoa_arena *arena, struct diag *diag, struct config **ret)
 {
     struct config_source kept = *source;
     char path[64];
-    int fd = text_file(stoa_json_str(revision, "text"), path);
+    int fd = file_in_memory("revision", stoa_json_str(revision, "text"));
     stoa_err err;
 
     if (fd < 0) {
         diag_set(diag, "memory", 0, 0, "no file can be made there: %s", strerror(errno));
         return STOA_E_STORE;
     }
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), fd);
     kept.origin = stoa_cstr(arena, stoa_json_str(revision, "file"));
     kept.path = path;
     err = config_load(&kept, diag, ret);
@@ -87,7 +70,7 @@ stoa_err boot_load(const char *data, uint64_t number, const struct config_source
         return STOA_E_NOT_FOUND;
     }
     STOA_TRY(history_read(&history, number, arena, diag, &revision));
-    STOA_TRY(load_text(source, revision, arena, diag, &ret->config));
+    STOA_TRY(boot_load_text(source, revision, arena, diag, &ret->config));
     ret->files = history_files(&history, revision, arena);
     return STOA_OK;
 }

@@ -8,8 +8,7 @@
 /* The newest revision in the data folder; 0: none. */
 uint64_t boot_newest(const char *data);
 /* The configuration of a revision, as config_load() gives it for source, and the bits of its
- * plugins
- * ({plugin: path}, in arena). STOA_E_NOT_FOUND or STOA_E_CONFIG with *diag. */
+ * plugins (history_files(), in arena). STOA_E_NOT_FOUND or STOA_E_CONFIG with *diag. */
 struct boot {
     struct config *config;
     const struct stoa_json *files;
@@ -17,6 +16,10 @@ struct boot {
 STOA_NODISCARD stoa_err boot_load(const char *data, uint64_t revision,
                                   const struct config_source *source, struct stoa_arena *arena,
                                   struct diag *diag, struct boot *ret);
+/* The configuration alone of a revision that history_read() gave. */
+STOA_NODISCARD stoa_err boot_load_text(const struct config_source *source,
+                                       const struct stoa_json *revision, struct stoa_arena *arena,
+                                       struct diag *diag, struct config **ret);
 /* The bits of the newest revision; NULL: there is none. */
 const struct stoa_json *boot_kept(const char *data, struct stoa_arena *arena);
 

@@ -1,7 +1,8 @@
-/* apply/history.c: small files, each renamed into place. SPDX-License-Identifier: Apache-2.0 */
+/* apply/history.c: small files, each put into place whole. SPDX-License-Identifier: Apache-2.0 */
 #include "apply/history.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "config/evaluate.h"
 #include <dirent.h>
 #include <errno.h>
@@ -13,62 +14,33 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { REVISION_MAX = 1 << 20, PLUGIN_MAX = 64 << 20, TRIM_AT = HISTORY_KEPT + 20 };
+enum {
+    REVISION_MAX = 1 << 20,
+    PLUGIN_MAX = 64 << 20,
+    SIGNATURE_MAX = 4096,
+    CHUNK = 32 << 10,
+    TRIM_AT = HISTORY_KEPT + 20
+};
+#define NUMBER_MAX INT64_C(999999999999)
 
 /* ---- Files ---- */
 
-static bool write_fd(int fd, stoa_str bytes)
+static void name_of(uint64_t number, char ret[32])
 {
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0)
-            bytes = stoa_str_sub(bytes, (uint64_t)n, UINT64_MAX);
-    }
-    return fdatasync(fd) == 0;
+    snprintf(ret, 32, "%06llu.json", (unsigned long long)number);
 }
 
-static bool sync_folder(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-stoa_err history_write(const char *folder, const char *name, stoa_str bytes)
-{
-    char path[PATH_MAX], part[PATH_MAX];
-    bool ok;
-    int fd;
-
-    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path ||
-        snprintf(part, sizeof part, "%s/.part", folder) >= (int)sizeof part)
-        return STOA_E_STORE;
-    fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return STOA_E_STORE;
-    ok = write_fd(fd, bytes);
-    ok = close(fd) == 0 && ok;
-    if (ok && rename(part, path) == 0 && sync_folder(folder))
-        return STOA_OK;
-    unlink(part);
-    return STOA_E_STORE;
-}
-
-/* Number in "000012.json"; 0 for any other name. */
+/* Number in "000012.json", "1000000.json"; 0 for any other name. */
 static uint64_t number_of(const char *name)
 {
     stoa_str rest = stoa_str_of(name), digits = stoa_str_cut(&rest, '.');
     int64_t number = 0;
+    char same[32];
 
-    if (digits.len != 6 || !stoa_str_is(rest, "json") ||
-        stoa_str_int(digits, 1, 999999, &number) != STOA_OK)
+    if (!stoa_str_is(rest, "json") || stoa_str_int(digits, 1, NUMBER_MAX, &number) != STOA_OK)
         return 0;
-    return (uint64_t)number;
+    name_of((uint64_t)number, same);
+    return strcmp(name, same) == 0 ? (uint64_t)number : 0;
 }
 
 static stoa_err make_folder(const char *path, struct diag *diag)
@@ -79,10 +51,11 @@ static stoa_err make_folder(const char *path, struct diag *diag)
     return STOA_E_CONFIG;
 }
 
+/* The newest, or the one that is known. */
 static uint64_t find_last(const struct history *h)
 {
     DIR *folder = opendir(h->folder);
-    uint64_t last = 0;
+    uint64_t last = h->last;
 
     for (struct dirent *e = folder ? readdir(folder) : NULL; e; e = readdir(folder)) {
         uint64_t number = number_of(e->d_name);
@@ -101,6 +74,9 @@ stoa_err history_open(const char *data, struct diag *diag, struct history *ret)
     snprintf(plugins, sizeof plugins, "%s/revisions/plugins", data);
     STOA_TRY(make_folder(ret->folder, diag));
     STOA_TRY(make_folder(plugins, diag));
+    file_sweep(ret->folder);
+    file_sweep(plugins);
+    ret->last = 0;
     ret->last = find_last(ret);
     return STOA_OK;
 }
@@ -110,10 +86,11 @@ stoa_err history_open(const char *data, struct diag *diag, struct history *ret)
 stoa_err history_read(const struct history *h, uint64_t number, struct stoa_arena *arena,
                       struct diag *diag, const struct stoa_json **ret)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], name[32];
     stoa_str text;
 
-    snprintf(path, sizeof path, "%s/%06llu.json", h->folder, (unsigned long long)number);
+    name_of(number, name);
+    snprintf(path, sizeof path, "%s/%s", h->folder, name);
     if (number > 0 && evaluate_read(arena, path, REVISION_MAX, &text) == STOA_OK &&
         stoa_json_parse(arena, text, NULL, ret) == STOA_OK)
         return STOA_OK;
@@ -143,6 +120,17 @@ struct stoa_json *history_list(const struct history *h, struct stoa_arena *arena
     return list;
 }
 
+static void put_bits(const struct history *h, const struct stoa_json *plugin, struct stoa_json *ret,
+                     struct stoa_arena *arena)
+{
+    stoa_str sha256 = stoa_json_str(plugin, "sha256");
+
+    stoa_json_set_str(
+        ret, "path",
+        stoa_concat(arena, stoa_str_of(h->folder), STOA_STR("/plugins/"), sha256, STOA_STR(".so")));
+    stoa_json_set_str(ret, "sha256", sha256);
+}
+
 struct stoa_json *history_files(const struct history *h, const struct stoa_json *revision,
                                 struct stoa_arena *arena)
 {
@@ -150,36 +138,78 @@ struct stoa_json *history_files(const struct history *h, const struct stoa_json 
     struct stoa_json *files = stoa_json_object(arena);
 
     for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p))
-        stoa_json_set_str(files, stoa_cstr(arena, stoa_json_str(p, "name")),
-                          stoa_concat(arena, stoa_str_of(h->folder), STOA_STR("/plugins/"),
-                                      stoa_json_str(p, "sha256"), STOA_STR(".so")));
+        put_bits(h, p,
+                 stoa_json_set(files, stoa_cstr(arena, stoa_json_str(p, "name")),
+                               stoa_json_object(arena)),
+                 arena);
     return files;
 }
 
 /* ---- Writing ---- */
 
-static stoa_err keep_plugin(const struct history *h, const struct generation *g)
+static bool put(const char *folder, const char *sha256, const char *ending, stoa_str bytes)
 {
-    char folder[PATH_MAX], name[80], path[PATH_MAX + 96], copy[64];
-    struct stoa_arena *arena;
+    char name[80];
+
+    snprintf(name, sizeof name, "%s%s", sha256, ending);
+    return file_put(folder, name, bytes);
+}
+
+static bool has_bits(const char *path, int running)
+{
+    char kept[CHUNK], bits[CHUNK];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = -1, m = -1;
+    off_t at = 0;
+
+    while (fd >= 0) {
+        n = pread(fd, kept, CHUNK, at);
+        m = pread(running, bits, CHUNK, at);
+        if (n <= 0 || n != m || memcmp(kept, bits, (size_t)n) != 0)
+            break;
+        at += n;
+    }
+    if (fd >= 0)
+        close(fd);
+    return n == 0 && m == 0;
+}
+
+/* A copy that was damaged since is written anew: going back would refuse it. */
+static bool keep_bits(const char *folder, const struct generation *g, struct stoa_arena *arena)
+{
+    char path[PATH_MAX + 96], running[64];
     stoa_str bytes;
-    stoa_err err = STOA_OK;
+
+    snprintf(path, sizeof path, "%s/%s.so", folder, g->sha256);
+    if (has_bits(path, g->fd))
+        return true;
+    snprintf(running, sizeof running, "/proc/self/fd/%d", g->fd);
+    return evaluate_read(arena, running, PLUGIN_MAX, &bytes) == STOA_OK &&
+           put(folder, g->sha256, ".so", bytes);
+}
+
+static bool keep_signature(const char *folder, const struct generation *g, struct stoa_arena *arena)
+{
+    char path[PATH_MAX + 96];
+    stoa_str kept;
+
+    snprintf(path, sizeof path, "%s/%s.so.sig", folder, g->sha256);
+    if (!g->signature[0] || (evaluate_read(arena, path, SIGNATURE_MAX, &kept) == STOA_OK &&
+                             stoa_str_is(kept, g->signature)))
+        return true;
+    return put(folder, g->sha256, ".so.sig", stoa_str_of(g->signature));
+}
+
+static bool keep_plugin(const struct history *h, const struct generation *g)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    char folder[PATH_MAX];
+    bool done;
 
     snprintf(folder, sizeof folder, "%s/plugins", h->folder);
-    snprintf(name, sizeof name, "%s.so", g->sha256);
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (access(path, F_OK) != 0) {
-        arena = stoa_arena_create();
-        snprintf(copy, sizeof copy, "/proc/self/fd/%d", g->fd); /* the bits that run */
-        err = evaluate_read(arena, copy, PLUGIN_MAX, &bytes);
-        if (err == STOA_OK)
-            err = history_write(folder, name, bytes);
-        stoa_arena_destroy(arena);
-    }
-    snprintf(name, sizeof name, "%s.so.sig", g->sha256);
-    if (err == STOA_OK && g->signature[0])
-        err = history_write(folder, name, stoa_str_of(g->signature));
-    return err;
+    done = keep_bits(folder, g, arena) && keep_signature(folder, g, arena);
+    stoa_arena_destroy(arena);
+    return done;
 }
 
 static struct stoa_json *plugins_json(const struct world *w, struct stoa_arena *arena)
@@ -258,39 +288,48 @@ static void trim_plugins(const struct history *h)
 /* A few at a time, so that not every apply reads all revisions. */
 static void trim(const struct history *h)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], name[32];
     uint64_t n = h->last > HISTORY_KEPT ? h->last - HISTORY_KEPT : 0;
 
     if (h->last < TRIM_AT || h->last % 20 != 0)
         return;
     for (; n > 0; n--) {
-        snprintf(path, sizeof path, "%s/%06llu.json", h->folder, (unsigned long long)n);
+        name_of(n, name);
+        snprintf(path, sizeof path, "%s/%s", h->folder, name);
         if (unlink(path) != 0)
             break;
     }
     trim_plugins(h);
 }
 
-static stoa_err write_revision(struct history *h, struct stoa_json *revision,
-                               struct stoa_arena *arena)
+/* Another process may be about to end its last apply: whoever comes second has the next number. */
+static bool write_revision(struct history *h, struct stoa_json *revision, struct stoa_arena *arena)
 {
     char name[32];
+    bool done;
 
-    stoa_json_set_int(revision, "revision", (int64_t)h->last + 1);
-    snprintf(name, sizeof name, "%06llu.json", (unsigned long long)h->last + 1);
-    STOA_TRY(history_write(h->folder, name, format(revision, arena)));
-    h->last++;
-    trim(h);
-    return STOA_OK;
+    do {
+        uint64_t number = h->last + 1;
+        stoa_json_set_int(revision, "revision", (int64_t)number);
+        name_of(number, name);
+        done = file_put_new(h->folder, name, format(revision, arena));
+        if (done || errno == EEXIST)
+            h->last = number;
+    } while (!done && errno == EEXIST);
+    if (done)
+        trim(h);
+    return done;
 }
 
-static stoa_err keep(struct history *h, const struct world *world, struct stoa_json *revision,
-                     struct stoa_arena *arena)
+static bool keep(struct history *h, const struct world *world, struct stoa_json *revision,
+                 struct stoa_arena *arena)
 {
+    h->last = find_last(h);
     if (is_newest(h, revision, arena))
-        return STOA_OK;
+        return true;
     for (uint32_t p = 0; p < world->plugins; p++)
-        STOA_TRY(keep_plugin(h, world->generations[p]));
+        if (!keep_plugin(h, world->generations[p]))
+            return false;
     return write_revision(h, revision, arena);
 }
 
@@ -300,7 +339,7 @@ stoa_err history_add(struct history *h, const struct world *world, const char *w
 {
     struct stoa_arena *arena = stoa_arena_create();
     struct stoa_json *revision = stoa_json_object(arena);
-    stoa_err err;
+    bool done;
 
     stoa_json_set_str(revision, "hash", stoa_str_of(config_hash(world->config)));
     stoa_json_set_str(revision, "who", stoa_str_of(who));
@@ -312,11 +351,11 @@ stoa_err history_add(struct history *h, const struct world *world, const char *w
     if (h->changes)
         stoa_json_set(revision, "changes", stoa_json_copy(arena, h->changes));
     h->changes = NULL;
-    err = keep(h, world, revision, arena);
-    if (err != STOA_OK)
+    done = keep(h, world, revision, arena);
+    if (!done)
         diag_set(diag, h->folder, 0, 0, "the revision could not be written: %s", strerror(errno));
     else
         *ret = h->last;
     stoa_arena_destroy(arena);
-    return err;
+    return done ? STOA_OK : STOA_E_STORE;
 }

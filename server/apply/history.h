@@ -1,6 +1,7 @@
 /* apply/history.h: what was in force, in <data>/revisions/: NNNNNN.json (hash, the file's text, its
  * plugins, who, when, why) and plugins/<sha256>.so, so that going back finds the same bits. Written
- * whole or not at all. One thread. SPDX-License-Identifier: Apache-2.0 */
+ * whole or not at all. One thread; several processes may add to one folder.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef APPLY_HISTORY_H
 #define APPLY_HISTORY_H
 
@@ -29,10 +30,8 @@ STOA_NODISCARD stoa_err history_read(const struct history *history, uint64_t num
                                      const struct stoa_json **ret);
 /* Newest first, without the files' text. */
 struct stoa_json *history_list(const struct history *history, struct stoa_arena *arena);
-/* {plugin: path of the kept .so} of a revision. */
+/* {plugin: {path, sha256}} of the kept .so files of a revision. */
 struct stoa_json *history_files(const struct history *history, const struct stoa_json *revision,
                                 struct stoa_arena *arena);
-/* Writes bytes as folder/name, whole or not at all. */
-STOA_NODISCARD stoa_err history_write(const char *folder, const char *name, stoa_str bytes);
 
 #endif

@@ -1,4 +1,5 @@
 /* config/child.c: the child's side: `stoa __config FILE`. SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
 #include "config/config.h"
 #include "config/evaluate.h"
 #include "config/sandbox.h"
@@ -24,18 +25,6 @@
 
 static lua_State *running; /* for the signal handler; NULL outside of the file's own code */
 
-static bool write_all(const char *text, uint64_t len)
-{
-    while (len > 0) {
-        ssize_t done = write(STDOUT_FILENO, text, len);
-        if (done < 0)
-            return false;
-        text += done;
-        len -= (uint64_t)done;
-    }
-    return true;
-}
-
 /* Time is up inside of a C function. Nothing here allocates or locks, and the process ends. */
 static void on_time_up(int signal_number)
 {
@@ -50,7 +39,8 @@ static void on_time_up(int signal_number)
                        line, EVALUATE_CPU_S);
 
     (void)signal_number;
-    _exit(write_all(text, (uint64_t)len) ? EVALUATE_BAD_CONFIG : 1);
+    /* NOLINTNEXTLINE(bugprone-signal-handler): it only writes */
+    _exit(file_write_all(STDOUT_FILENO, (stoa_str){text, (uint64_t)len}) ? EVALUATE_BAD_CONFIG : 1);
 }
 
 /* Address space that the program itself takes up, in bytes. */
@@ -147,7 +137,7 @@ static int report(struct sandbox *box, stoa_str text, stoa_str message)
     stoa_json_set_str(problem, "hint", printable(box->arena, hint));
     stoa_buf_init(&out, box->arena, 1024);
     stoa_json_format(problem, &out);
-    return write_all(out.ptr, out.len) ? EVALUATE_BAD_CONFIG : 1;
+    return file_write_all(STDOUT_FILENO, stoa_buf_str(&out)) ? EVALUATE_BAD_CONFIG : 1;
 }
 
 /* Protected: runs the loaded file and pushes its result as JSON text. */
@@ -191,7 +181,10 @@ static int evaluate(struct sandbox *box, stoa_str text)
     running = NULL;
     if (failed)
         return report(box, text, error_text(lua));
-    return write_all(lua_touserdata(lua, -2), (uint64_t)lua_tointeger(lua, -1)) ? 0 : 1;
+    return file_write_all(STDOUT_FILENO,
+                          (stoa_str){lua_touserdata(lua, -2), (uint64_t)lua_tointeger(lua, -1)})
+               ? 0
+               : 1;
 }
 
 int config_child_main(int argc, char **argv)

@@ -4,6 +4,7 @@
  */
 #include "plugin/bits.h"
 
+#include "base/file.h"
 #include "plugin/preflight.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -71,17 +72,10 @@ static void hash_hex(struct plugin_bits *bits)
 static int sealed_copy(const struct plugin_bits *bits)
 {
     int fd = memfd_create(bits->name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    size_t put = 0;
 
     if (fd < 0)
         return -1;
-    while (put < bits->len) {
-        ssize_t n = write(fd, bits->bytes + put, bits->len - put);
-        if (n < 0 && errno != EINTR)
-            break;
-        put += n > 0 ? (size_t)n : 0;
-    }
-    if (put == bits->len &&
+    if (file_write_all(fd, (stoa_str){bits->bytes, bits->len}) &&
         fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
         return fd;
     close(fd);

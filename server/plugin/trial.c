@@ -3,6 +3,7 @@
 #include "plugin/trial.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/metrics.h"
 #include "base/spawn.h"
 #include <errno.h>
@@ -11,7 +12,6 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -77,19 +77,6 @@ static stoa_str settings_of(const struct plugin_bits *bits, const struct config 
     return stoa_buf_str(&out);
 }
 
-/* In memory: a settings table may be larger than a pipe takes. */
-static int file_of(stoa_str text)
-{
-    int fd = memfd_create("settings", MFD_CLOEXEC);
-
-    if (fd >= 0 && write(fd, text.ptr, text.len) == (ssize_t)text.len &&
-        lseek(fd, 0, SEEK_SET) == 0)
-        return fd;
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 static bool spawn(struct trial *t, int report)
 {
     char *const arguments[] = {(char *)"stoa", (char *)"__trial", (char *)t->bits->name, NULL};
@@ -142,7 +129,7 @@ static bool start(struct trial *t, stoa_str settings)
     int pipe_fds[2];
     bool ok;
 
-    t->settings_fd = file_of(settings);
+    t->settings_fd = file_in_memory("settings", settings); /* it may be more than a pipe takes */
     if (t->settings_fd < 0 || pipe2(pipe_fds, O_CLOEXEC) != 0) {
         if (t->settings_fd >= 0)
             close(t->settings_fd);

@@ -17,16 +17,30 @@
 /* Each loop's own pointer: publishing on one loop does not disturb another. */
 static __thread struct world *in_force;
 
-/* A plugin is a file, or a package: a folder of its name. */
-static void find_file(const struct world_options *o, const char *name, char ret[PATH_MAX])
-{
-    stoa_str given = stoa_json_str(stoa_json_member(o->choice.files, stoa_str_of(name)), "");
+/* Which file is to be loaded. */
+struct wanted {
+    const char *name;
+    char path[PATH_MAX];
+    stoa_str sha256; /* that it must have; empty: any */
+};
 
-    snprintf(ret, PATH_MAX, "%s/%s/%s.so", o->plugin_path, name, name);
-    if (given.len > 0)
-        snprintf(ret, PATH_MAX, "%.*s", (int)given.len, given.ptr);
-    else if (access(ret, F_OK) != 0)
-        snprintf(ret, PATH_MAX, "%s/%s.so", o->plugin_path, name);
+/* A plugin is a file, or a package: a folder of its name. */
+static void find_installed(const struct world_options *o, struct wanted *ret)
+{
+    snprintf(ret->path, PATH_MAX, "%s/%s/%s.so", o->plugin_path, ret->name, ret->name);
+    if (access(ret->path, F_OK) != 0)
+        snprintf(ret->path, PATH_MAX, "%s/%s.so", o->plugin_path, ret->name);
+}
+
+/* False: these are not files for it. */
+static bool find_kept(const struct stoa_json *files, struct wanted *ret)
+{
+    const struct stoa_json *file = stoa_json_member(files, stoa_str_of(ret->name));
+    stoa_str path = stoa_json_str(file, "path");
+
+    snprintf(ret->path, PATH_MAX, "%.*s", (int)path.len, path.len ? path.ptr : "");
+    ret->sha256 = stoa_json_str(file, "sha256");
+    return path.len > 0;
 }
 
 /* A sandbox is its own trial: nothing of the plugin runs anywhere else. */
@@ -37,6 +51,49 @@ static stoa_err place_or_map(struct plugin_bits *bits, const struct world_option
         return generation_place(bits, o, diag, ret);
     STOA_TRY(trial_run(bits, o->config, diag));
     return generation_map(bits, o->config, diag, ret);
+}
+
+/* What lies in the data folder may have been damaged there, or changed. */
+static stoa_err check_kept(const struct plugin_bits *bits, stoa_str sha256, struct diag *diag)
+{
+    if (sha256.len == 0 || stoa_str_is(sha256, bits->sha256))
+        return STOA_OK;
+    diag_set(diag, bits->path, 0, 0, "it is not what was kept: its SHA-256 is %s", bits->sha256);
+    diag_hint(diag, "bring it back from a backup; `stoa apply` takes the plugin that is installed");
+    return STOA_E_PLUGIN;
+}
+
+static stoa_err read_bits(const struct wanted *wanted, struct diag *diag, struct plugin_bits *ret)
+{
+    stoa_err err = plugin_bits_read(wanted->path, diag, ret);
+
+    if (err != STOA_OK)
+        return err;
+    err = check_kept(ret, wanted->sha256, diag);
+    if (err != STOA_OK)
+        plugin_bits_close(ret);
+    return err;
+}
+
+/* The copy that was kept, or the very same bits from where plugins are installed. */
+static stoa_err read_chosen(struct wanted *wanted, const struct world_options *o, struct diag *diag,
+                            struct plugin_bits *ret)
+{
+    bool is_kept = find_kept(o->choice.files, wanted);
+    struct diag ignored = {0};
+    stoa_err err;
+
+    if (!is_kept)
+        find_installed(o, wanted);
+    err = read_bits(wanted, diag, ret);
+    if (err == STOA_OK || !is_kept)
+        return err;
+    find_installed(o, wanted);
+    if (read_bits(wanted, &ignored, ret) != STOA_OK)
+        return err;
+    log_warn("plugins", "a kept copy is bad, and the installed file the same as it was",
+             stoa_f("plugin", stoa_z(wanted->name)), stoa_f("why", stoa_z(diag->message)));
+    return STOA_OK;
 }
 
 static stoa_err check_trust(struct plugin_bits *bits, const struct world_options *o,
@@ -110,16 +167,14 @@ static stoa_err share_or_make(struct plugin_bits *bits, const char *name,
     return make_generation(bits, name, o, diag, ret);
 }
 
-static stoa_err open_generation(const char *path, const char *name, const struct world_options *o,
-                                struct diag *diag, struct generation **ret)
+/* Ends bits. */
+static stoa_err open_generation(struct plugin_bits *bits, const char *name,
+                                const struct world_options *o, struct diag *diag,
+                                struct generation **ret)
 {
-    struct plugin_bits bits;
-    stoa_err err = plugin_bits_read(path, diag, &bits);
+    stoa_err err = share_or_make(bits, name, o, diag, ret);
 
-    if (err != STOA_OK)
-        return err;
-    err = share_or_make(&bits, name, o, diag, ret);
-    plugin_bits_close(&bits);
+    plugin_bits_close(bits);
     return err;
 }
 
@@ -142,12 +197,13 @@ static stoa_err open_kept(struct world *w, const struct world_options *o, const 
                           const struct diag *bad)
 {
     struct generation **ret = &w->generations[w->plugins];
-    stoa_str kept = stoa_json_str(stoa_json_member(o->choice.kept, stoa_str_of(name)), "");
+    struct wanted kept = {.name = name};
+    struct plugin_bits bits;
     struct stoa_buf why;
     struct diag ignored;
 
-    if (kept.len == 0 ||
-        open_generation(stoa_cstr(w->arena, kept), name, o, &ignored, ret) != STOA_OK)
+    if (!find_kept(o->choice.kept, &kept) || read_bits(&kept, &ignored, &bits) != STOA_OK ||
+        open_generation(&bits, name, o, &ignored, ret) != STOA_OK)
         return STOA_E_PLUGIN;
     stoa_buf_init(&why, w->arena, 512);
     diag_format(bad, &why);
@@ -166,7 +222,9 @@ static void read_limits(struct generation *g, const struct config *config)
 static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa_str name,
                             struct diag *diag)
 {
-    char path[PATH_MAX], own_name[32];
+    char own_name[32];
+    struct wanted wanted = {.name = own_name};
+    struct plugin_bits bits;
     stoa_err err;
 
     if (w->plugins == WORLD_PLUGINS_MAX || name.len >= sizeof own_name) {
@@ -174,8 +232,9 @@ static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa
         return STOA_E_CONFIG;
     }
     snprintf(own_name, sizeof own_name, "%.*s", (int)name.len, name.ptr);
-    find_file(o, own_name, path);
-    err = open_generation(path, own_name, o, diag, &w->generations[w->plugins]);
+    err = read_chosen(&wanted, o, diag, &bits);
+    if (err == STOA_OK)
+        err = open_generation(&bits, own_name, o, diag, &w->generations[w->plugins]);
     if (err != STOA_OK && open_kept(w, o, own_name, diag) != STOA_OK)
         return err;
     if (err == STOA_OK)

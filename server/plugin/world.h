@@ -53,10 +53,12 @@ struct world {
 
 /* Which bits, and what to do about bad ones. All of it may be zero. */
 struct world_choice {
-    const struct stoa_json *files;    /* {plugin: path of its .so}, before plugin_path */
+    /* {plugin: {path of its .so, sha256 that it has}}, before plugin_path. One that is damaged is
+     * replaced by plugin_path's, if that has these bits. */
+    const struct stoa_json *files;
     const struct stoa_json *left_out; /* [{"plugin", "why"}]: loaded, so that its routes are known,
                                          and not run */
-    /* {plugin: path of a .so that once served}. Given, a plugin that cannot be loaded or made is
+    /* The same of .so files that once served. Given, a plugin that cannot be loaded or made is
      * left out, its routes those of that copy; one without a copy is an error as ever. */
     const struct stoa_json *kept;
     /* A world that is whole, and stays so until the new one is made: what has not changed since is

@@ -145,6 +145,34 @@ def test_a_restarted_worker_finds_what_was_in_force_wherever_it_is_kept(make_sup
             assert process.wait(30) == 0
 
 
+def kept_copy(shop) -> pathlib.Path:
+    """Of the swap plugin in force."""
+    sha256 = next(p["sha256"] for p in ask(shop, "status")["plugins"] if p["name"] == "swap")
+    return shop.data / f"revisions/plugins/{sha256}.so"
+
+
+@pytest.mark.in_process
+def test_a_copy_that_was_changed_is_neither_started_nor_gone_back_to(make_supervised, plugins):
+    shop = make_supervised().start()
+    worker, first = shop.worker(), kept_copy(shop)
+    first.write_bytes(plugins.version(2).read_bytes())
+    os.kill(worker, signal.SIGKILL)
+    serving(shop, worker)  # with the installed file, which is the same as what was kept
+    assert Client(shop).get("/swap/now/1").text[0] == "1"
+    shop.wait_log(lambda l: "a kept copy is bad" in l.get("message", "") and l["plugin"] == "swap")
+    plugins.swap(2)
+    assert ask(shop, "apply")["ok"]
+    first.write_bytes(plugins.version(2).read_bytes())
+    answer = ask(shop, "rollback 1")
+    assert not answer["ok"] and answer["step"] == "build", answer
+    assert str(first) in answer["text"] and "not what was kept" in answer["text"], answer["text"]
+    assert Client(shop).get("/swap/now/1").text[0] == "2"
+    plugins.swap(1)
+    assert ask(shop, "rollback 1")["ok"] and Client(shop).get("/swap/now/1").text[0] == "1"
+    assert first.read_bytes() == plugins.version(1).read_bytes()  # healed
+    assert shop.stop() == 0
+
+
 def start_plainly(shop) -> subprocess.Popen:
     return subprocess.Popen([binary(), "run", "-c", str(shop.config)], stderr=subprocess.DEVNULL,
                             env={**os.environ, **shop.env})

@@ -1,6 +1,7 @@
 /* Mail as files, for development and for shops whose mail is fetched by something else.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/metrics.h"
 #include "resource/mail/mail.h"
 #include "resource/mail/message.h"
@@ -8,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <stoa/time.h>
@@ -66,57 +68,14 @@ struct send_job {
     stoa_err err;
 };
 
-static bool write_all(int fd, stoa_str bytes)
-{
-    while (bytes.len) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes = stoa_str_sub(bytes, (uint64_t)n, bytes.len);
-    }
-    return true;
-}
-
-static bool sync_folder(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
-
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-/* Whole or not at all, also when the power goes: a new file, synced, renamed, its folder synced. */
-static bool put_file(const char *folder, const char *path, stoa_str bytes)
-{
-    char temporary[1024];
-    int fd;
-    bool ok;
-
-    snprintf(temporary, sizeof(temporary), "%s/.new-XXXXXX", folder);
-    fd = mkostemp(temporary, O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ok = write_all(fd, bytes) && fsync(fd) == 0;
-    ok = close(fd) == 0 && ok;
-    if (ok && rename(temporary, path) == 0)
-        return sync_folder(folder);
-    unlink(temporary);
-    return false;
-}
-
 /* The id has no '/' and does not begin with '.': it was checked. */
 static void send_work(void *arg)
 {
     struct send_job *job = arg;
-    char path[1024];
-    int len = snprintf(path, sizeof(path), "%s/%.*s.eml", job->mail->folder, (int)job->id.len,
-                       job->id.ptr);
+    char name[NAME_MAX + 1];
+    int len = snprintf(name, sizeof(name), "%.*s.eml", (int)job->id.len, job->id.ptr);
 
-    job->err = len < (int)sizeof(path) && put_file(job->mail->folder, path, job->bytes)
+    job->err = len < (int)sizeof(name) && file_put(job->mail->folder, name, job->bytes)
                    ? STOA_OK
                    : STOA_E_STORE;
 }

@@ -71,7 +71,7 @@ static void change_text(struct shelf *s, int n)
 Test(history, keeps_text_author_and_bits)
 {
     struct shelf *s = shelf_begin();
-    const struct stoa_json *revision;
+    const struct stoa_json *revision, *kept;
     char path[160], bits[8] = "";
     FILE *file;
 
@@ -79,9 +79,9 @@ Test(history, keeps_text_author_and_bits)
     cr_assert_eq(history_read(&s->history, 1, s->arena, &s->diag, &revision), STOA_OK);
     cr_assert(stoa_str_is(stoa_json_str(revision, "text"), "return 1"));
     cr_assert(stoa_str_is(stoa_json_str(revision, "who"), "uid 7"));
-    snprintf(
-        path, sizeof path, "%s",
-        stoa_cstr(s->arena, stoa_json_str(history_files(&s->history, revision, s->arena), "made")));
+    kept = stoa_json_member(history_files(&s->history, revision, s->arena), STOA_STR("made"));
+    cr_assert(stoa_str_is(stoa_json_str(kept, "sha256"), s->plugin.sha256));
+    snprintf(path, sizeof path, "%s", stoa_cstr(s->arena, stoa_json_str(kept, "path")));
     file = fopen(path, "re");
     cr_assert(file && fread(bits, 1, sizeof bits, file) == 4);
     fclose(file);
@@ -163,5 +163,73 @@ Test(history, says_what_is_not_kept)
     cr_assert_eq(history_read(&s->history, 0, s->arena, &s->diag, &revision), STOA_E_NOT_FOUND);
     cr_assert_eq(history_read(&s->history, 9, s->arena, &s->diag, &revision), STOA_E_NOT_FOUND);
     cr_assert(strstr(s->diag.message, "no revision 9"));
+    shelf_end(s);
+}
+
+static void write_file(struct shelf *s, const char *name, const char *text)
+{
+    char path[5000];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", s->history.folder, name);
+    file = fopen(path, "we");
+    cr_assert(file && fputs(text, file) >= 0);
+    fclose(file);
+}
+
+Test(history, counts_beyond_six_digits)
+{
+    struct shelf *s = shelf_begin();
+    const struct stoa_json *revision;
+
+    write_file(s, "999999.json", "{}");
+    write_file(s, "0000000001000003.json", "{}"); /* not how we write it */
+    write_file(s, "99999999999999999999.json", "{}");
+    cr_assert_eq(history_open(s->data, &s->diag, &s->history), STOA_OK);
+    cr_assert_eq(s->history.last, 999999);
+    cr_assert_eq(add(s, "apply"), 1000000);
+    cr_assert_eq(history_open(s->data, &s->diag, &s->history), STOA_OK);
+    cr_assert_eq(s->history.last, 1000000);
+    cr_assert_eq(history_read(&s->history, 1000000, s->arena, &s->diag, &revision), STOA_OK);
+    change_text(s, 2);
+    cr_assert_eq(add(s, "apply"), 1000001);
+    shelf_end(s);
+}
+
+Test(history, gives_two_processes_numbers_of_their_own)
+{
+    struct shelf *s = shelf_begin();
+    struct history other;
+    uint64_t number = 0;
+
+    add(s, "start");
+    cr_assert_eq(history_open(s->data, &s->diag, &other), STOA_OK);
+    change_text(s, 2);
+    cr_assert_eq(add(s, "apply"), 2);
+    change_text(s, 3);
+    cr_assert_eq(history_add(&other, &s->world, "uid 8", "start", &s->diag, &number), STOA_OK);
+    cr_assert_eq(number, 3, "the other's is not overwritten");
+    cr_assert_eq(add(s, "apply"), 3, "it is known, and the same");
+    change_text(s, 4);
+    cr_assert_eq(add(s, "apply"), 4);
+    shelf_end(s);
+}
+
+Test(history, heals_a_copy_that_was_damaged)
+{
+    struct shelf *s = shelf_begin();
+    char name[100], path[5000], bits[8] = "";
+    FILE *file;
+
+    add(s, "start");
+    snprintf(name, sizeof name, "plugins/%s.so", s->plugin.sha256);
+    write_file(s, name, "bats");
+    change_text(s, 2);
+    add(s, "apply");
+    snprintf(path, sizeof path, "%s/%s", s->history.folder, name);
+    file = fopen(path, "re");
+    cr_assert(file && fread(bits, 1, sizeof bits, file) == 4);
+    fclose(file);
+    cr_assert_str_eq(bits, "bits");
     shelf_end(s);
 }

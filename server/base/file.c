@@ -1,0 +1,140 @@
+/* base/file.c: a new file, synced, put into place, its folder synced.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "base/file.h"
+
+#include "base/fault.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PART ".part-"
+
+bool file_write_all(int fd, stoa_str bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t n = write(fd, bytes.ptr, bytes.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            errno = EIO;
+        if (n <= 0)
+            return false;
+        bytes = (stoa_str){bytes.ptr + n, bytes.len - (uint64_t)n};
+    }
+    return true;
+}
+
+static bool sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = fd >= 0 && fsync(fd) == 0;
+
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+static bool write_or_fail(int fd, stoa_str bytes)
+{
+    if (fault_point("file.write") == STOA_OK)
+        return file_write_all(fd, bytes);
+    errno = ENOSPC;
+    return false;
+}
+
+/* Each writer has a file of its own, also when they are processes that know nothing of each other.
+ */
+static bool write_part(const char *folder, stoa_str bytes, char part[PATH_MAX])
+{
+    int fd, error;
+    bool ok;
+
+    if (snprintf(part, PATH_MAX, "%s/" PART "XXXXXX", folder) >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    fd = mkostemp(part, O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ok = write_or_fail(fd, bytes) && fdatasync(fd) == 0;
+    ok = close(fd) == 0 && ok;
+    error = errno;
+    if (!ok)
+        unlink(part);
+    errno = error;
+    return ok;
+}
+
+/* renameat2() could tell a name that is there, but not on every file system. */
+static bool move(const char *part, const char *path, bool is_new)
+{
+    if (!is_new)
+        return rename(part, path) == 0;
+    if (link(part, path) != 0)
+        return false;
+    unlink(part);
+    return true;
+}
+
+static bool put(const char *folder, const char *name, stoa_str bytes, bool is_new)
+{
+    char path[PATH_MAX], part[PATH_MAX];
+    int error;
+
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    if (!write_part(folder, bytes, part))
+        return false;
+    if (move(part, path, is_new))
+        return sync_folder(folder);
+    error = errno;
+    unlink(part);
+    errno = error;
+    return false;
+}
+
+bool file_put(const char *folder, const char *name, stoa_str bytes)
+{
+    return put(folder, name, bytes, false);
+}
+
+bool file_put_new(const char *folder, const char *name, stoa_str bytes)
+{
+    return put(folder, name, bytes, true);
+}
+
+void file_sweep(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    time_t now = time(NULL);
+    struct stat st;
+
+    for (struct dirent *e = dir ? readdir(dir) : NULL; e; e = readdir(dir))
+        if (strncmp(e->d_name, PART, sizeof PART - 1) == 0 &&
+            fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            now - st.st_mtime >= FILE_LEFT_OVER_S)
+            unlinkat(dirfd(dir), e->d_name, 0);
+    if (dir)
+        closedir(dir);
+}
+
+int file_in_memory(const char *name, stoa_str bytes)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC), error;
+
+    if (fd < 0 || (file_write_all(fd, bytes) && lseek(fd, 0, SEEK_SET) == 0))
+        return fd;
+    error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}

@@ -1,0 +1,25 @@
+/* base/file.h: writing files that are there whole or not at all. Everything here may wait for the
+ * disk. SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stoa/str.h>
+
+enum { FILE_LEFT_OVER_S = 3600 };
+
+/* False with errno; a part may have been written then. Async-signal-safe. */
+bool file_write_all(int fd, stoa_str bytes);
+/* folder/name, replaced if it is there; for the owner only. It and its name have reached the disk.
+ * False with errno: nothing has changed. Threads and processes may write the same name at once. */
+bool file_put(const char *folder, const char *name, stoa_str bytes);
+/* The same for a name that must not be there: false with EEXIST. Of several at once one makes it.
+ */
+bool file_put_new(const char *folder, const char *name, stoa_str bytes);
+/* Removes what processes that were killed in file_put() left in the folder FILE_LEFT_OVER_S ago or
+ * before. Nobody waits for it, so nobody is told when it fails. */
+void file_sweep(const char *folder);
+/* No file on a disk: a descriptor that reads bytes from their beginning, closed on exec. -1 with
+ * errno. name: for whoever looks at the process. */
+int file_in_memory(const char *name, stoa_str bytes);
+
+#endif

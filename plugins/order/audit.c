@@ -186,7 +186,7 @@ static stoa_err audit_stuck(struct audit *a)
         struct stoa_json *finding =
             add_finding(a, "order.stuck", stoa_rows_str(rows, i, "order_id"),
                         "the order is past its step's deadline, or tries in vain");
-        stoa_json_set_str(finding, "step", stoa_rows_str(rows, i, "step"));
+        stoa_json_set_column(finding, rows, i, "step");
         stoa_json_set_int(finding, "tries", stoa_rows_int(rows, i, "tries"));
     }
     return STOA_OK;

@@ -36,11 +36,11 @@ static struct stoa_json *summary(struct stoa_arena *arena, const struct stoa_row
     stoa_str step = stoa_rows_str(rows, i, "step");
     enum saga_step known = saga_step_of(step.ptr, step.len);
 
-    stoa_json_set_str(json, "id", stoa_rows_str(rows, i, "id"));
-    stoa_json_set_str(json, "number", stoa_rows_str(rows, i, "number"));
+    stoa_json_set_column(json, rows, i, "id");
+    stoa_json_set_column(json, rows, i, "number");
     stoa_json_set_str(json, "state",
                       known == SAGA_STEP_COUNT ? step : stoa_str_of(saga_step_shown(known)));
-    stoa_json_set_str(json, "email", stoa_rows_str(rows, i, "email"));
+    stoa_json_set_column(json, rows, i, "email");
     stoa_json_set_money(json, "total",
                         stoa_money_of(stoa_rows_int(rows, i, "total"),
                                       stoa_cstr(arena, stoa_rows_str(rows, i, "currency"))));

@@ -66,7 +66,7 @@ static void add_findings(struct stoa_req *req, struct stoa_json *findings, const
     for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
         struct stoa_json *finding = stoa_json_push(findings, stoa_json_object(stoa_req_arena(req)));
         stoa_json_set_str(finding, "code", stoa_str_of(code));
-        stoa_json_set_str(finding, "subject", stoa_rows_str(rows, i, "subject"));
+        stoa_json_set_column(finding, rows, i, "subject");
         stoa_json_set_int(finding, "number", stoa_rows_int(rows, i, "number"));
         stoa_json_set_str(finding, "detail", stoa_str_of(detail));
     }

@@ -97,7 +97,7 @@ static void set_category(struct stoa_json *into, struct stoa_arena *arena,
 static void set_text(struct stoa_json *into, const struct stoa_rows *rows, uint32_t row,
                      const char *column)
 {
-    stoa_json_set_str(into, column, stoa_rows_str(rows, row, column));
+    stoa_json_set_column(into, rows, row, column);
 }
 
 /* Pushes every variant and returns how many pieces there are of all of them; *lowest is the price

@@ -45,7 +45,7 @@ static stoa_err find_broken(struct stoa_req *req, struct stoa_json *findings)
         stoa_json_set_str(
             f, "detail",
             stoa_concat(arena, STOA_STR("stock does not add up: "), stoa_rows_str(rows, i, "sku")));
-        stoa_json_set_str(f, "sku", stoa_rows_str(rows, i, "sku"));
+        stoa_json_set_column(f, rows, i, "sku");
         for (uint32_t n = 0; n < sizeof numbers / sizeof numbers[0]; n++)
             set_int(f, rows, i, numbers[n]);
     }

@@ -170,8 +170,8 @@ static stoa_err tell(struct stoa_req *req, struct stoa_tx *tx, stoa_str cause,
     for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
         struct stoa_json *one = stoa_json_push(skus, stoa_json_object(arena));
 
-        stoa_json_set_str(one, "sku", stoa_rows_str(rows, i, "sku"));
-        stoa_json_set_str(one, "product_id", stoa_rows_str(rows, i, "product_id"));
+        stoa_json_set_column(one, rows, i, "sku");
+        stoa_json_set_column(one, rows, i, "product_id");
         stoa_json_set_int(one, "available", stoa_rows_int(rows, i, "available"));
     }
     stoa_json_set_str(data, "cause", cause);
@@ -312,8 +312,8 @@ static struct stoa_json *stock_json(struct stoa_req *req, const struct stoa_rows
                                           "reserved", "sold",     "low_at"};
     struct stoa_json *stock = stoa_json_object(stoa_req_arena(req));
 
-    stoa_json_set_str(stock, "sku", stoa_rows_str(rows, 0, "sku"));
-    stoa_json_set_str(stock, "product_id", stoa_rows_str(rows, 0, "product_id"));
+    stoa_json_set_column(stock, rows, 0, "sku");
+    stoa_json_set_column(stock, rows, 0, "product_id");
     for (uint32_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         stoa_json_set_int(stock, numbers[i], stoa_rows_int(rows, 0, numbers[i]));
     return stock;

@@ -2,13 +2,23 @@
 #include "json_index.h"
 #include "number.h"
 
+/* What looks the same to every reader, opened or not, may be written through a const pointer. */
+static void open_if_closed(const struct stoa_json *json)
+{
+    if (__builtin_expect(json && json->kind == JSON_CLOSED, 0))
+        json_open((struct stoa_json *)json);
+}
+
 static bool is_container(const struct stoa_json *json)
 {
+    open_if_closed(json);
     return json && (json->kind == STOA_JSON_ARRAY || json->kind == STOA_JSON_OBJECT);
 }
 
 stoa_json_kind stoa_json_type(const struct stoa_json *json)
 {
+    if (json && json->kind == JSON_CLOSED)
+        return json->text.ptr[0] == '[' ? STOA_JSON_ARRAY : STOA_JSON_OBJECT;
     return json ? (stoa_json_kind)json->kind : STOA_JSON_NONE;
 }
 
@@ -51,6 +61,7 @@ stoa_str stoa_json_name_at(const struct stoa_json *json, uint32_t index)
 
 const struct stoa_json *stoa_json_member(const struct stoa_json *json, stoa_str name)
 {
+    open_if_closed(json);
     if (!json || json->kind != STOA_JSON_OBJECT)
         return NULL;
     if (json->index) {
@@ -67,7 +78,7 @@ static const struct stoa_json *step(const struct stoa_json *json, stoa_str part)
 {
     int64_t index;
 
-    if (json->kind != STOA_JSON_ARRAY)
+    if (stoa_json_type(json) != STOA_JSON_ARRAY)
         return stoa_json_member(json, part);
     if (stoa_str_int(part, 0, UINT32_MAX, &index) != STOA_OK)
         return NULL;

@@ -3,17 +3,17 @@
 #include "json_index.h"
 #include <math.h>
 
-struct stoa_json *json_node(struct stoa_arena *arena, stoa_json_kind kind)
+struct stoa_json *json_node(struct stoa_arena *arena, uint8_t kind)
 {
     struct stoa_json *json = arena_take(arena, sizeof(*json));
 
-    *json = (struct stoa_json){.kind = (uint8_t)kind};
+    *json = (struct stoa_json){.kind = kind};
     return json;
 }
 
 static struct stoa_json *container_node(struct stoa_arena *arena, stoa_json_kind kind)
 {
-    struct stoa_json *json = json_node(arena, kind);
+    struct stoa_json *json = json_node(arena, (uint8_t)kind);
     json->arena = arena;
     return json;
 }
@@ -59,15 +59,6 @@ struct stoa_json *stoa_json_new_str(struct stoa_arena *arena, stoa_str v)
 {
     struct stoa_json *json = json_node(arena, STOA_JSON_STRING);
     json->s = stoa_str_copy(arena, v);
-    return json;
-}
-
-struct stoa_json *stoa_json_new_money(struct stoa_arena *arena, stoa_money v)
-{
-    struct stoa_json *json = stoa_json_object(arena);
-
-    stoa_json_set_int(json, "amount", v.minor);
-    stoa_json_set_str(json, "currency", stoa_str_of(v.cur));
     return json;
 }
 
@@ -133,9 +124,30 @@ struct stoa_json *stoa_json_set(struct stoa_json *object, const char *name, stru
     return value;
 }
 
+void json_set_shared(struct stoa_json *object, stoa_str name, stoa_str v)
+{
+    struct stoa_json *value = json_node(object->arena, STOA_JSON_STRING);
+
+    stoa_assert(object->kind == STOA_JSON_OBJECT);
+    value->s = v;
+    if (stoa_json_member(object, name))
+        replace(object, name, value);
+    else
+        append_member(object, name, value);
+}
+
 void stoa_json_set_str(struct stoa_json *object, const char *name, stoa_str v)
 {
     stoa_json_set(object, name, stoa_json_new_str(object->arena, v));
+}
+
+struct stoa_json *stoa_json_new_money(struct stoa_arena *arena, stoa_money v)
+{
+    struct stoa_json *json = stoa_json_object(arena);
+
+    append_member(json, STOA_STR("amount"), stoa_json_new_int(arena, v.minor));
+    append_member(json, STOA_STR("currency"), stoa_json_new_str(arena, stoa_str_of(v.cur)));
+    return json;
 }
 
 void stoa_json_set_int(struct stoa_json *object, const char *name, int64_t v)
@@ -166,16 +178,17 @@ static struct stoa_json *copy(struct stoa_arena *arena, const struct stoa_json *
 {
     if (json->kind == STOA_JSON_STRING)
         return stoa_json_new_str(arena, json->s);
-    if (json->kind != STOA_JSON_ARRAY && json->kind != STOA_JSON_OBJECT) {
+    stoa_json_kind kind = stoa_json_type(json);
+    if (kind != STOA_JSON_ARRAY && kind != STOA_JSON_OBJECT) {
         struct stoa_json *same = json_node(arena, json->kind);
         same->i = json->i; /* a double's bits too: they share the place */
         return same;
     }
     stoa_assert(depth < JSON_BUILT_DEPTH_MAX);
-    struct stoa_json *container = container_node(arena, json->kind);
-    for (const struct stoa_json *e = json->first; e; e = e->next) {
+    struct stoa_json *container = container_node(arena, kind);
+    for (const struct stoa_json *e = stoa_json_first(json); e; e = e->next) {
         struct stoa_json *twin = copy(arena, e, depth + 1);
-        if (json->kind == STOA_JSON_OBJECT)
+        if (kind == STOA_JSON_OBJECT)
             twin->name = stoa_str_copy(arena, e->name);
         json_append(container, twin);
     }

@@ -11,7 +11,7 @@ static const unsigned char classes[256] = {
     ['<'] = 'u',     ['>'] = 'u',  ['\\'] = '\\', [0x7f] = 'u',        [0x80 ... 0xff] = 1,
 };
 
-typedef unsigned char bytes16 __attribute__((vector_size(16)));
+typedef signed char bytes16 __attribute__((vector_size(16)));
 typedef uint64_t words2 __attribute__((vector_size(16)));
 
 /* Whether all sixteen stand for themselves: what nearly all text does, at a few cycles. */
@@ -19,8 +19,10 @@ static bool is_clean16(const unsigned char *p)
 {
     bytes16 b;
     memcpy(&b, p, sizeof(b));
-    words2 found = (words2)((b < 0x20) | (b >= 0x7f) | (b == '"') | (b == '\\') | (b == '&') |
-                            ((b | 2) == '>')); /* '<' is '>' without that bit */
+    /* As signed numbers, what is not ASCII is below 0x20 too; '"' is '&', and '<' is '>', but for
+     * one bit. */
+    words2 found =
+        (words2)((b < 0x20) | (b == 0x7f) | (b == '\\') | ((b | 4) == '&') | ((b | 2) == '>'));
     return (found[0] | found[1]) == 0;
 }
 
@@ -40,6 +42,36 @@ static bool is_clean_short(const unsigned char *p, uint64_t len)
         return false;
     }
     return is_clean16(b);
+}
+
+/* The ASCII before the first byte that does not stand for itself. */
+static const unsigned char *clean_ascii_end(const unsigned char *p, const unsigned char *end)
+{
+    while (end - p >= 16 && is_clean16(p))
+        p += 16;
+    if (end - p < 16 && is_clean_short(p, (uint64_t)(end - p)))
+        return end;
+    while (p < end && !classes[*p])
+        p++;
+    return p;
+}
+
+static bool is_line_separator(const unsigned char *p)
+{
+    return p[0] == 0xe2 && p[1] == 0x80 && (p[2] | 1) == 0xa9;
+}
+
+const unsigned char *json_clean_end(const unsigned char *p, const unsigned char *end)
+{
+    for (;;) {
+        p = clean_ascii_end(p, end);
+        if (p == end || classes[*p] != 1)
+            return p;
+        uint32_t len = utf8_length(p, end);
+        if (!len || is_line_separator(p))
+            return p;
+        p += len;
+    }
 }
 
 static char *put(char *out, const char *text, uint64_t len)
@@ -72,7 +104,7 @@ static uint32_t put_other(char **out, const unsigned char *p, const unsigned cha
         *out = put(*out, "\\ufffd", 6);
         return 1;
     }
-    if (p[0] == 0xe2 && p[1] == 0x80 && (p[2] | 1) == 0xa9)
+    if (is_line_separator(p))
         *out = put(*out, p[2] == 0xa8 ? "\\u2028" : "\\u2029", 6);
     else
         *out = put(*out, (const char *)p, len);
@@ -87,12 +119,7 @@ char *json_escape(char *out, stoa_str s)
 
     while (p < end) {
         const unsigned char *run = p;
-        while (end - p >= 16 && is_clean16(p))
-            p += 16;
-        if (end - p < 16 && is_clean_short(p, (uint64_t)(end - p)))
-            p = end;
-        while (p < end && !classes[*p])
-            p++;
+        p = clean_ascii_end(p, end);
         out = put(out, (const char *)run, (uint64_t)(p - run));
         if (p == end)
             break;

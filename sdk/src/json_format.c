@@ -10,9 +10,24 @@
  * would be six times too much, so it goes piece by piece. */
 enum { PIECE = 4096 };
 
-static void put_long_string(struct stoa_buf *out, stoa_str s, char last)
+/* stoa_buf_reserve(), inlined where it is hot. */
+static inline char *room(struct stoa_buf *out, uint64_t more)
 {
-    stoa_buf_char(out, '"');
+    return __builtin_expect(out->cap - out->len >= more, 1) ? out->ptr + out->len
+                                                            : stoa_buf_reserve(out, more);
+}
+
+static inline void put_char(struct stoa_buf *out, char c)
+{
+    *room(out, 1) = c;
+    out->len++;
+}
+
+static void put_long_string(struct stoa_buf *out, char first, stoa_str s, char last)
+{
+    if (first)
+        put_char(out, first);
+    put_char(out, '"');
     while (s.len) { /* pieces end between characters */
         uint64_t len = s.len;
         if (len > PIECE)
@@ -22,21 +37,24 @@ static void put_long_string(struct stoa_buf *out, stoa_str s, char last)
         out->len = (uint64_t)(json_escape(at, (stoa_str){s.ptr, len}) - out->ptr);
         s = stoa_str_sub(s, len, s.len);
     }
-    stoa_buf_char(out, '"');
+    put_char(out, '"');
     if (last)
-        stoa_buf_char(out, last);
+        put_char(out, last);
 }
 
-/* s in quotes, then last unless it is 0. Nearly all are short: then the buffer is asked once. */
-static void put_string(struct stoa_buf *out, stoa_str s, char last)
+/* s in quotes, between first and last unless they are 0. Nearly all are short: then the buffer is
+ * asked once. */
+static void put_string(struct stoa_buf *out, char first, stoa_str s, char last)
 {
     char *at;
 
     if (s.len > PIECE) {
-        put_long_string(out, s, last);
+        put_long_string(out, first, s, last);
         return;
     }
-    at = stoa_buf_reserve(out, s.len * JSON_ESCAPE_FACTOR + 3);
+    at = room(out, s.len * JSON_ESCAPE_FACTOR + 4);
+    if (first)
+        *at++ = first;
     *at++ = '"';
     at = json_escape(at, s);
     *at++ = '"';
@@ -66,16 +84,19 @@ static void put_elements(struct stoa_buf *out, const struct stoa_json *json, uin
 {
     bool is_object = json->kind == STOA_JSON_OBJECT;
 
+    char before = is_object ? '{' : '[';
+
     stoa_assert(depth < JSON_BUILT_DEPTH_MAX);
-    stoa_buf_char(out, is_object ? '{' : '[');
-    for (const struct stoa_json *e = json->first; e; e = e->next) {
-        if (e != json->first)
-            stoa_buf_char(out, ',');
+    if (!json->first)
+        put_char(out, before);
+    for (const struct stoa_json *e = json->first; e; e = e->next, before = ',') {
         if (is_object)
-            put_string(out, e->name, ':');
+            put_string(out, before, e->name, ':');
+        else
+            put_char(out, before);
         put(out, e, depth + 1);
     }
-    stoa_buf_char(out, is_object ? '}' : ']');
+    put_char(out, is_object ? '}' : ']');
 }
 
 static void put(struct stoa_buf *out, const struct stoa_json *json, uint32_t depth)
@@ -91,7 +112,10 @@ static void put(struct stoa_buf *out, const struct stoa_json *json, uint32_t dep
         put_real(out, json->r);
         break;
     case STOA_JSON_STRING:
-        put_string(out, json->s, 0);
+        put_string(out, 0, json->s, 0);
+        break;
+    case JSON_CLOSED:
+        stoa_buf_put(out, json->text);
         break;
     case STOA_JSON_ARRAY:
     case STOA_JSON_OBJECT:

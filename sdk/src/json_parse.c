@@ -4,6 +4,7 @@
  * be overlong, and \ud800 without its partner becomes a question mark.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "arena_private.h"
+#include "json_plain.h"
 #include "json_private.h"
 #include "number.h"
 #include <math.h>
@@ -302,11 +303,36 @@ stoa_err stoa_json_parse(struct stoa_arena *arena, stoa_str text, struct stoa_js
     return STOA_OK;
 }
 
+static struct stoa_json *closed_node(struct stoa_arena *arena, stoa_str text)
+{
+    struct stoa_json *json = json_node(arena, JSON_CLOSED);
+
+    json->text = stoa_str_copy(arena, text);
+    json->text_arena = arena;
+    return json;
+}
+
+void json_open(struct stoa_json *json)
+{
+    struct stoa_json *root = NULL;
+    stoa_err err = parse_text(json->text_arena, json->text, NULL, &root);
+
+    stoa_assert(err == STOA_OK); /* json_is_plain() saw it */
+    root->is_placed = json->is_placed;
+    root->next = json->next;
+    root->name = json->name;
+    *json = *root;
+}
+
 stoa_err stoa_json_set_parsed(struct stoa_json *object, const char *name, stoa_str text)
 {
     struct stoa_json *root;
 
     stoa_assert(object && object->kind == STOA_JSON_OBJECT);
+    if (json_is_plain(text)) {
+        stoa_json_set(object, name, closed_node(object->arena, text));
+        return STOA_OK;
+    }
     STOA_TRY(parse_text(object->arena, text, NULL, &root));
     stoa_json_set(object, name, root);
     return STOA_OK;

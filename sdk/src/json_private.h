@@ -23,8 +23,13 @@ struct json_index {
     uint32_t *slots;    /* objects: open addressing; position + 1, or 0 */
 };
 
+/* An array or object of which only the text is known yet (json_plain.h): it becomes a tree when
+ * somebody looks inside, and its text again if nobody does. One thread at a time may read it, as
+ * with all that is in a request's arena. */
+enum { JSON_CLOSED = STOA_JSON_OBJECT + 1 };
+
 struct stoa_json {
-    uint8_t kind;   /* stoa_json_kind */
+    uint8_t kind;   /* stoa_json_kind, or JSON_CLOSED */
     bool is_placed; /* has a parent */
     uint16_t reserved;
     uint32_t count; /* elements */
@@ -35,6 +40,10 @@ struct stoa_json {
         double r;
         stoa_str s;
         struct {
+            stoa_str text;
+            struct stoa_arena *text_arena;
+        }; /* JSON_CLOSED */
+        struct {
             struct stoa_json *first, *last;
             struct stoa_arena *arena;
             struct json_index *index;
@@ -43,8 +52,18 @@ struct stoa_json {
 };
 static_assert(sizeof(struct stoa_json) == 64, "one cache line");
 
-/* A node with nothing in it yet. */
-struct stoa_json *json_node(struct stoa_arena *arena, stoa_json_kind kind);
+/* A node with nothing in it yet. kind: stoa_json_kind or JSON_CLOSED. */
+struct stoa_json *json_node(struct stoa_arena *arena, uint8_t kind);
+/* Of an array or object that is being built. */
+static inline struct stoa_arena *json_arena(const struct stoa_json *container)
+{
+    stoa_assert(container->kind == STOA_JSON_ARRAY || container->kind == STOA_JSON_OBJECT);
+    return container->arena;
+}
+/* Makes the tree of a JSON_CLOSED. */
+void json_open(struct stoa_json *json);
+/* As stoa_json_set_str(), and neither name nor v is copied: both live as long as the object. */
+void json_set_shared(struct stoa_json *object, stoa_str name, stoa_str v);
 /* Puts value last. The container's kind and value's freedom are the caller's to know. */
 void json_append(struct stoa_json *container, struct stoa_json *value);
 /* As stoa_json_set() for a new name; name is not copied. False, and nothing done, when the object

@@ -1,5 +1,7 @@
 /* Whatever parses, formats to a text that parses to an equal tree and formats to the same text.
- * Whatever does not parse, says where. SPDX-License-Identifier: Apache-2.0 */
+ * Whatever does not parse, says where. What is recognised as plain is what the formatter writes.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "json_plain.h"
 #include <stoa/json.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -65,6 +67,19 @@ static void check_round_trip(struct stoa_arena *arena, const struct stoa_json *j
     stoa_assert(stoa_str_eq(text, format(arena, again)));
 }
 
+/* Passed on unread, and read, it is what parsing makes of it. */
+static void check_plain(struct stoa_arena *arena, stoa_str text, const struct stoa_json *json)
+{
+    struct stoa_json *object = stoa_json_object(arena);
+
+    stoa_assert(stoa_str_eq(format(arena, json), text));
+    stoa_assert(stoa_json_set_parsed(object, "a", text) == STOA_OK);
+    stoa_assert(format(arena, object).len == text.len + 6);
+    stoa_assert(equal(json, stoa_json_copy(arena, stoa_json_get(object, "a"))));
+    check_reading(stoa_json_get(object, "a"));
+    stoa_assert(format(arena, object).len == text.len + 6);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct stoa_arena *arena = stoa_arena_create();
@@ -75,7 +90,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (stoa_json_parse(arena, text, &error, &json) == STOA_OK) {
         check_reading(json);
         check_round_trip(arena, json);
+        if (json_is_plain(text))
+            check_plain(arena, text, json);
     } else {
+        stoa_assert(!json_is_plain(text));
         stoa_assert(!json && error.line && error.column && error.reason[0]);
     }
     stoa_arena_destroy(arena);

@@ -32,6 +32,10 @@ STOA_API int64_t stoa_rows_affected(const struct stoa_rows *rows);
 STOA_API stoa_str stoa_rows_str(const struct stoa_rows *rows, uint32_t row, const char *column);
 STOA_API int64_t stoa_rows_int(const struct stoa_rows *rows, uint32_t row, const char *column);
 STOA_API bool stoa_rows_is_null(const struct stoa_rows *rows, uint32_t row, const char *column);
+/* Sets the member that is called as the column to its text, "" for NULL. As stoa_json_set_str(),
+ * and cheaper: what is in the request's arena already is not copied. */
+STOA_API void stoa_json_set_column(struct stoa_json *object, const struct stoa_rows *rows,
+                                   uint32_t row, const char *column);
 
 /* Runs one statement by itself. ret may be NULL. Rows live as long as the request.
  * STOA_E_TX while a transaction of this request is open; STOA_E_EXISTS on a unique or foreign key

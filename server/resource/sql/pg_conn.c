@@ -275,8 +275,10 @@ void pg_reply_finish(struct pg_reply *reply)
     reply->result = reply->error = NULL;
 }
 
-static uint64_t result_bytes(const PGresult *result, int rows, int columns)
+/* Of a result that nobody reads, which has the same limits. */
+static uint64_t bytes_of(const PGresult *result)
 {
+    int rows = PQntuples(result), columns = PQnfields(result);
     uint64_t bytes = 0;
 
     for (int row = 0; row < rows; row++)
@@ -285,51 +287,75 @@ static uint64_t result_bytes(const PGresult *result, int rows, int columns)
     return bytes;
 }
 
-/* A boolean column says t or f; plugins read 1 and 0 from every database. */
-static void copy_cell(const PGresult *result, int row, int column, uint64_t len, char *to)
+/* Where libpq has the cells; *ret is the bytes of all, each with its NUL. False above 8 MiB. */
+static bool find_cells(const PGresult *result, struct stoa_rows *rows, uint64_t *ret)
 {
-    memcpy(to, PQgetvalue(result, row, column), len + 1);
-    if (len == 1 && PQftype(result, column) == BOOLEAN_OID)
-        *to = *to == 't' ? '1' : '0';
+    int count = (int)stoa_rows_count(rows), columns = (int)rows_columns(rows);
+    stoa_str *cell = rows_cells(rows);
+
+    *ret = 0;
+    for (int row = 0; row < count; row++)
+        for (int column = 0; column < columns; column++, cell++) {
+            cell->len = (uint64_t)PQgetlength(result, row, column);
+            if (cell->len > 0 || !PQgetisnull(result, row, column))
+                cell->ptr = PQgetvalue(result, row, column);
+            *ret += cell->len + 1;
+        }
+    return *ret <= ROWS_BYTES_MAX;
 }
 
-static struct stoa_rows *rows_of(const PGresult *result, struct stoa_arena *arena, uint64_t bytes)
+/* A boolean column says t or f; plugins read 1 and 0 from every database. */
+static void copy_cells(const PGresult *result, struct stoa_rows *rows, char *to)
 {
-    int rows = PQntuples(result), columns = PQnfields(result);
-    const char **names = stoa_new_array(arena, const char *, (uint64_t)columns + 1);
+    uint32_t columns = rows_columns(rows), count = stoa_rows_count(rows) * columns;
+    stoa_str *cells = rows_cells(rows);
+
+    for (uint32_t i = 0; i < count; i++) {
+        stoa_str *cell = &cells[i];
+        if (!cell->ptr)
+            continue;
+        memcpy(to, cell->ptr, cell->len + 1);
+        cell->ptr = to;
+        if (cell->len == 1 && PQftype(result, (int)(i % columns)) == BOOLEAN_OID)
+            *to = *to == 't' ? '1' : '0';
+        to += cell->len + 1;
+    }
+}
+
+static struct stoa_rows *rows_named_as(const PGresult *result, const struct sql_call *call)
+{
+    uint32_t columns = (uint32_t)PQnfields(result), rows = (uint32_t)PQntuples(result);
+    const char **names = stoa_new_array(call->arena, const char *, (uint64_t)columns + 1);
+    const stoa_str *kept;
     bool is_select = strncmp(PQcmdStatus((PGresult *)result), "SELECT", 6) == 0;
     int64_t affected = is_select ? 0 : strtoll(PQcmdTuples((PGresult *)result), NULL, 10);
-    char *to = stoa_arena_take(arena, bytes + 1);
-    struct stoa_rows *made;
 
-    for (int column = 0; column < columns; column++)
-        names[column] = PQfname(result, column);
-    made = rows_create(arena, (uint32_t)columns, names, (uint32_t)rows, affected);
-    for (int row = 0; row < rows; row++)
-        for (int column = 0; column < columns; column++) {
-            uint64_t len = (uint64_t)PQgetlength(result, row, column);
-            bool is_null = PQgetisnull(result, row, column);
-            if (!is_null)
-                copy_cell(result, row, column, len, to);
-            rows_set(made, (uint32_t)row, (uint32_t)column, (stoa_str){to, len}, is_null);
-            to += len + 1;
-        }
-    return made;
+    for (uint32_t column = 0; column < columns; column++)
+        names[column] = PQfname(result, (int)column);
+    kept = call->seen ? seen_names(call->seen, names, columns) : NULL;
+    return kept ? rows_create_sharing(call->arena, columns, kept, rows, affected)
+                : rows_create(call->arena, columns, names, rows, affected);
 }
 
 static stoa_err take_rows(const PGresult *result, const struct sql_call *call)
 {
-    int rows = PQntuples(result);
-    uint64_t bytes = result_bytes(result, rows, PQnfields(result));
+    bool fits = (uint32_t)PQntuples(result) <= sql_rows_max(call);
+    uint64_t bytes = 0;
 
-    if ((uint32_t)rows > sql_rows_max(call) || bytes > ROWS_BYTES_MAX) {
-        sql_error("%s: more than %u rows%s or 8 MiB", call->name, sql_rows_max(call),
-                  call->flags & STOA_SQL_MANY ? "" : " (STOA_SQL_MANY allows 100,000)");
-        return STOA_E_TOO_LARGE;
+    if (fits && call->ret) {
+        struct stoa_rows *rows = rows_named_as(result, call);
+        fits = find_cells(result, rows, &bytes);
+        if (fits)
+            copy_cells(result, rows, stoa_arena_take(call->arena, bytes + 1));
+        *call->ret = rows;
+    } else if (fits) {
+        fits = bytes_of(result) <= ROWS_BYTES_MAX;
     }
-    if (call->ret)
-        *call->ret = rows_of(result, call->arena, bytes);
-    return STOA_OK;
+    if (fits)
+        return STOA_OK;
+    sql_error("%s: more than %u rows%s or 8 MiB", call->name, sql_rows_max(call),
+              call->flags & STOA_SQL_MANY ? "" : " (STOA_SQL_MANY allows 100,000)");
+    return STOA_E_TOO_LARGE;
 }
 
 /* The server does not know the statement (its Parse failed for who sent it first, or the session

@@ -2,23 +2,30 @@
  */
 #include "resource/sql/rows.h"
 
+#include "json_private.h"
+
 #include <stdlib.h>
 
 struct stoa_rows {
     uint32_t columns, count;
     uint32_t expected; /* the column behind the one that was asked for last */
     int64_t affected;
-    const char **names;
+    struct stoa_arena *arena;
+    const stoa_str *names;
     stoa_str *cells; /* ptr NULL: NULL */
 };
 
-static struct stoa_rows *rows_alloc(struct stoa_arena *arena, uint32_t columns, uint32_t count)
+struct stoa_rows *rows_create_sharing(struct stoa_arena *arena, uint32_t columns,
+                                      const stoa_str *names, uint32_t count, int64_t affected)
 {
     struct stoa_rows *rows = stoa_new(arena, struct stoa_rows);
 
+    rows->affected = affected;
+
     rows->columns = columns;
     rows->count = count;
-    rows->names = stoa_new_array(arena, const char *, columns ? columns : 1);
+    rows->arena = arena;
+    rows->names = names;
     rows->cells = stoa_new_array(arena, stoa_str, (uint64_t)columns * count + 1);
     return rows;
 }
@@ -26,19 +33,16 @@ static struct stoa_rows *rows_alloc(struct stoa_arena *arena, uint32_t columns, 
 struct stoa_rows *rows_create(struct stoa_arena *arena, uint32_t columns, const char *const *names,
                               uint32_t rows, int64_t affected)
 {
-    struct stoa_rows *made = rows_alloc(arena, columns, rows);
-    uint64_t size = 0;
-    char *to;
+    stoa_str *copies = stoa_new_array(arena, stoa_str, columns ? columns : 1);
 
-    made->affected = affected;
     for (uint32_t i = 0; i < columns; i++)
-        size += strlen(names[i]) + 1;
-    to = stoa_arena_take(arena, size);
-    for (uint32_t i = 0; i < columns; i++) {
-        made->names[i] = to;
-        to = stpcpy(to, names[i]) + 1;
-    }
-    return made;
+        copies[i] = stoa_str_copy(arena, stoa_str_of(names[i]));
+    return rows_create_sharing(arena, columns, copies, rows, affected);
+}
+
+stoa_str *rows_cells(struct stoa_rows *rows)
+{
+    return rows->cells;
 }
 
 void rows_set(struct stoa_rows *rows, uint32_t row, uint32_t column, stoa_str value, bool is_null)
@@ -59,7 +63,7 @@ uint32_t rows_columns(const struct stoa_rows *rows)
 const char *rows_column_name(const struct stoa_rows *rows, uint32_t column)
 {
     stoa_assert(column < rows->columns);
-    return rows->names[column];
+    return rows->names[column].ptr;
 }
 
 stoa_str rows_cell(const struct stoa_rows *rows, uint32_t row, uint32_t column)
@@ -71,18 +75,23 @@ stoa_str rows_cell(const struct stoa_rows *rows, uint32_t row, uint32_t column)
 /* Few columns and short names: comparing beats hashing. Columns are mostly asked for in the order
  * the statement has them, so the next one is looked at first; rows belong to one request, and only
  * it writes the guess. */
-static stoa_str rows_named(const struct stoa_rows *rows, uint32_t row, const char *column)
+static uint32_t rows_find(const struct stoa_rows *rows, const char *column)
 {
     uint32_t i = rows->expected, left = rows->columns;
 
     for (; left > 0; left--, i++) {
         i = i < rows->columns ? i : 0;
-        if (*rows->names[i] == *column && strcmp(rows->names[i], column) == 0)
+        if (*rows->names[i].ptr == *column && strcmp(rows->names[i].ptr, column) == 0)
             break;
     }
     stoa_assert(left > 0 && "the statement has this column");
     ((struct stoa_rows *)rows)->expected = i + 1;
-    return rows_cell(rows, row, i);
+    return i;
+}
+
+static stoa_str rows_named(const struct stoa_rows *rows, uint32_t row, const char *column)
+{
+    return rows_cell(rows, row, rows_find(rows, column));
 }
 
 uint32_t stoa_rows_count(const struct stoa_rows *rows)
@@ -98,6 +107,20 @@ int64_t stoa_rows_affected(const struct stoa_rows *rows)
 stoa_str stoa_rows_str(const struct stoa_rows *rows, uint32_t row, const char *column)
 {
     return rows_named(rows, row, column);
+}
+
+void stoa_json_set_column(struct stoa_json *object, const struct stoa_rows *rows, uint32_t row,
+                          const char *column)
+{
+    uint32_t i = rows_find(rows, column);
+    stoa_str cell = rows_cell(rows, row, i);
+
+    if (!cell.ptr)
+        cell = STOA_STR("");
+    if (json_arena(object) == rows->arena)
+        json_set_shared(object, rows->names[i], cell);
+    else
+        stoa_json_set_str(object, column, cell);
 }
 
 /* Digits up to the first other character; what does not fit is the nearest that does. */
@@ -167,16 +190,16 @@ struct stoa_rows *rows_unpack(const struct rows_pack *pack, struct stoa_arena *a
 {
     uint32_t columns = pack->columns;
     uint32_t count = columns ? pack->count / columns - 1 : 0;
-    struct stoa_rows *rows = rows_alloc(arena, columns, count);
+    stoa_str *names = stoa_new_array(arena, stoa_str, columns ? columns : 1);
+    struct stoa_rows *rows = rows_create_sharing(arena, columns, names, count, pack->affected);
     char *bytes = stoa_arena_take(arena, pack->used + 1);
 
     if (pack->used)
         memcpy(bytes, pack->bytes, pack->used);
-    rows->affected = pack->affected;
     for (uint32_t i = 0; i < pack->count; i++) {
         const struct rows_cell *cell = &pack->cells[i];
         if (i < columns)
-            rows->names[i] = bytes + cell->at;
+            names[i] = (stoa_str){bytes + cell->at, cell->len};
         else if (!cell->is_null)
             rows->cells[i - columns] = (stoa_str){bytes + cell->at, cell->len};
     }

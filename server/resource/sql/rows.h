@@ -5,6 +5,12 @@
 
 #include "resource/sql/sql.h"
 
+/* All cells, row by row, for the driver to fill; not yet set is NULL. */
+stoa_str *rows_cells(struct stoa_rows *rows);
+/* As rows_create(), and the names are not copied: they live as long as the rows. */
+struct stoa_rows *rows_create_sharing(struct stoa_arena *arena, uint32_t columns,
+                                      const stoa_str *names, uint32_t count, int64_t affected);
+
 enum {
     ROWS_MAX = 1000,
     ROWS_MAX_MANY = 100000,

@@ -12,18 +12,21 @@ static uint64_t hash_mix(uint64_t hash, uint64_t word)
     return hash ^ (hash >> 29);
 }
 
+/* Of a long text about thirty words, and the last: who looks it up compares all of it anyway. */
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    size_t len = strlen(text);
+    enum { WORDS = 32, BYTES = 8 };
+    size_t len = strlen(text), step = (len / WORDS | (BYTES - 1)) + 1, at = 0;
     uint64_t word;
 
-    for (; len >= 8; text += 8, len -= 8) {
-        memcpy(&word, text, 8);
+    for (; at + BYTES <= len; at += step) {
+        memcpy(&word, text + at, BYTES);
         hash = hash_mix(hash, word);
     }
     word = 0;
-    memcpy(&word, text, len);
-    return hash_mix(hash, word ^ ((uint64_t)len << 56));
+    at = len < BYTES ? 0 : len - BYTES;
+    memcpy(&word, text + at, len - at);
+    return hash_mix(hash, word ^ ((uint64_t)len << 48));
 }
 
 uint64_t statement_hash(const char *owner, const char *text, uint32_t flags)
@@ -142,6 +145,7 @@ void seen_finish(struct seen_all *all)
             free(seen->owner);
             free(seen->name);
             free(seen->text);
+            free(atomic_load(&seen->columns));
             free(seen);
         }
     }
@@ -178,6 +182,52 @@ struct seen *seen_add(struct seen_all *all, const struct seen *like)
     }
     pthread_mutex_unlock(&all->lock);
     return seen;
+}
+
+/* One piece of memory: the slices, and behind them what they are slices of. */
+static struct seen_columns *columns_copy(const char *const *names, uint32_t count)
+{
+    struct seen_columns *copy;
+    size_t size = 0;
+    char *to;
+
+    for (uint32_t i = 0; i < count; i++)
+        size += strlen(names[i]) + 1;
+    copy = malloc(sizeof(*copy) + count * sizeof(copy->names[0]) + size);
+    stoa_assert(copy);
+    copy->count = count;
+    to = (char *)&copy->names[count];
+    for (uint32_t i = 0; i < count; i++) {
+        copy->names[i] = (stoa_str){to, strlen(names[i])};
+        to = stpcpy(to, names[i]) + 1;
+    }
+    return copy;
+}
+
+/* Threads may be first together: all keep what the first of them stored. */
+static struct seen_columns *keep_columns(struct seen *seen, const char *const *names,
+                                         uint32_t count)
+{
+    struct seen_columns *mine = columns_copy(names, count), *kept = NULL;
+
+    if (atomic_compare_exchange_strong(&seen->columns, &kept, mine))
+        return mine;
+    free(mine);
+    return kept;
+}
+
+const stoa_str *seen_names(struct seen *seen, const char *const *names, uint32_t count)
+{
+    struct seen_columns *kept = atomic_load_explicit(&seen->columns, memory_order_acquire);
+
+    if (!kept)
+        kept = keep_columns(seen, names, count);
+    if (kept->count != count)
+        return NULL;
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(kept->names[i].ptr, names[i]) != 0)
+            return NULL;
+    return kept->names;
 }
 
 /* A walk that climbs 19 on a slow run and falls 1 on a fast one climbs for good when more than one

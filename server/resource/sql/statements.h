@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stoa/str.h>
 
 /* Of owner, text and flags; a few bytes a step, as it is worked out for each call. */
 uint64_t statement_hash(const char *owner, const char *text, uint32_t flags);
@@ -42,13 +43,18 @@ void statements_remove(struct statements *all, struct statement *one);
 
 /* ---- All statements of a resource: added to, never taken from; read without a lock ---- */
 enum { SEEN_MAX = 4096, SEEN_BUCKETS = 512 };
+struct seen_columns {
+    uint32_t count;
+    stoa_str names[];
+};
 struct seen {
     _Atomic(struct seen *) chain;
     uint64_t hash;
     char *owner, *name, *text;
     uint32_t flags;
-    atomic_int score; /* see seen_time() */
-    atomic_bool slow; /* keeps off the shared connection */
+    atomic_int score;                       /* see seen_time() */
+    atomic_bool slow;                       /* keeps off the shared connection */
+    _Atomic(struct seen_columns *) columns; /* of its first result */
 };
 struct seen_all {
     _Atomic(struct seen *) buckets[SEEN_BUCKETS];
@@ -60,6 +66,9 @@ void seen_finish(struct seen_all *all);
 struct seen *seen_find(struct seen_all *all, uint64_t hash, const char *owner, const char *text);
 /* Two threads may add the same: both get the one that stays. NULL past SEEN_MAX. */
 struct seen *seen_add(struct seen_all *all, const struct seen *like);
+/* These names, kept with the statement, so that each of its results need not have a copy: they live
+ * as long as the resource. NULL when an earlier result had others. */
+const stoa_str *seen_names(struct seen *seen, const char *const *names, uint32_t count);
 /* Notes one run. True once: when more than one in twenty has taken 5 ms and it is slow from now on.
  */
 bool seen_time(struct seen *seen, int64_t microseconds);

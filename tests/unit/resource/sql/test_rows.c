@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static struct stoa_rows *sample(struct stoa_arena *arena)
 {
@@ -52,6 +53,42 @@ Test(rows, tells_null_from_empty)
     rows_set(rows, 0, 0, (stoa_str){NULL, 0}, true);
     cr_assert(stoa_rows_is_null(rows, 0, "id"));
     stoa_arena_destroy(arena);
+}
+
+Test(rows, become_members)
+{
+    struct stoa_arena *arena = stoa_arena_create(), *other = stoa_arena_create();
+    struct stoa_rows *rows = sample(arena);
+    struct stoa_json *here = stoa_json_object(arena), *elsewhere = stoa_json_object(other);
+
+    stoa_json_set_str(here, "qty", STOA_STR("old"));
+    stoa_json_set_column(here, rows, 0, "qty");
+    stoa_json_set_column(here, rows, 0, "id");
+    stoa_json_set_column(elsewhere, rows, 0, "id");
+    cr_assert_eq(stoa_json_count(here), 2);
+    cr_assert(stoa_str_is(stoa_json_str(here, "qty"), "-42"));
+    cr_assert(stoa_json_str(here, "id").ptr == stoa_rows_str(rows, 0, "id").ptr, "not copied");
+    rows_set(rows, 0, 0, (stoa_str){NULL, 0}, true);
+    stoa_json_set_column(here, rows, 0, "id");
+    cr_assert_eq(stoa_json_type(stoa_json_get(here, "id")), STOA_JSON_STRING);
+    cr_assert_eq(stoa_json_str(here, "id").len, 0);
+    stoa_arena_destroy(arena);
+    cr_assert(stoa_str_is(stoa_json_str(elsewhere, "id"), "a"), "copied");
+    stoa_arena_destroy(other);
+}
+
+Test(statements, keep_the_names_of_their_first_result)
+{
+    static const char *const names[] = {"id", "name"}, *const others[] = {"id", "slug"};
+    struct seen seen = {0};
+    const stoa_str *kept = seen_names(&seen, names, 2);
+
+    cr_assert(stoa_str_is(kept[0], "id") && stoa_str_is(kept[1], "name"));
+    cr_assert(kept[1].ptr != names[1]);
+    cr_assert(seen_names(&seen, names, 2) == kept);
+    cr_assert_null(seen_names(&seen, others, 2));
+    cr_assert_null(seen_names(&seen, names, 1));
+    free(atomic_load(&seen.columns));
 }
 
 Test(rows, stops_at_a_column_that_is_not_there, .signal = SIGABRT)

@@ -2,52 +2,58 @@
 """tests/run.py: every stage of ./dev test, one line each; the last line is "N passed, M failed".
 
 A stage is a row in STAGES. To add one: write a function that takes the run and returns a Result, and
-add a row. Logs of a stage are in build/test-logs/.  SPDX-License-Identifier: Apache-2.0
+add a row. The two lanes run side by side, each in the order of its rows. Logs are in build/test-logs/.
+SPDX-License-Identifier: Apache-2.0
 """
 import argparse
-import dataclasses
 import os
 import pathlib
-import subprocess
+import signal
 import sys
-import time
-from typing import Callable
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from runner import e2e, fuzz, unit  # noqa: E402
-from runner.core import ROOT, Result, Run, build, script  # noqa: E402
+from runner import e2e, fuzz, processes, unit  # noqa: E402
+from runner.core import ROOT, Run, build, script  # noqa: E402
+from runner.lanes import PATIENCE, Stage, run_stages  # noqa: E402
+from runner.screen import Screen  # noqa: E402
 
 
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    name: str
-    work: Callable[[Run], Result]
-    quick: bool = False  # also in ./dev test --quick
+def front(name: str, work, needs: str = "build", **more) -> Stage:
+    """What talks to sockets and waits."""
+    return Stage(name, work, "front", needs=needs, **more)
 
 
+def behind(name: str, work, needs: str = "build", **more) -> Stage:
+    """What only needs processor time."""
+    return Stage(name, work, "behind", needs=needs, **more)
+
+
+# What has no time-outs of its own comes first behind: the unit tests run while the front waits most.
 STAGES = [
-    Stage("build with gcc, warnings are errors", lambda r: build(r, "build"), quick=True),
-    Stage("lint", lambda r: script(r, "lint", lint_command(r)), quick=True),
-    Stage("tests of the lint", lambda r: e2e.pytest(r, "lint", "tests/lint"), quick=True),
-    Stage("unit tests", lambda r: unit.plain(r, "build"), quick=True),
-    Stage("short end to end", lambda r: e2e.suite(r, "build", "sqlite", "local", short=True),
-          quick=True),
-    Stage("build with clang, warnings are errors", lambda r: build(r, "build-clang")),
-    Stage("build with ASan and UBSan", lambda r: build(r, "build-asan")),
-    Stage("unit tests, ASan and UBSan", lambda r: unit.sanitized(r, "build-asan")),
-    Stage("build for Valgrind", lambda r: build(r, "build-valgrind")),
-    Stage("unit tests, Valgrind", lambda r: unit.valgrind(r, "build-valgrind")),
-    Stage("fuzzing, 10 s a parser", lambda r: fuzz.all_targets(r, "build-fuzz", seconds=10)),
-    Stage("end to end, SQLite, local", lambda r: e2e.suite(r, "build", "sqlite", "local")),
-    Stage("end to end, SQLite, loopback", lambda r: e2e.suite(r, "build", "sqlite", "loopback")),
-    Stage("end to end, SQLite, sandbox", lambda r: e2e.suite(r, "build", "sqlite", "sandbox")),
-    Stage("end to end, PostgreSQL, local", lambda r: e2e.suite(r, "build", "postgresql", "local")),
-    Stage("end to end, PostgreSQL, loopback",
-          lambda r: e2e.suite(r, "build", "postgresql", "loopback")),
-    Stage("end to end, PostgreSQL, nodes", lambda r: e2e.suite(r, "build", "postgresql", "nodes")),
-    Stage("end to end, SQLite, local, ASan",
-          lambda r: e2e.suite(r, "build-asan", "sqlite", "local")),
-    Stage("faults, short", lambda r: e2e.faults(r)),
+    front("build with gcc, warnings are errors", lambda r: build(r, "build"), needs="",
+          builds="build", quick=True),
+    behind("build with clang, warnings are errors", lambda r: build(r, "build-clang"), needs=""),
+    behind("lint", lambda r: script(r, "lint", lint_command(r)), quick=True),
+    behind("tests of lint and runner",
+           lambda r: e2e.pytest(r, "lint and runner", ["tests/lint", "tests/runner"]), quick=True),
+    behind("unit tests", lambda r: unit.plain(r, "build"), quick=True),
+    front("short end to end", lambda r: e2e.suite(r, "build", "sqlite", "local", short=True), quick=True),
+    behind("build with ASan and UBSan", lambda r: build(r, "build-asan"), needs="", builds="build-asan"),
+    behind("build for Valgrind", lambda r: build(r, "build-valgrind"), needs="", builds="build-valgrind"),
+    behind("build for fuzzing", lambda r: build(r, "build-fuzz"), needs="", builds="build-fuzz"),
+    behind("unit tests, ASan and UBSan", lambda r: unit.sanitized(r, "build-asan"), needs="build-asan"),
+    behind("unit tests, Valgrind", lambda r: unit.valgrind(r, "build-valgrind"), needs="build-valgrind"),
+    behind("fuzzing, 10 s a parser", lambda r: fuzz.all_targets(r, "build-fuzz", seconds=10),
+           needs="build-fuzz"),
+    front("end to end, SQLite, local", lambda r: e2e.suite(r, "build", "sqlite", "local")),
+    front("end to end, SQLite, loopback", lambda r: e2e.suite(r, "build", "sqlite", "loopback")),
+    front("end to end, SQLite, sandbox", lambda r: e2e.suite(r, "build", "sqlite", "sandbox")),
+    front("end to end, PostgreSQL, local", lambda r: e2e.suite(r, "build", "postgresql", "local")),
+    front("end to end, PostgreSQL, loopback", lambda r: e2e.suite(r, "build", "postgresql", "loopback")),
+    front("end to end, PostgreSQL, nodes", lambda r: e2e.suite(r, "build", "postgresql", "nodes")),
+    front("faults, short", e2e.faults),
+    front("end to end, SQLite, local, ASan", lambda r: e2e.suite(r, "build-asan", "sqlite", "local"),
+          needs="build-asan"),
 ]
 
 
@@ -63,29 +69,6 @@ def chosen(options: argparse.Namespace) -> list[Stage]:
     return stages
 
 
-def report(number: int, total: int, stage: Stage, result: Result, seconds: float) -> None:
-    outcome = result.note or f"{result.passed} passed, {result.failed} failed"
-    print(f"[{number:2}/{total}] {stage.name:40} {outcome}  ({seconds:.1f} s)", flush=True)
-    for line in result.details[:40]:
-        print(f"        {line}", flush=True)
-    if len(result.details) > 40:
-        print(f"        … and {len(result.details) - 40} more; see build/test-logs/", flush=True)
-
-
-def run_stages(stages: list[Stage], run: Run) -> tuple[int, int]:
-    passed = failed = 0
-    for number, stage in enumerate(stages, 1):
-        start = time.monotonic()
-        try:
-            result = stage.work(run)
-        except (OSError, subprocess.SubprocessError, ValueError) as problem:
-            result = Result(failed=1, details=[f"{type(problem).__name__}: {problem}"])
-        report(number, len(stages), stage, result, time.monotonic() - start)
-        passed += result.passed
-        failed += result.failed
-    return passed, failed
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev test")
     parser.add_argument("--quick", action="store_true", help="what fits into three minutes")
@@ -98,9 +81,13 @@ def main() -> int:
         return 0
     os.chdir(ROOT)
     pathlib.Path("build/test-logs").mkdir(parents=True, exist_ok=True)
-    with Run(quick=options.quick) as run:
-        passed, failed = run_stages(stages, run)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    with Screen(len(stages)) as screen:
+        passed, failed = run_stages(stages, lambda lane: Run(options.quick, PATIENCE[lane]), screen)
     print(f"{passed} passed, {failed} failed")
+    if processes.interrupted():
+        return 130
     return 0 if passed > 0 and failed == 0 else 1
 
 

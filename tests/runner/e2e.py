@@ -3,36 +3,38 @@ SPDX-License-Identifier: Apache-2.0"""
 import os
 import xml.etree.ElementTree as xml
 
-from .core import LOGS, ROOT, Result, Run, command, log_path, script, tail, unless_built
+from .core import LOGS, ROOT, Result, Run, log_path, script, tail, unless_built
 from .unit import findings_of_sanitizers, fresh, sanitizer_env
 
 PYTHON = "/usr/bin/python3"
 
 
 def read_junit(path) -> Result:
-    passed = failed = 0
-    details = []
+    total = Result()
     for case in xml.parse(path).getroot().iter("testcase"):
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         if bad is not None:
-            failed += 1
-            details.append(f"{case.get('classname')}::{case.get('name')}: "
+            total.failed += 1
+            total.details.append(f"{case.get('classname')}::{case.get('name')}: "
                            f"{(bad.get('message') or '').splitlines()[0:1]}")
-        elif case.find("skipped") is None:
-            passed += 1
-    return Result(passed, failed, details)
+        elif (skipped := case.find("skipped")) is not None:
+            total.add(Result(left_out={skipped.get("message") or "no reason was given": 1}))
+        else:
+            total.passed += 1
+    return total
 
 
-def pytest(run: Run, name: str, folder: str, env: dict | None = None,
+def pytest(run: Run, name: str, folders: list[str], env: dict | None = None,
            args: list[str] | None = None) -> Result:
-    if not any((ROOT / folder).glob("**/test_*.py")):
-        return Result(failed=1, details=[f"{folder} has no tests"])
+    for folder in folders:
+        if not any((ROOT / folder).glob("**/test_*.py")):
+            return Result(failed=1, details=[f"{folder} has no tests"])
     junit = LOGS / (log_path(name).stem + ".xml")
     junit.unlink(missing_ok=True)
-    code, text = command(name, [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
-                                f"--junitxml={junit}", *(args or []), folder], env)
+    code, text = run.command(name, [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                                    f"--junitxml={junit}", *(args or []), *folders], env)
     if code == 5:
-        return Result(failed=1, details=[f"{folder}: nothing was selected"])
+        return Result(failed=1, details=[f"{', '.join(folders)}: nothing was selected"])
     result = read_junit(junit) if junit.exists() else Result()
     if code != 0 and result.failed == 0:
         result.add(Result(failed=1, details=tail(text)))
@@ -57,7 +59,7 @@ def suite(run: Run, folder: str, sql: str, port: str, short: bool = False) -> Re
     env.update(sanitizer_env(logs))
     # A command that ends with an error leaves its memory to the kernel; the unit tests look for leaks.
     env["ASAN_OPTIONS"] += ":detect_leaks=0"
-    result = pytest(run, f"e2e {folder} {sql} {port}", "tests/e2e", env, args)
+    result = pytest(run, f"e2e {folder} {sql} {port}", ["tests/e2e"], env, args)
     result.add(findings_of_sanitizers(logs))
     return result
 

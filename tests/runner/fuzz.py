@@ -4,7 +4,7 @@ import concurrent.futures
 import os
 import pathlib
 
-from .core import LOGS, ROOT, Result, Run, command, tail, unless_built
+from .core import LOGS, ROOT, Result, Run, tail, unless_built
 
 CORPUS = ROOT / "tests" / "fuzz" / "corpus"
 
@@ -19,9 +19,9 @@ def one(run: Run, target: pathlib.Path, seconds: int) -> Result:
     grown = run.scratch / "corpus" / name  # what the fuzzer finds stays out of the repository
     grown.mkdir(parents=True, exist_ok=True)
     seeds = [CORPUS / name] if (CORPUS / name).is_dir() else []
-    argv = [target, f"-max_total_time={seconds}", "-timeout=5", "-rss_limit_mb=1024",
+    argv = [target, f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=1024",
             "-print_final_stats=1", f"-artifact_prefix={LOGS}/{name}-", grown, *seeds]
-    code, text = command(f"fuzz {name}", argv, timeout=seconds * 6 + 60)
+    code, text = run.command(f"fuzz {name}", argv, timeout=seconds * 6 + 60)
     if code == 0:
         return Result(passed=1)
     return Result(failed=1, details=[f"{name}: {line}" for line in tail(text, 12)])

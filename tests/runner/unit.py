@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 
-from .core import LOGS, ROOT, Result, Run, command, tail, unless_built
+from .core import LOGS, ROOT, Result, Run, tail, unless_built
 
 SYNTHESIS = re.compile(r"Synthesis: Tested: (\d+) \| Passing: (\d+) \| Failing: (\d+) "
                        r"\| Crashing: (\d+)")
@@ -30,9 +30,9 @@ def programs(folder: str) -> list[dict]:
     return sorted(found, key=lambda t: LONG.index(t["name"]) if t["name"] in LONG else len(LONG))
 
 
-def one(folder: str, kind: str, test: dict, wrap: list[str], env: dict, slow: int) -> Result:
+def one(run: Run, kind: str, test: dict, wrap: list[str], env: dict, slow: int) -> Result:
     """Runs one test program and reads Criterion's own count."""
-    code, text = command(f"{kind} {test['name']}", wrap + test["cmd"], {**test["env"], **env},
+    code, text = run.command(f"{kind} {test['name']}", wrap + test["cmd"], {**test["env"], **env},
                          timeout=test["timeout"] * slow)
     counts = SYNTHESIS.findall(text)
     if not counts:
@@ -59,7 +59,7 @@ def every(run: Run, folder: str, kind: str, work, skipped: dict | None = None) -
         chosen = [t for t in programs(folder) if t["name"] not in (skipped or {})]
         for result in pool.map(work, chosen):
             total.add(result)
-    total.details += [f"left out: {name}: {why}" for name, why in (skipped or {}).items()]
+    total.add(Result(left_out={f"{name}: {why}": 1 for name, why in (skipped or {}).items()}))
     if total.passed + total.failed == 0:
         return Result(failed=1, details=[f"no unit test in {folder}: is libcriterion-dev there?"])
     return total
@@ -72,7 +72,7 @@ def shared_env(run: Run) -> dict:
 
 def plain(run: Run, folder: str) -> Result:
     env = shared_env(run)
-    return every(run, folder, "unit", lambda t: one(folder, "unit", t, [], env, 1))
+    return every(run, folder, "unit", lambda t: one(run, "unit", t, [], env, 1))
 
 
 def fresh(name: str) -> pathlib.Path:
@@ -86,7 +86,7 @@ def sanitized(run: Run, folder: str) -> Result:
     logs = fresh("asan")
     env = {**shared_env(run), **sanitizer_env(logs)}
     env["ASAN_OPTIONS"] += ":fast_unwind_on_malloc=0"  # else Criterion's own leaks have no name
-    total = every(run, folder, "asan", lambda t: one(folder, "asan", t, [], env, 4))
+    total = every(run, folder, "asan", lambda t: one(run, "asan", t, [], env, 4))
     total.add(findings_of_sanitizers(logs, CRASH))
     return total
 
@@ -118,7 +118,7 @@ def valgrind(run: Run, folder: str) -> Result:
             "--num-callers=20", f"--suppressions={ROOT}/tests/runner/valgrind.supp",
             f"--log-file={logs}/%p.log"]
     env = {**shared_env(run), "STOA_TEST_VALGRIND": "1"}
-    total = every(run, folder, "valgrind", lambda t: one(folder, "valgrind", t, wrap, env, 20),
+    total = every(run, folder, "valgrind", lambda t: one(run, "valgrind", t, wrap, env, 20),
                   NOT_UNDER_VALGRIND)
     for report in sorted(logs.glob("*.log")):
         text = report.read_text(errors="replace")

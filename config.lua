@@ -31,6 +31,6 @@ return stoa.config {
   },
 
   nodes = {
-    all = { listen = { "127.0.0.1:8080" }, run = "*" },
+    all = { listen = { "127.0.0.1:8080" }, run = "*" }, -- or stoa.tls { ":8443", certificate = "shop.pem", key = "shop.key" }
   },
 }

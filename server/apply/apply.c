@@ -382,11 +382,15 @@ static stoa_err check_planned(struct run *r)
 
 static stoa_err plan(struct run *r)
 {
+    const struct apply_follower *f = &r->apply->options.follower;
+
     STOA_TRY(load(r));
     STOA_TRY(check_planned(r));
     STOA_TRY(build(r));
     STOA_TRY(step(r, "compare"));
     plan_compare(apply_in_force(r->apply), r->world, r->answer, r->arena);
+    if (f->plan)
+        STOA_TRY(f->plan(f->data, r->config, &r->diag, r->answer, r->arena));
     if (stoa_json_get(r->answer, "migrations"))
         stoa_json_set_bool(r->answer, "changes", true);
     apply_put_worlds(r->apply, stoa_json_set(r->answer, "drains", stoa_json_array(r->arena)),

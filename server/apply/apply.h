@@ -16,6 +16,9 @@ enum {
 struct apply;
 /* What else follows the configuration: limits, addresses. On the apply thread. */
 struct apply_follower {
+    /* What it would change, into ret; "changes" there is set when it is anything. */
+    stoa_err (*plan)(void *data, const struct config *config, struct diag *diag,
+                     struct stoa_json *ret, struct stoa_arena *arena);
     /* What of it can fail; nothing that serves may notice. STOA_E_CONFIG with *diag. */
     stoa_err (*prepare)(void *data, const struct config *config, struct diag *diag);
     void (*commit)(void *data, const struct config *config); /* the world is in force */

@@ -103,7 +103,6 @@ stoa_err build_check_fixed(const struct config *running, const struct config *wa
                                         "loops",
                                         "sql",
                                         "trace",
-                                        "trusted_proxies",
                                         "limits.pool_sql_threads",
                                         "limits.pool_password_threads",
                                         "limits.pool_file_threads",

@@ -11,6 +11,10 @@
     X(connections_accepted_total, COUNTER, "Connections accepted")                                 \
     X(connections_open, GAUGE, "Connections open now")                                             \
     X(connections_refused_total, COUNTER, "Connections closed at once: a cap was reached")         \
+    X(tls_handshakes_total, COUNTER, "TLS handshakes that ended well")                             \
+    X(tls_failures_total, COUNTER, "Connections that ended before their TLS handshake did")        \
+    X(certificate_seconds_left, GAUGE,                                                             \
+      "Until the first certificate of this node expires, negative after it; 0 without any")        \
     X(connections_stalled_total, COUNTER, "Connections cut: the client does not read")             \
     X(requests_total, COUNTER, "Requests answered")                                                \
     X(requests_in_flight, GAUGE, "Requests being worked on now")                                   \

@@ -122,6 +122,20 @@ static void show_moves(const char *what, const struct stoa_json *moves)
     }
 }
 
+static void show_certificates(const struct stoa_json *certificates)
+{
+    for (const struct stoa_json *c = stoa_json_first(certificates); c; c = stoa_json_next(c)) {
+        show_text("certificate of ", c, "address");
+        show_text(" ", c, "change");
+        show_text(": ", c, "file");
+        show_text(" (", c, "names");
+        printf("; %.12s) valid until ", stoa_json_str(c, "sha256").ptr);
+        show_text("", c, "until");
+        show_text(stoa_json_get(c, "problem") ? "; " : "", c, "problem");
+        putchar('\n');
+    }
+}
+
 static void show_drains(const struct stoa_json *worlds)
 {
     for (const struct stoa_json *w = stoa_json_first(worlds); w; w = stoa_json_next(w)) {
@@ -143,6 +157,7 @@ static void show_plan(const struct stoa_json *plan, struct stoa_arena *arena)
     show_names("job      - ", stoa_json_get(plan, "jobs.removed"));
     show_moves("place    ", stoa_json_get(plan, "placements"));
     show_moves("grants   ", stoa_json_get(plan, "grants"));
+    show_certificates(stoa_json_get(plan, "certificates"));
     show_names("migrate  ", stoa_json_get(plan, "migrations"));
     if (stoa_json_true(plan, "changes"))
         show_drains(stoa_json_get(plan, "drains"));

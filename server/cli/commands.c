@@ -1,6 +1,7 @@
 /* cli/commands.c: the short subcommands: check, migrate. SPDX-License-Identifier:
  * Apache-2.0 */
 #include "cli/node.h"
+#include "cli/process.h"
 #include <stdio.h>
 
 static void print(const struct stoa_buf *text)
@@ -33,6 +34,33 @@ static void print_effective(const struct node *node)
     stoa_arena_destroy(arena);
 }
 
+/* Those of this node can be read and used; what needs attention is said, and is no failure. */
+static stoa_err check_certificates(const struct config *config, struct stoa_arena *arena,
+                                   struct diag *diag)
+{
+    const struct http_wanted wanted = process_wanted(arena, config);
+    struct stoa_json *list = stoa_json_array(arena);
+
+    if (http_certificates_plan(NULL, &wanted, diag, list, arena) != STOA_OK)
+        return process_at_listen(config, diag);
+    for (const struct stoa_json *c = stoa_json_first(list); c; c = stoa_json_next(c)) {
+        stoa_str file = stoa_json_str(c, "file"), problem = stoa_json_str(c, "problem");
+        if (problem.len > 0)
+            fprintf(stderr, "stoa: warning: %.*s: %.*s\n", (int)file.len, file.ptr,
+                    (int)problem.len, problem.ptr);
+    }
+    return STOA_OK;
+}
+
+static stoa_err check_node(const struct node *node, struct diag *diag)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    stoa_err err = check_certificates(node->config, arena, diag);
+
+    stoa_arena_destroy(arena);
+    return err;
+}
+
 int command_check(const struct cli *cli)
 {
     struct node node;
@@ -43,6 +71,8 @@ int command_check(const struct cli *cli)
     if (cli->is_routes)
         return check_routes(cli);
     if (node_configure(&node, cli, &diag) != STOA_OK)
+        return cli_config_error(&diag);
+    if (check_node(&node, &diag) != STOA_OK)
         return cli_config_error(&diag);
     if (cli->is_effective)
         print_effective(&node);

@@ -46,6 +46,8 @@ static struct stoa_json *status_json(struct control *c, struct stoa_arena *arena
     for (uint32_t i = 0; http_address(c->o.http, i); i++)
         stoa_json_push(listen, stoa_json_new_str(arena, stoa_str_of(http_address(c->o.http, i))));
     stoa_json_set(status, "listen", listen);
+    http_certificates_status(c->o.http,
+                             stoa_json_set(status, "certificates", stoa_json_array(arena)), arena);
     stoa_json_set_int(status, "connections", http_open_connections(c->o.http));
     stoa_json_set_int(status, "requests", metric_value(METRIC_requests_total));
     stoa_json_set_int(status, "in_flight", metric_value(METRIC_requests_in_flight));

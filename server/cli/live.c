@@ -43,27 +43,29 @@ void live_tell_limits(const struct config *config)
     link_say("limits %u %u", limit(config, "drain"), limit(config, "plugin_crashes"));
 }
 
-/* The place in the file is that of the node's list. */
-static stoa_err at_listen(const struct config *config, struct diag *diag)
-{
-    struct diag why = *diag;
-    char path[64];
-    stoa_str name = config_str(config, "node.name");
-
-    snprintf(path, sizeof path, "nodes.%.*s.listen", (int)name.len, name.ptr);
-    config_problem(config, path, diag, "%s", why.message);
-    diag_hint(diag, "%s", why.hint);
-    return STOA_E_CONFIG;
-}
-
 static stoa_err prepare_listeners(struct live *live, const struct config *config, struct diag *diag)
 {
     struct stoa_arena *arena = stoa_arena_create();
-    const char *listen[PROCESS_LISTEN_MAX];
-    uint32_t count = process_list(arena, config, "node.listen", listen);
-    stoa_err err = http_move_prepare(live->http, listen, count, diag, &live->move);
+    const struct http_wanted wanted = process_wanted(arena, config);
+    stoa_err err = http_move_prepare(live->http, &wanted, diag, &live->move);
+
     stoa_arena_destroy(arena);
-    return err == STOA_OK ? STOA_OK : at_listen(config, diag);
+    return err == STOA_OK ? STOA_OK : process_at_listen(config, diag);
+}
+
+static stoa_err plan(void *data, const struct config *config, struct diag *diag,
+                     struct stoa_json *ret, struct stoa_arena *arena)
+{
+    struct live *live = data;
+    const struct http_wanted wanted = process_wanted(arena, config);
+    struct stoa_json *list = stoa_json_set(ret, "certificates", stoa_json_array(arena));
+
+    if (http_certificates_plan(live->http, &wanted, diag, list, arena) != STOA_OK)
+        return process_at_listen(config, diag);
+    for (const struct stoa_json *c = stoa_json_first(list); c; c = stoa_json_next(c))
+        if (!stoa_str_is(stoa_json_str(c, "change"), "unchanged"))
+            stoa_json_set_bool(ret, "changes", true);
+    return STOA_OK;
 }
 
 static stoa_err check_log(const struct config *config, struct diag *diag)
@@ -137,5 +139,6 @@ static void abandon(void *data)
 
 struct apply_follower live_follower(struct live *live)
 {
-    return (struct apply_follower){prepare, commit, abandon, live};
+    return (struct apply_follower){
+        .plan = plan, .prepare = prepare, .commit = commit, .abandon = abandon, .data = live};
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "plugin/world.h"
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 void process_open_log(const struct process_log *log)
@@ -43,14 +44,63 @@ uint32_t process_loops(const struct config *config)
     return n < 1 ? 1 : n > WORLD_LOOPS_MAX ? WORLD_LOOPS_MAX : (uint32_t)n;
 }
 
-uint32_t process_list(struct stoa_arena *arena, const struct config *config, const char *path,
-                      const char *ret[PROCESS_LISTEN_MAX])
+/* A list of strings; *count of them. */
+static const char **list(struct stoa_arena *arena, const struct stoa_json *json, uint32_t *count)
 {
-    const struct stoa_json *list = stoa_json_get(config_json(config), path);
-    uint32_t n = 0;
+    const char **ret = stoa_new_array(arena, const char *, stoa_json_count(json) + 1);
 
-    for (const struct stoa_json *e = stoa_json_first(list); e && n < PROCESS_LISTEN_MAX;
-         e = stoa_json_next(e))
-        ret[n++] = stoa_cstr(arena, stoa_json_str(e, ""));
-    return n;
+    *count = 0;
+    for (const struct stoa_json *e = stoa_json_first(json); e; e = stoa_json_next(e))
+        ret[(*count)++] = stoa_cstr(arena, stoa_json_str(e, ""));
+    return ret;
+}
+
+/* The check of the configuration has counted certificates and keys. */
+static struct http_listen listen_of(struct stoa_arena *arena, const struct stoa_json *json)
+{
+    struct http_listen ret = {.address = stoa_cstr(arena, stoa_json_str(json, ""))};
+    const char **certificates, **keys;
+    uint32_t count, key_count;
+
+    if (stoa_json_type(json) != STOA_JSON_OBJECT)
+        return ret;
+    certificates = list(arena, stoa_json_get(json, "certificate"), &count);
+    keys = list(arena, stoa_json_get(json, "key"), &key_count);
+    ret.address = stoa_cstr(arena, stoa_json_str(json, "address"));
+    stoa_assert(count == key_count && count > 0 && count <= HTTP_CERTIFICATES_MAX);
+    ret.certificate_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        ret.certificates[i] = certificates[i];
+        ret.keys[i] = keys[i];
+    }
+    return ret;
+}
+
+struct http_wanted process_wanted(struct stoa_arena *arena, const struct config *config)
+{
+    const struct stoa_json *json = config_json(config), *node = stoa_json_get(json, "node.listen");
+    struct http_listen *all = stoa_new_array(arena, struct http_listen, stoa_json_count(node) + 1);
+    struct http_wanted wanted = {.listen = all};
+
+    for (const struct stoa_json *e = stoa_json_first(node); e; e = stoa_json_next(e))
+        all[wanted.listen_count++] = listen_of(arena, e);
+    wanted.trusted_proxies =
+        list(arena, stoa_json_get(json, "trusted_proxies"), &wanted.trusted_proxy_count);
+    return wanted;
+}
+
+stoa_err process_at_listen(const struct config *config, struct diag *diag)
+{
+    struct diag why = *diag;
+    char path[128];
+    stoa_str name = config_str(config, "node.name");
+
+    if (strcmp(why.file, "trusted_proxies") == 0)
+        snprintf(path, sizeof path, "trusted_proxies");
+    else
+        snprintf(path, sizeof path, "nodes.%.*s.listen%s%.64s", (int)name.len, name.ptr,
+                 why.file[0] ? "." : "", why.file);
+    config_problem(config, path, diag, "%s", why.message);
+    diag_hint(diag, "%s", why.hint);
+    return STOA_E_CONFIG;
 }

@@ -4,9 +4,8 @@
 #define CLI_PROCESS_H
 
 #include "config/config.h"
+#include "http/http.h"
 #include "supervise/supervise.h"
-
-enum { PROCESS_LISTEN_MAX = 16 };
 
 struct process_log {
     const char *file, *format, *level; /* as log.file, log.format, log.level */
@@ -15,9 +14,10 @@ void process_open_log(const struct process_log *log);
 void process_open_configured_log(const struct config *config);
 /* "loops", or the number of cores. */
 uint32_t process_loops(const struct config *config);
-/* A list of strings, at most PROCESS_LISTEN_MAX of them. */
-uint32_t process_list(struct stoa_arena *arena, const struct config *config, const char *path,
-                      const char *ret[PROCESS_LISTEN_MAX]);
+/* Where this node listens, with which certificates, behind which proxies. Lives in arena. */
+struct http_wanted process_wanted(struct stoa_arena *arena, const struct config *config);
+/* *diag, which http/ has filled in, at its place in the file. STOA_E_CONFIG. */
+stoa_err process_at_listen(const struct config *config, struct diag *diag);
 
 /* Serves until the end. handed: by a supervisor; NULL: this process is alone (`stoa run --single`).
  * Exit status. */

@@ -350,17 +350,18 @@ static bool is_handed(const struct handover *h, const char *address)
 
 /* The file names an address that the supervisor does not have yet: it gets copies once this process
  * serves. */
-static stoa_err open_missing(struct serve *s, const char *const *listen, uint32_t count,
-                             struct diag *diag)
+static stoa_err open_missing(struct serve *s, const struct http_wanted *wanted, struct diag *diag)
 {
     struct handover *h = s->handed;
 
-    for (uint32_t i = 0; h && i < count && h->listen_count < HANDOVER_LISTEN_MAX; i++) {
+    for (uint32_t i = 0; h && i < wanted->listen_count && h->listen_count < HANDOVER_LISTEN_MAX;
+         i++) {
+        const char *address = wanted->listen[i].address;
         struct http_sockets *opened = &h->listen[h->listen_count],
                             *copy = &s->opened[h->listen_count];
-        if (is_handed(h, listen[i]))
+        if (is_handed(h, address))
             continue;
-        STOA_TRY(http_sockets_open(listen[i], h->loops, NULL, diag, opened));
+        STOA_TRY(http_sockets_open(address, h->loops, NULL, diag, opened));
         *copy = *opened;
         for (uint32_t k = 0; k < copy->count; k++)
             copy->fds[k] = fcntl(opened->fds[k], F_DUPFD_CLOEXEC, 0);
@@ -372,26 +373,22 @@ static stoa_err open_missing(struct serve *s, const char *const *listen, uint32_
 static stoa_err open_http(struct serve *s, struct diag *diag)
 {
     struct stoa_arena *arena = stoa_arena_create();
-    const char *listen[PROCESS_LISTEN_MAX], *proxies[PROCESS_LISTEN_MAX];
-    struct http_options options = {.loops = s->node.loop_count,
+    struct http_options options = {.wanted = process_wanted(arena, s->node.config),
+                                   .loops = s->node.loop_count,
                                    .limits = live_limits(s->node.config)};
     stoa_err err;
 
-    options.listen_count = process_list(arena, s->node.config, "node.listen", listen);
-    options.trusted_proxy_count = process_list(arena, s->node.config, "trusted_proxies", proxies);
-    options.listen = listen;
-    options.trusted_proxies = proxies;
     if (s->handed) {
         options.sockets = s->handed->listen;
         options.sockets_count = s->handed->listen_count;
     }
-    err = open_missing(s, listen, options.listen_count, diag);
+    err = open_missing(s, &options.wanted, diag);
     if (s->handed)
         options.sockets_count = s->handed->listen_count;
     if (err == STOA_OK)
         err = http_create(&options, diag, &s->http);
     stoa_arena_destroy(arena);
-    return err;
+    return err == STOA_OK ? STOA_OK : process_at_listen(s->node.config, diag);
 }
 
 static void raise_file_limit(void)

@@ -119,15 +119,14 @@ static stoa_err refuse_given(const struct http_given *given, struct diag *diag)
 static stoa_err open_sockets(const struct config *config, struct handover *ret, struct diag *diag)
 {
     struct stoa_arena *arena = stoa_arena_create();
-    const char *addresses[PROCESS_LISTEN_MAX];
-    uint32_t count = process_list(arena, config, "node.listen", addresses);
+    const struct http_wanted wanted = process_wanted(arena, config);
     int fds[GIVEN_MAX];
     struct http_given given = {fds, notify_listen_fds(fds, GIVEN_MAX)};
     stoa_err err = STOA_OK;
 
     ret->loops = process_loops(config);
-    for (uint32_t i = 0; err == STOA_OK && i < count; i++)
-        err = http_sockets_open(addresses[i], ret->loops, &given, diag,
+    for (uint32_t i = 0; err == STOA_OK && i < wanted.listen_count; i++)
+        err = http_sockets_open(wanted.listen[i].address, ret->loops, &given, diag,
                                 &ret->listen[ret->listen_count++]);
     if (err == STOA_OK)
         err = refuse_given(&given, diag);

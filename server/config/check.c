@@ -9,6 +9,7 @@
 #define CANDIDATES_MAX 64
 #define STRING_MAX 4096
 #define LIST_MAX 256
+#define LISTEN_MAX 16
 #define MAP_MAX 64
 
 void check_place(const struct check *check, const char *path, struct diag *diag)
@@ -387,6 +388,35 @@ static struct stoa_json *fill_named(struct check *check, const struct config_key
     return fill_section(check, "nodes.*", path, given);
 }
 
+/* An address becomes an object only by stoa.tls(), or by hand. */
+static struct stoa_json *fill_listen(struct check *check, const struct config_key *key,
+                                     const char *path, const struct stoa_json *given)
+{
+    static const struct config_key address = {.min = 1, .max = 100};
+    struct stoa_json *list = stoa_json_array(check->arena);
+    uint32_t index = 0;
+
+    (void)key;
+    if (!is_list(given)) {
+        wrong_type(check, path, given, "a list, such as { \"127.0.0.1:8080\" }");
+        return NULL;
+    }
+    if (stoa_json_count(given) > LISTEN_MAX)
+        check_problem(check, path, "%s has %u entries; at most %d", path, stoa_json_count(given),
+                      LISTEN_MAX);
+    for (const struct stoa_json *e = stoa_json_first(given); e; e = stoa_json_next(e)) {
+        const char *below = join(check, path, stoa_str_from_int(check->arena, index++));
+
+        if (stoa_json_type(e) == STOA_JSON_OBJECT) {
+            refuse_unknown(check, "stoa.tls", below, e);
+            stoa_json_push(list, fill_section(check, "stoa.tls", below, e));
+        } else {
+            stoa_json_push(list, fill_string(check, &address, below, e));
+        }
+    }
+    return list;
+}
+
 static struct stoa_json *fill_map(struct check *check, const struct config_key *key,
                                   const char *path, const struct stoa_json *given)
 {
@@ -422,7 +452,7 @@ static const fill_function fillers[CONFIG_TYPES] = {
     [CONFIG_SIZE] = fill_size,     [CONFIG_DURATION] = fill_duration, [CONFIG_CHOICE] = fill_choice,
     [CONFIG_LIST] = fill_list,     [CONFIG_STRINGS] = fill_strings,   [CONFIG_NAMES] = fill_names,
     [CONFIG_SECRET] = fill_secret, [CONFIG_GROUP] = fill_group,       [CONFIG_MAP] = fill_map,
-    [CONFIG_LATER] = refuse_later,
+    [CONFIG_LATER] = refuse_later, [CONFIG_LISTEN] = fill_listen,
 };
 
 /* The default as if it had been written. NULL: the key stays away. */
@@ -434,7 +464,7 @@ static const struct stoa_json *default_of(struct check *check, const struct conf
         return stoa_json_object(check->arena);
     if (!key->otherwise)
         return NULL;
-    if (key->type != CONFIG_LIST && key->type != CONFIG_STRINGS)
+    if (key->type != CONFIG_LIST && key->type != CONFIG_STRINGS && key->type != CONFIG_LISTEN)
         return stoa_json_new_str(check->arena, text);
     struct stoa_json *list = stoa_json_array(check->arena);
     while (text.len > 0)

@@ -83,6 +83,37 @@ static stoa_str below(struct stoa_arena *arena, const char *folder, stoa_str pat
     return stoa_concat(arena, stoa_str_of(folder), STOA_STR("/"), path);
 }
 
+static struct stoa_json *below_all(struct config *c, const char *folder,
+                                   const struct stoa_json *paths)
+{
+    struct stoa_json *all = stoa_json_array(c->arena);
+
+    for (const struct stoa_json *e = stoa_json_first(paths); e; e = stoa_json_next(e))
+        stoa_json_push(all,
+                       stoa_json_new_str(c->arena, below(c->arena, folder, stoa_json_str(e, ""))));
+    return all;
+}
+
+/* Certificates and keys of this node's listeners. */
+static void resolve_listen(struct config *c, struct stoa_json *json, const char *folder)
+{
+    struct stoa_json *node = stoa_json_copy(c->arena, stoa_json_get(json, "node"));
+    struct stoa_json *listen = stoa_json_array(c->arena);
+
+    for (const struct stoa_json *e = stoa_json_first(stoa_json_get(node, "listen")); e;
+         e = stoa_json_next(e)) {
+        struct stoa_json *one = stoa_json_push(listen, stoa_json_copy(c->arena, e));
+        const struct stoa_json *certificate = stoa_json_get(e, "certificate"),
+                               *key = stoa_json_get(e, "key");
+        if (certificate && key) {
+            stoa_json_set(one, "certificate", below_all(c, folder, certificate));
+            stoa_json_set(one, "key", below_all(c, folder, key));
+        }
+    }
+    stoa_json_set(node, "listen", listen);
+    stoa_json_set(json, "node", node);
+}
+
 /* Folders become absolute: what is started later may have another working directory. */
 static void resolve_folders(struct config *c, struct stoa_json *json,
                             const struct config_source *source)
@@ -102,6 +133,7 @@ static void resolve_folders(struct config *c, struct stoa_json *json,
         stoa_json_set_str(all, "file", below(c->arena, folder, log));
         stoa_json_set(json, "log", all);
     }
+    resolve_listen(c, json, folder);
     if (source->data)
         stoa_json_set_str(json, "data",
                           below(c->arena, here ? here : ".", stoa_str_of(source->data)));

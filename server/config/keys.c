@@ -94,8 +94,9 @@ const struct config_key config_keys[] = {
     {"", "nodes", CONFIG_MAP,
      .help = "What runs where; default: one node that runs everything on "
              "127.0.0.1:8080"},
-    {"nodes.*", "listen", CONFIG_LIST, .otherwise = "",
-     .help = "Addresses: \"127.0.0.1:8080\", \":8080\", \"[::1]:8080\"; --listen replaces them"},
+    {"nodes.*", "listen", CONFIG_LISTEN, .otherwise = "",
+     .help = "Addresses: \"127.0.0.1:8080\", \":8080\", \"[::1]:8080\", or stoa.tls {…} for https; "
+             "--listen replaces them"},
     {"nodes.*", "run", CONFIG_NAMES, .otherwise = "*", .help = "Plugins of this node, or \"*\""},
     {"nodes.*", "reach", CONFIG_STRINGS, .otherwise = "",
      .help =
@@ -103,7 +104,14 @@ const struct config_key config_keys[] = {
          "plugin does not run on all nodes"},
     {"nodes.*", "replicas", CONFIG_INT, .otherwise = "1", .min = 1, .max = 1000,
      .help = "How many of it are started elsewhere; for information"},
-    {"nodes.*", "tls", CONFIG_LATER, .help = "Certificate and key"},
+    {"stoa.tls", "address", CONFIG_STRING, .required = true, .min = 1, .max = 100,
+     .help = "Where to listen; may stand first, without its name"},
+    {"stoa.tls", "certificate", CONFIG_STRINGS, .required = true,
+     .help = "PEM file of the certificate and those between it and its root, relative to the "
+             "configuration file; a list of up to 16 for several names of the shop"},
+    {"stoa.tls", "key", CONFIG_STRINGS, .required = true,
+     .help = "PEM file of its private key, without a passphrase; for a list of certificates a list "
+             "in the same order"},
 
     {"", "cluster", CONFIG_GROUP, .help = "What the nodes share"},
     {"cluster", "key", CONFIG_SECRET, .max = 1000,

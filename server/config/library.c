@@ -49,6 +49,25 @@ static int stoa_resource(lua_State *lua)
     return 1;
 }
 
+/* stoa.tls { ":8443", certificate = …, key = … }: a copy whose first entry is called address. */
+static int stoa_tls(lua_State *lua)
+{
+    luaL_checktype(lua, 1, LUA_TTABLE);
+    lua_settop(lua, 1);
+    lua_newtable(lua);
+    lua_pushnil(lua);
+    while (lua_next(lua, 1)) {
+        lua_pushvalue(lua, -2);
+        if (lua_isinteger(lua, -1) && lua_tointeger(lua, -1) == 1) {
+            lua_pop(lua, 1);
+            lua_pushliteral(lua, "address");
+        }
+        lua_insert(lua, -2);
+        lua_rawset(lua, 2);
+    }
+    return 1;
+}
+
 /* stoa.env(name [, otherwise]): a variable of the environment, as a string. */
 static int stoa_env(lua_State *lua)
 {
@@ -133,8 +152,13 @@ static int stoa_money_of_text(lua_State *lua)
 }
 
 static const luaL_Reg functions[] = {
-    {"config", stoa_config},       {"env", stoa_env}, {"secret", stoa_secret}, {"file", stoa_file},
-    {"money", stoa_money_of_text}, {NULL, NULL},
+    {"config", stoa_config},
+    {"env", stoa_env},
+    {"secret", stoa_secret},
+    {"file", stoa_file},
+    {"money", stoa_money_of_text},
+    {"tls", stoa_tls},
+    {NULL, NULL},
 };
 
 /* stoa.sqllite: names the closest there is. */

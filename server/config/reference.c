@@ -9,6 +9,7 @@ static const char *const type_names[CONFIG_TYPES] = {
     [CONFIG_STRINGS] = "string, list", [CONFIG_NAMES] = "list, \"*\"",
     [CONFIG_SECRET] = "secret",        [CONFIG_GROUP] = "table",
     [CONFIG_MAP] = "tables by name",   [CONFIG_LATER] = "(later)",
+    [CONFIG_LISTEN] = "list",
 };
 
 static void put(struct stoa_buf *out, const char *text)

@@ -8,6 +8,7 @@
 #include <stoa/money.h>
 
 #define PATH_LEN 160
+#define CERTIFICATES_MAX 16
 
 /* Cuts ":8080" or "]:8080" off; *port keeps the ":". False when there is more than one bare colon.
  */
@@ -170,6 +171,33 @@ static bool is_listen(stoa_str text)
            inet_pton(AF_INET6, name, &v6) == 1;
 }
 
+struct place {
+    const char *path, *label;
+};
+
+/* One of a node's listeners: an address, or what stoa.tls() returned. */
+static void check_listener(struct check *check, const struct stoa_json *e, struct place at)
+{
+    uint32_t certificates = stoa_json_count(stoa_json_get(e, "certificate"));
+    uint32_t keys = stoa_json_count(stoa_json_get(e, "key"));
+    bool is_tls = stoa_json_type(e) == STOA_JSON_OBJECT;
+
+    if (!is_listen(stoa_json_str(e, is_tls ? "address" : "")))
+        check_problem(check, at.path,
+                      "%s is no address; write it like \"127.0.0.1:8080\", \":8080\" or "
+                      "\"[::1]:8080\"",
+                      at.label);
+    if (!is_tls)
+        return;
+    if (certificates == 0 || certificates > CERTIFICATES_MAX)
+        check_problem(check, at.path, "%s has %u certificates; it takes 1 to %d", at.label,
+                      certificates, CERTIFICATES_MAX);
+    else if (certificates != keys)
+        check_problem(check, at.path,
+                      "%s has %u certificates and %u keys; each certificate has a key of its own",
+                      at.label, certificates, keys);
+}
+
 static void check_node(struct check *check, const struct stoa_json *node,
                        const struct stoa_json *filled)
 {
@@ -177,16 +205,13 @@ static void check_node(struct check *check, const struct stoa_json *node,
     const struct stoa_json *listen = stoa_json_get(node, "listen"),
                            *run = stoa_json_get(node, "run");
     stoa_str name = stoa_json_name(node);
-    char path[PATH_LEN];
+    char path[PATH_LEN], label[PATH_LEN];
     uint32_t index = 0;
 
     for (const struct stoa_json *e = stoa_json_first(listen); e; e = stoa_json_next(e), index++) {
         snprintf(path, sizeof(path), "nodes.%.*s.listen.%u", (int)name.len, name.ptr, index);
-        if (!is_listen(stoa_json_str(e, "")))
-            check_problem(check, path,
-                          "nodes.%.*s.listen[%u] is no address; write it like \"127.0.0.1:8080\", "
-                          "\":8080\" or \"[::1]:8080\"",
-                          (int)name.len, name.ptr, index + 1);
+        snprintf(label, sizeof(label), "nodes.%.*s.listen[%u]", (int)name.len, name.ptr, index + 1);
+        check_listener(check, e, (struct place){path, label});
     }
     index = 0;
     for (const struct stoa_json *e = stoa_json_first(run); e; e = stoa_json_next(e), index++) {

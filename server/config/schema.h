@@ -17,6 +17,7 @@ enum config_type {
     CONFIG_STRINGS,  /* a string, or a list of strings; a list in the effective configuration */
     CONFIG_NAMES,    /* a list of strings, or "*" for all */
     CONFIG_SECRET,   /* a string or stoa.secret(); never printed */
+    CONFIG_LISTEN,   /* a list of addresses and of what stoa.tls() returns: section "stoa.tls" */
     CONFIG_GROUP,    /* a table of keys: section "<section>.<name>" */
     CONFIG_MAP,      /* a table of tables by name: section "<section>.<name>.*" */
     CONFIG_RESOURCE, /* what stoa.sqlite() and its like return: section "stoa.<kind>" */

@@ -15,6 +15,8 @@
 #include "plugin/world.h"
 #include <errno.h>
 
+enum { TLS_HEAD = 5 }; /* of a record: type, version, length */
+
 /* ---- The end of an exchange ---- */
 
 static void log_exchange(const struct http_exchange *x)
@@ -131,17 +133,27 @@ static void unwatch(struct http_exchange *x)
     h2o_socket_dont_read(sock, 0);
 }
 
+/* The head of an alert: in TLS 1.3 one is a record of 19 bytes, which also two bytes of data would
+ * be; no request is that short. Before an end of file comes one, as a rule. */
+static bool is_farewell(const unsigned char *bytes, ssize_t len)
+{
+    enum { ALERT = 21, DATA = 23, ALERT_LEN = 2 + 1 + 16 };
+
+    return bytes[0] == ALERT ||
+           (len == TLS_HEAD && bytes[0] == DATA && bytes[3] == 0 && bytes[4] == ALERT_LEN);
+}
+
 static void on_watch(h2o_socket_t *sock, const char *err)
 {
     struct http_connection *c = sock->on_close.data;
     struct http_exchange *x = c->exchange;
-    char byte;
-    ssize_t n = recv(h2o_socket_get_fd(sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    unsigned char bytes[TLS_HEAD];
+    ssize_t n = recv(h2o_socket_get_fd(sock), bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
 
     if (n < 0 && errno == EAGAIN)
         return;
     unwatch(x); /* it would fire again at once, also for the next request's first bytes */
-    if (n > 0 || !x->fiber)
+    if ((n > 0 && !(sock->ssl && is_farewell(bytes, n))) || !x->fiber)
         return;
     metric_add(METRIC_requests_abandoned_total, 1);
     if (x->req.method == STOA_GET)
@@ -336,7 +348,7 @@ static stoa_str header_of(const struct stoa_req *req, stoa_str name)
 /* A trusted proxy says for whom it asks, and how that one came. */
 static struct http_ip forwarded(struct stoa_req *req, struct http_connection *c)
 {
-    struct http *http = c->loop->http;
+    const struct http_proxies *proxies = &c->loop->proxies;
     stoa_str values[GUARD_FIELDS_MAX];
     uint32_t count = 0;
     struct http_ip ip = c->ip;
@@ -344,7 +356,7 @@ static struct http_ip forwarded(struct stoa_req *req, struct http_connection *c)
     for (uint32_t i = 0; i < req->header_count && count < GUARD_FIELDS_MAX; i++)
         if (stoa_str_eq(req->headers[i].name, STOA_STR("x-forwarded-for")))
             values[count++] = req->headers[i].value;
-    http_forwarded_for(http->trusted, http->trusted_count, values, count, &ip);
+    http_forwarded_for(proxies->networks, proxies->count, values, count, &ip);
     req->is_https =
         stoa_str_eq_nocase(header_of(req, STOA_STR("x-forwarded-proto")), STOA_STR("https"));
     return ip;
@@ -362,9 +374,13 @@ static bool set_client(struct http_exchange *x)
         x->req.client = (stoa_str){text, http_ip_format(&ip, text)};
         x->address = http_address_acquire(&c->loop->addresses, &visitor, UINT32_MAX);
     } else {
+        struct http_ip visitor = http_ip_visitor(&c->ip);
         x->req.client = stoa_str_copy(x->req.arena, http_connection_text(c));
-        x->address = c->own;
-        x->address->holders++;
+        x->address = c->own; /* NULL: it was a trusted proxy's connection when it began */
+        if (x->address)
+            x->address->holders++;
+        else
+            x->address = http_address_acquire(&c->loop->addresses, &visitor, UINT32_MAX);
     }
     x->req.is_https |= c->sock->ssl != NULL;
     x->is_counted = true;

@@ -1,4 +1,5 @@
-/* http/change.c: what changes while visitors are served: limits, and where is listened.
+/* http/change.c: what changes while visitors are served: limits, where is listened and with which
+ * certificates, who is trusted as a proxy.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/internal.h"
 
@@ -19,6 +20,7 @@ static void tune_here(struct loop_message *message)
     struct http_loop *loop = tune->http->loops[loop_index(loop_current())];
 
     loop->context.http1.req_timeout.timeout = tune->http->limits.request_ms;
+    loop->context.handshake_timeout.timeout = tune->http->limits.request_ms;
     free(tune);
 }
 
@@ -53,8 +55,10 @@ void http_set_limits(struct http *http, const struct http_limits *wanted)
 
 struct http_move {
     struct http *http;
-    bool opened[HTTP_LISTEN_MAX]; /* new: begins to accept */
-    bool wanted[HTTP_LISTEN_MAX]; /* open before, and stays */
+    bool opened[HTTP_LISTEN_MAX];     /* new: begins to accept */
+    bool wanted[HTTP_LISTEN_MAX];     /* open before, and stays */
+    struct tls *tls[HTTP_LISTEN_MAX]; /* from then on; those that stay the same are held, too */
+    struct http_proxies proxies;
 };
 
 static int32_t find_slot(const struct http *http, const char *address)
@@ -74,36 +78,60 @@ static int32_t free_slot(const struct http_move *move)
     return -1;
 }
 
-static stoa_err want(struct http_move *move, const char *address, struct diag *diag)
+static stoa_err want_slot(struct http_move *move, const char *address, struct diag *diag,
+                          int32_t *ret)
 {
     struct http *http = move->http;
-    int32_t slot = find_slot(http, address);
 
-    if (slot >= 0) {
-        move->wanted[slot] = true;
+    *ret = find_slot(http, address);
+    if (*ret >= 0) {
+        move->wanted[*ret] = true;
         return STOA_OK;
     }
-    slot = free_slot(move);
-    if (slot < 0) {
+    *ret = free_slot(move);
+    if (*ret < 0) {
         diag_set(diag, "", 0, 0, "listen has more than %d addresses, old ones included",
                  HTTP_LISTEN_MAX);
         return STOA_E_CONFIG;
     }
     STOA_TRY(
-        http_sockets_open(address, http->loop_count, NULL, diag, &http->listeners[slot].sockets));
-    move->opened[slot] = true;
+        http_sockets_open(address, http->loop_count, NULL, diag, &http->listeners[*ret].sockets));
+    move->opened[*ret] = true;
     return STOA_OK;
 }
 
-stoa_err http_move_prepare(struct http *http, const char *const *listen, uint32_t count,
-                           struct diag *diag, struct http_move **ret)
+static stoa_err want(struct http_move *move, const struct http_wanted *wanted, uint32_t index,
+                     struct diag *diag)
+{
+    struct tls *tls = NULL, *before;
+    int32_t slot;
+
+    if (wanted->listen[index].certificate_count > 0)
+        STOA_TRY(http_load_tls(wanted, index, diag, &tls));
+    if (want_slot(move, wanted->listen[index].address, diag, &slot) != STOA_OK) {
+        tls_release(tls);
+        return STOA_E_CONFIG;
+    }
+    before = move->opened[slot] ? NULL : move->http->listeners[slot].tls;
+    tls_release(move->tls[slot]); /* the address is in the list twice */
+    move->tls[slot] = tls;
+    if (tls_is_same(before, tls)) { /* the same bytes: tickets stay good */
+        move->tls[slot] = tls_hold(before);
+        tls_release(tls);
+    }
+    return STOA_OK;
+}
+
+stoa_err http_move_prepare(struct http *http, const struct http_wanted *wanted, struct diag *diag,
+                           struct http_move **ret)
 {
     struct http_move *move = calloc(1, sizeof *move);
-    stoa_err err = STOA_OK;
+    stoa_err err;
 
     move->http = http;
-    for (uint32_t i = 0; i < count && err == STOA_OK; i++)
-        err = want(move, listen[i], diag);
+    err = http_proxies_read(wanted, diag, &move->proxies);
+    for (uint32_t i = 0; i < wanted->listen_count && err == STOA_OK; i++)
+        err = want(move, wanted, i, diag);
     if (err != STOA_OK) {
         http_move_abandon(move);
         return err;
@@ -114,9 +142,11 @@ stoa_err http_move_prepare(struct http *http, const char *const *listen, uint32_
 
 void http_move_abandon(struct http_move *move)
 {
-    for (uint32_t i = 0; move && i < HTTP_LISTEN_MAX; i++)
+    for (uint32_t i = 0; move && i < HTTP_LISTEN_MAX; i++) {
+        tls_release(move->tls[i]);
         if (move->opened[i])
             http_sockets_close(&move->http->listeners[i].sockets);
+    }
     free(move);
 }
 
@@ -140,25 +170,49 @@ static void move_here(struct loop_message *message)
 
     if (!http_is_draining(tune->http))
         http_accept_change(loop);
+    http_proxies_take(loop);
     free(tune);
+}
+
+/* Loops take it with the message that follows. */
+static void set_tls(struct http_move *move, uint32_t slot)
+{
+    struct http_listener *listener = &move->http->listeners[slot];
+    struct tls *before = listener->tls;
+
+    pthread_mutex_lock(&move->http->lock);
+    listener->tls = move->tls[slot];
+    pthread_mutex_unlock(&move->http->lock);
+    if (before != move->tls[slot])
+        http_certificates_log(listener);
+    tls_release(before);
+}
+
+static void commit_slot(struct http_move *move, uint32_t slot)
+{
+    struct http_listener *listener = &move->http->listeners[slot];
+    bool is_open = move->opened[slot] || move->wanted[slot];
+
+    if (listener->is_open && !is_open)
+        log_info("http", "no longer listened on",
+                 stoa_f("address", stoa_z(listener->sockets.bound)));
+    if (move->opened[slot])
+        log_info("http", "listened on, too", stoa_f("address", stoa_z(listener->sockets.bound)));
+    set_tls(move, slot);
+    atomic_store(&listener->is_open, is_open);
+    if (is_open && slot >= move->http->listener_count)
+        move->http->listener_count = slot + 1;
 }
 
 void http_move_commit(struct http_move *move)
 {
     struct http *http = move->http;
 
-    for (uint32_t i = 0; i < HTTP_LISTEN_MAX; i++) {
-        bool is_open = move->opened[i] || move->wanted[i];
-        if (http->listeners[i].is_open && !is_open)
-            log_info("http", "no longer listened on",
-                     stoa_f("address", stoa_z(http->listeners[i].sockets.bound)));
-        if (move->opened[i])
-            log_info("http", "listened on, too",
-                     stoa_f("address", stoa_z(http->listeners[i].sockets.bound)));
-        atomic_store(&http->listeners[i].is_open, is_open);
-        if (is_open && i >= http->listener_count)
-            http->listener_count = i + 1;
-    }
+    for (uint32_t i = 0; i < HTTP_LISTEN_MAX; i++)
+        commit_slot(move, i);
+    pthread_mutex_lock(&http->lock);
+    http->proxies = move->proxies;
+    pthread_mutex_unlock(&http->lock);
     post_to_all(http, move_here);
     free(move);
 }

@@ -35,14 +35,29 @@ static bool take_shared(struct http_connection *c)
     return c->shared;
 }
 
+static bool is_trusted(const struct http_connection *c)
+{
+    const struct http_proxies *proxies = &c->loop->proxies;
+
+    return http_network_has(proxies->networks, proxies->count, &c->ip);
+}
+
+void http_proxies_take(struct http_loop *loop)
+{
+    pthread_mutex_lock(&loop->http->lock);
+    loop->proxies = loop->http->proxies;
+    pthread_mutex_unlock(&loop->http->lock);
+    for (struct http_connection *c = loop->connections; c; c = c->next)
+        c->by_proxy = is_trusted(c); /* accounts stay what they were at its start */
+}
+
 /* Proxies speak for many visitors: only the caps on all connections hold for them. */
 static bool take_account(struct http_connection *c)
 {
-    struct http *http = c->loop->http;
     struct http_ip visitor = http_ip_visitor(&c->ip);
 
     c->shared = c->own = NULL;
-    c->by_proxy = http_network_has(http->trusted, http->trusted_count, &c->ip);
+    c->by_proxy = is_trusted(c);
     if (c->by_proxy)
         return true;
     if (!take_shared(c))
@@ -127,6 +142,7 @@ static void connection_gone(struct http_connection *c)
     struct http_loop *loop = c->loop;
 
     give_account(c);
+    tls_release(c->tls);
     connection_give(c);
     loop->open--;
     atomic_fetch_sub_explicit(&loop->http->open, 1, memory_order_relaxed);
@@ -193,6 +209,8 @@ static void on_close(void *data)
         c->next->link = c->link;
     if (c->sock->bytes_written > c->accounted + CONTINUE_LEN)
         metric_add(METRIC_requests_unparsed_total, 1);
+    if (c->tls && !c->has_greeted)
+        metric_add(METRIC_tls_failures_total, 1);
     if (c->linger_fd >= 0)
         linger_start(c);
     else
@@ -214,10 +232,38 @@ bool http_connection_is_quiet(struct http_connection *c, int64_t now_ms)
 {
     char byte;
 
-    if (c->exchange || h2o_socket_is_writing(c->sock) || c->sock->input->size > 0 ||
-        now_ms - c->quiet_since_ms < HTTP_QUIET_MS)
+    if (c->is_greeting || c->exchange || h2o_socket_is_writing(c->sock) ||
+        c->sock->input->size > 0 || now_ms - c->quiet_since_ms < HTTP_QUIET_MS)
         return false;
     return recv(h2o_socket_get_fd(c->sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* Why a greeting is refused. libh2o closes without it; before there are keys it is plain bytes, and
+ * nothing else waits to be sent. A client that does not get it knows less, no more. */
+static void say_why(h2o_socket_t *sock, int alert)
+{
+    const unsigned char record[] = {
+        21, 3, 3, 0, 2, (unsigned char)(alert >> 8), (unsigned char)alert};
+
+    (void)!send(h2o_socket_get_fd(sock), record, sizeof record, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* libh2o's BIO knows the socket that it reads and writes for. */
+void tls_on_progress(const SSL *ssl, int where, int result)
+{
+    h2o_socket_t *sock = BIO_get_data(SSL_get_rbio(ssl));
+    struct http_connection *c = sock->on_close.data;
+
+    if (where == SSL_CB_WRITE_ALERT && SSL_get_state(ssl) == TLS_ST_SR_CLNT_HELLO)
+        say_why(sock, result);
+    if (!(where & (SSL_CB_HANDSHAKE_START | SSL_CB_HANDSHAKE_DONE)))
+        return;
+    c->is_greeting = where & SSL_CB_HANDSHAKE_START;
+    c->quiet_since_ms = loop_now(c->loop->loop);
+    if (c->is_greeting || c->has_greeted)
+        return; /* TLS 1.3 calls the sending of tickets a handshake, too */
+    c->has_greeted = true;
+    metric_add(METRIC_tls_handshakes_total, 1);
 }
 
 struct http_connection *http_connection_of(h2o_req_t *req)
@@ -244,8 +290,9 @@ static void reset(int fd)
     metric_add(METRIC_connections_refused_total, 1);
 }
 
-static void connection_open(struct http_loop *loop, int fd, const struct sockaddr *peer)
+static void connection_open(struct http_accept *a, int fd, const struct sockaddr *peer)
 {
+    struct http_loop *loop = a->loop;
     struct http_connection *c = connection_take(loop);
 
     c->ip = http_ip_of(peer);
@@ -267,7 +314,8 @@ static void connection_open(struct http_loop *loop, int fd, const struct sockadd
         h2o_evloop_socket_create(loop_h2o(loop->loop), fd, H2O_SOCKET_FLAG_IS_ACCEPTED_CONNECTION);
     c->sock->on_close.cb = on_close;
     c->sock->on_close.data = c;
-    h2o_accept(&loop->accept_ctx, c->sock);
+    c->tls = tls_hold(a->tls);
+    h2o_accept(&a->context, c->sock);
 }
 
 /* Descriptors have run out, though the cap should have held: the listener would stay readable and
@@ -287,11 +335,12 @@ static bool refuse_one(struct http_loop *loop, int listen_fd)
 }
 
 /* False: no more for now. */
-static bool accept_one(struct http_loop *loop, int listen_fd)
+static bool accept_one(struct http_accept *a)
 {
+    struct http_loop *loop = a->loop;
     struct sockaddr_storage peer;
     socklen_t peer_len = sizeof(peer);
-    int fd;
+    int listen_fd = h2o_socket_get_fd(a->sock), fd;
 
     if (!has_room(loop)) {
         pause_accepts(loop);
@@ -299,7 +348,7 @@ static bool accept_one(struct http_loop *loop, int listen_fd)
     }
     fd = accept4(listen_fd, (struct sockaddr *)&peer, &peer_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        connection_open(loop, fd, (struct sockaddr *)&peer);
+        connection_open(a, fd, (struct sockaddr *)&peer);
         return true;
     }
     if (errno == EMFILE || errno == ENFILE) {
@@ -318,8 +367,22 @@ static void on_accept(h2o_socket_t *sock, const char *err)
     struct http_accept *a = sock->data;
 
     for (uint32_t n = 0; n < ACCEPT_BURST; n++)
-        if (!accept_one(a->loop, h2o_socket_get_fd(sock)))
+        if (!accept_one(a))
             return;
+}
+
+/* Who connects from now on is greeted with the listener's certificates as they are now. */
+static void take_tls(struct http_accept *a, struct http_listener *listener)
+{
+    struct http *http = a->loop->http;
+
+    pthread_mutex_lock(&http->lock);
+    tls_release(a->tls);
+    a->tls = tls_hold(listener->tls);
+    pthread_mutex_unlock(&http->lock);
+    a->context = (h2o_accept_ctx_t){.ctx = &a->loop->context,
+                                    .hosts = http->config.hosts,
+                                    .ssl_ctx = a->tls ? tls_context(a->tls) : NULL};
 }
 
 static void start_accept(struct http_loop *loop, uint32_t index)
@@ -332,6 +395,7 @@ static void start_accept(struct http_loop *loop, uint32_t index)
     a->sock = h2o_evloop_socket_create(loop_h2o(loop->loop), *fd, H2O_SOCKET_FLAG_DONT_READ);
     a->sock->data = a;
     *fd = -1;
+    take_tls(a, &loop->http->listeners[index]);
     /* A process that shared it may have left one behind; see drop_new(). Mostly there is none. */
     (void)setsockopt(h2o_socket_get_fd(a->sock), SOL_SOCKET, SO_DETACH_FILTER, &(int){0},
                      sizeof(int));
@@ -367,8 +431,16 @@ static bool drop_new(int fd)
 
 static void take_backlog(struct http_accept *a)
 {
-    while (accept_one(a->loop, h2o_socket_get_fd(a->sock)))
+    while (accept_one(a))
         continue;
+}
+
+static void close_accept(struct http_accept *a)
+{
+    h2o_socket_close(a->sock);
+    a->sock = NULL;
+    tls_release(a->tls);
+    a->tls = NULL;
 }
 
 /* Who holds another descriptor of the socket (a supervisor) does not listen any more, either. */
@@ -381,8 +453,7 @@ static void on_left(struct loop_timer *timer)
         return;
     take_backlog(a);
     (void)shutdown(h2o_socket_get_fd(a->sock), SHUT_RD);
-    h2o_socket_close(a->sock);
-    a->sock = NULL;
+    close_accept(a);
     atomic_fetch_sub(&a->loop->http->listeners[a - a->loop->accepts].loops, 1);
 }
 
@@ -392,6 +463,8 @@ void http_accept_change(struct http_loop *loop)
         struct http_accept *a = &loop->accepts[i];
         bool is_open = atomic_load(&loop->http->listeners[i].is_open);
 
+        if (is_open && a->sock)
+            take_tls(a, &loop->http->listeners[i]);
         if (is_open && !a->sock)
             start_accept(loop, i);
         if (is_open || !a->sock)
@@ -421,11 +494,9 @@ void http_accept_stop(struct http_loop *loop)
 
         if (!a->sock)
             continue;
-        while (!atomic_load(&loop->http->keeps_sockets) &&
-               accept_one(loop, h2o_socket_get_fd(a->sock)))
+        while (!atomic_load(&loop->http->keeps_sockets) && accept_one(a))
             continue;
-        h2o_socket_close(a->sock);
-        a->sock = NULL;
+        close_accept(a);
     }
     loop_timer_cancel(loop->loop, &loop->resume);
 }

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include <h2o/http1.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -74,23 +75,37 @@ struct http_limits http_limits_fit(const struct http_limits *given)
     return limits;
 }
 
-static stoa_err read_proxies(struct http *http, const struct http_options *options,
-                             struct diag *diag)
+stoa_err http_proxies_read(const struct http_wanted *wanted, struct diag *diag,
+                           struct http_proxies *ret)
 {
-    if (options->trusted_proxy_count > HTTP_TRUSTED_MAX) {
-        diag_set(diag, "", 0, 0, "trusted_proxies has more than %d entries", HTTP_TRUSTED_MAX);
+    *ret = (struct http_proxies){.count = 0};
+    if (wanted->trusted_proxy_count > HTTP_TRUSTED_MAX) {
+        diag_set(diag, "trusted_proxies", 0, 0, "it has more than %d entries", HTTP_TRUSTED_MAX);
         return STOA_E_CONFIG;
     }
-    for (uint32_t i = 0; i < options->trusted_proxy_count; i++) {
-        if (!http_network_parse(options->trusted_proxies[i], &http->trusted[i])) {
-            diag_set(diag, "", 0, 0, "trusted_proxies: \"%s\" is no network",
-                     options->trusted_proxies[i]);
+    for (uint32_t i = 0; i < wanted->trusted_proxy_count; i++) {
+        if (!http_network_parse(wanted->trusted_proxies[i], &ret->networks[i])) {
+            diag_set(diag, "trusted_proxies", 0, 0, "\"%s\" is no network",
+                     wanted->trusted_proxies[i]);
             diag_hint(diag, "write an address with its prefix: 10.0.0.0/8, 2001:db8::/32");
             return STOA_E_CONFIG;
         }
-        http->trusted_count++;
+        ret->count++;
     }
     return STOA_OK;
+}
+
+stoa_err http_load_tls(const struct http_wanted *wanted, uint32_t index, struct diag *diag,
+                       struct tls **ret)
+{
+    char place[64];
+    stoa_err err = tls_load(&wanted->listen[index], diag, ret);
+
+    if (err == STOA_OK)
+        return STOA_OK;
+    snprintf(place, sizeof place, "%u.%.32s", index, diag->file);
+    snprintf(diag->file, sizeof diag->file, "%s", place);
+    return err;
 }
 
 static void add_hooks(h2o_pathconf_t *path)
@@ -109,6 +124,7 @@ static void configure_h2o(struct http *http)
     config->server_name = (h2o_iovec_t){NULL, 0};
     config->http1.upgrade_to_http2 = 0;
     config->http1.req_timeout = http->limits.request_ms;
+    config->handshake_timeout = http->limits.request_ms;
     config->max_request_entity_size = http->limits.body_max;
     host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     add_hooks(h2o_config_register_path(host, "/", 0));
@@ -153,18 +169,31 @@ static stoa_err open_listener(struct http *http, const char *address, struct dia
     return STOA_OK;
 }
 
+static stoa_err greet_with(struct http *http, const struct http_options *options, uint32_t index,
+                           struct diag *diag)
+{
+    struct http_listener *listener = &http->listeners[index];
+
+    if (options->wanted.listen[index].certificate_count == 0)
+        return STOA_OK;
+    STOA_TRY(http_load_tls(&options->wanted, index, diag, &listener->tls));
+    http_certificates_log(listener);
+    return STOA_OK;
+}
+
 static stoa_err open_listeners(struct http *http, const struct http_options *options,
                                struct diag *diag)
 {
-    if (options->listen_count > HTTP_LISTEN_MAX) {
+    if (options->wanted.listen_count > HTTP_LISTEN_MAX) {
         diag_set(diag, "", 0, 0, "listen has more than %d addresses", HTTP_LISTEN_MAX);
         return STOA_E_CONFIG;
     }
-    for (uint32_t i = 0; i < options->listen_count; i++) {
+    for (uint32_t i = 0; i < options->wanted.listen_count; i++) {
         if (options->sockets)
-            STOA_TRY(adopt(http, options, options->listen[i], diag));
+            STOA_TRY(adopt(http, options, options->wanted.listen[i].address, diag));
         else
-            STOA_TRY(open_listener(http, options->listen[i], diag));
+            STOA_TRY(open_listener(http, options->wanted.listen[i].address, diag));
+        STOA_TRY(greet_with(http, options, i, diag));
     }
     return STOA_OK;
 }
@@ -176,7 +205,7 @@ static stoa_err set_up(struct http *http, const struct http_options *options, st
                  options->csp_form_action);
         return STOA_E_CONFIG;
     }
-    STOA_TRY(read_proxies(http, options, diag));
+    STOA_TRY(http_proxies_read(&options->wanted, diag, &http->proxies));
     return open_listeners(http, options, diag);
 }
 
@@ -196,8 +225,10 @@ stoa_err http_create(const struct http_options *options, struct diag *diag, stru
     http_addresses_init(&http->addresses);
     err = set_up(http, options, diag);
     if (err != STOA_OK) {
-        for (uint32_t i = 0; i < http->listener_count; i++)
+        for (uint32_t i = 0; i < http->listener_count; i++) {
             http_sockets_close(&http->listeners[i].sockets);
+            tls_release(http->listeners[i].tls);
+        }
         free(http->loops);
         free(http);
         return err;
@@ -239,8 +270,8 @@ void http_attach(struct http *http)
     h2o_context_init(&loop->context, loop_h2o(loop->loop), &http->config);
     stoa_assert(!http->loops[loop->index]);
     http->loops[loop->index] = loop;
+    loop->proxies = http->proxies;
     pthread_mutex_unlock(&http->lock);
-    loop->accept_ctx = (h2o_accept_ctx_t){.ctx = &loop->context, .hosts = http->config.hosts};
     http_accept_start(loop);
     http_sweep_start(loop);
 }

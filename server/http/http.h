@@ -1,10 +1,11 @@
-/* http/http.h: HTTP/1.1 to the world: listeners, connections, requests, replies.
+/* http/http.h: HTTP/1.1 to the world, plain or over TLS: listeners, connections, requests, replies.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
 
 #include "base/diag.h"
 #include "loop/loop.h"
+#include <stoa/json.h>
 
 struct http; /* of the process: settings, counters shared by loops */
 
@@ -17,7 +18,8 @@ struct http_limits {
     uint32_t target_max;              /* bytes of the request target (default 8 KiB) */
     uint32_t headers_max;             /* default 100 */
     uint32_t body_max;                /* default 1 MiB */
-    uint32_t request_ms;  /* head and body must be here by then; also keep-alive (default 10,000) */
+    uint32_t request_ms;  /* head and body must be here by then; also keep-alive, and before it a
+                             TLS handshake (default 10,000) */
     uint32_t stall_bytes; /* a reader slower than this … (default 4 KiB) */
     uint32_t stall_ms;    /* … a second for so long is cut (default 8,000) */
     uint32_t drain_ms;    /* SIGTERM to exit at most (default 12,000) */
@@ -45,13 +47,27 @@ STOA_NODISCARD stoa_err http_sockets_open(const char *address, uint32_t loops,
                                           struct http_sockets *ret);
 void http_sockets_close(struct http_sockets *sockets); /* those that are not -1 */
 
-struct http_options {
-    const char *const *listen; /* "127.0.0.1:8080", ":8080", "[::1]:8080" */
+/* One address; with certificates it speaks TLS, without them plain http. */
+enum { HTTP_CERTIFICATES_MAX = 16 };
+struct http_listen {
+    const char *address; /* "127.0.0.1:8080", ":8080", "[::1]:8080" */
+    uint32_t certificate_count;
+    const char *certificates[HTTP_CERTIFICATES_MAX]; /* PEM files, each with its chain; the first
+                                                        also for names that none is for */
+    const char *keys[HTTP_CERTIFICATES_MAX];         /* PEM files, in the same order */
+};
+/* What can change while visitors are served. A problem in it has its place in diag.file: the
+ * listener's index, then what of it: "1.key.0"; or "trusted_proxies"; empty: all of listen. */
+struct http_wanted {
+    const struct http_listen *listen;
     uint32_t listen_count;
-    uint32_t loops;
-    struct http_limits limits;
     const char *const *trusted_proxies; /* CIDR */
     uint32_t trusted_proxy_count;
+};
+struct http_options {
+    struct http_wanted wanted;
+    uint32_t loops;
+    struct http_limits limits;
     const char *csp_form_action; /* added to form-action, or NULL */
     /* NULL: http_create() opens its own. Otherwise one for each address, each with a socket for
      * each loop; those that are used become -1. */
@@ -75,13 +91,14 @@ void http_keep_sockets(struct http *http);
 const char *http_address(const struct http *http, uint32_t index);
 /* From the next request on. Not a loop's thread. */
 void http_set_limits(struct http *http, const struct http_limits *wanted);
-/* Listening elsewhere, in two steps: prepare opens what is not open yet and can fail (STOA_E_CONFIG
- * with *diag; nothing has changed then), commit begins to accept there and ends where none of
- * listen is. Connections go on. One at a time; not a loop's thread. */
+/* Listening elsewhere, with other certificates, behind other proxies, in two steps: prepare opens
+ * and reads what is new and can fail (STOA_E_CONFIG with *diag; nothing has changed then), commit
+ * begins to accept there and ends where none of listen is. Connections go on with what they
+ * have. A certificate whose files are the same stays, with its tickets. One at a time; not a
+ * loop's thread. */
 struct http_move;
-STOA_NODISCARD stoa_err http_move_prepare(struct http *http, const char *const *listen,
-                                          uint32_t count, struct diag *diag,
-                                          struct http_move **ret);
+STOA_NODISCARD stoa_err http_move_prepare(struct http *http, const struct http_wanted *wanted,
+                                          struct diag *diag, struct http_move **ret);
 void http_move_commit(struct http_move *move);
 /* Between the two: what commit will open (is_opened) and close. */
 void http_move_each(const struct http_move *move,
@@ -89,5 +106,15 @@ void http_move_each(const struct http_move *move,
                     void *data);
 void http_move_abandon(struct http_move *move); /* NULL is fine */
 uint32_t http_open_connections(const struct http *http);
+
+/* Adds {"address", "file", "names", "sha256", "until", "days"} to list for each certificate in
+ * force, and "problem" when an operator is to do something about it. Any thread. */
+void http_certificates_status(struct http *http, struct stoa_json *list, struct stoa_arena *arena);
+/* The same of wanted, with "change": added, changed, removed, or unchanged with a problem. http:
+ * what is in force, or NULL. STOA_E_CONFIG with *diag for one that cannot be used. On the thread
+ * that moves. */
+STOA_NODISCARD stoa_err http_certificates_plan(const struct http *http,
+                                               const struct http_wanted *wanted, struct diag *diag,
+                                               struct stoa_json *list, struct stoa_arena *arena);
 
 #endif

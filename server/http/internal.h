@@ -9,6 +9,7 @@
 #include "http/guard.h"
 #include "http/headers.h"
 #include "http/http.h"
+#include "http/tls.h"
 #include "plugin/request.h"
 #include "plugin/world.h"
 #include <h2o.h>
@@ -47,8 +48,11 @@ struct http_connection {
     struct http_address *shared;          /* counts connections of all loops; NULL for a proxy */
     struct http_address *own;             /* counts requests of this loop; NULL for a proxy */
     struct http_ip ip;
-    bool by_proxy;  /* the peer is a trusted proxy */
-    bool own_reply; /* what is being sent now was made here, not by libh2o */
+    struct tls *tls;  /* NULL: plain */
+    bool is_greeting; /* a TLS handshake has begun and not ended */
+    bool has_greeted; /* one has ended well */
+    bool by_proxy;    /* the peer is a trusted proxy */
+    bool own_reply;   /* what is being sent now was made here, not by libh2o */
     uint32_t text_len;
     char text[HTTP_IP_TEXT]; /* of ip */
     uint64_t accounted;      /* of sock->bytes_written: what went into replies that were counted */
@@ -86,14 +90,22 @@ struct http_listener {
     struct http_sockets sockets; /* -1 once handed over */
     atomic_bool is_open;         /* false: a free place, or one that loops are leaving */
     atomic_uint loops;           /* that have a socket there */
+    struct tls *tls;             /* for who connects from now on; NULL: plain. http->lock */
 };
 
 /* One loop's side of one listener. */
 struct http_accept {
     struct http_loop *loop;
     h2o_socket_t *sock; /* NULL: closed */
+    struct tls *tls;
+    h2o_accept_ctx_t context; /* of tls */
     bool is_paused;
     struct loop_timer leaving; /* nobody new comes; who did is let in until it fires */
+};
+
+struct http_proxies {
+    struct http_network networks[HTTP_TRUSTED_MAX];
+    uint32_t count;
 };
 
 struct http_loop {
@@ -101,9 +113,9 @@ struct http_loop {
     struct loop *loop;
     uint32_t index;
     h2o_context_t context;
-    h2o_accept_ctx_t accept_ctx;
     struct http_accept accepts[HTTP_LISTEN_MAX];
     struct http_addresses addresses;
+    struct http_proxies proxies;
     struct http_connection *connections, *free_connections;
     struct http_exchange *exchanges;
     uint32_t open;      /* connections, those that linger included */
@@ -125,9 +137,9 @@ struct http {
     struct http_limits limits;
     struct guard_limits guard;
     struct http_listener listeners[HTTP_LISTEN_MAX];
-    atomic_uint listener_count; /* places that were ever used */
-    struct http_network trusted[HTTP_TRUSTED_MAX];
-    uint32_t trusted_count;
+    atomic_uint listener_count;  /* places that were ever used */
+    struct http_proxies proxies; /* each loop has a copy; lock */
+    int64_t certificates_day;    /* since 1970, on which they were last looked at; loop 0 */
     struct http_fixed_headers fixed;
     h2o_globalconf_t config;
     pthread_mutex_t lock; /* addresses; contexts' creation; loops' attaching */
@@ -146,10 +158,16 @@ struct http {
 /* ---- http.c ---- */
 /* Zero stands for the default; no more connections than there can be descriptors. */
 struct http_limits http_limits_fit(const struct http_limits *given);
+STOA_NODISCARD stoa_err http_proxies_read(const struct http_wanted *wanted, struct diag *diag,
+                                          struct http_proxies *ret);
+/* The certificates of listener index. */
+STOA_NODISCARD stoa_err http_load_tls(const struct http_wanted *wanted, uint32_t index,
+                                      struct diag *diag, struct tls **ret);
 
 /* ---- connection.c ---- */
 void http_accept_start(struct http_loop *loop);
-/* Begins with what has become open, and leaves what is not any more. */
+/* Begins with what has become open, takes other certificates, and leaves what is not open any more.
+ */
 void http_accept_change(struct http_loop *loop);
 /* From now on the kernel answers no new connection; those that it has begun go on. A client tries
  * again after a second and finds the port closed, or its next owner. False: not possible here. */
@@ -163,6 +181,8 @@ void http_connection_linger(struct http_connection *c);
 /* Ends it as if the network had; h2o frees it. */
 void http_connection_cut(struct http_connection *c);
 bool http_connection_is_quiet(struct http_connection *c, int64_t now_ms);
+/* Those of http are trusted from the next request on. */
+void http_proxies_take(struct http_loop *loop);
 
 /* ---- bridge.c ---- */
 int http_bridge_on_req(h2o_handler_t *self, h2o_req_t *req);
@@ -191,6 +211,11 @@ void http_send_plain(h2o_req_t *req, const struct http_plain *plain);
 void http_refuse(h2o_req_t *req, int32_t status, stoa_err err, const char *detail, bool close);
 /* Dresses what libh2o answers by itself (413, 417, a broken body) like every other reply. */
 void http_refuse_setup(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t **slot);
+
+/* ---- certificates.c ---- */
+void http_certificates_log(const struct http_listener *listener);
+/* Once a second, on one loop: the metric, and once a day what is wrong. */
+void http_certificates_watch(struct http *http);
 
 /* ---- sweeper.c ---- */
 void http_sweep_start(struct http_loop *loop);

@@ -58,11 +58,15 @@ static void on_sweep(struct loop_timer *timer)
         if (x->h2o && x->fiber && now > x->req.deadline_ms + HTTP_OVERDUE_MS)
             http_bridge_give_up(x);
     }
+    if (loop->index == 0)
+        http_certificates_watch(loop->http);
     loop_timer_arm(loop->loop, timer, HTTP_SWEEP_MS);
 }
 
 void http_sweep_start(struct http_loop *loop)
 {
     loop->sweep.fire = on_sweep;
+    if (loop->index == 0)
+        http_certificates_watch(loop->http);
     loop_timer_arm(loop->loop, &loop->sweep, HTTP_SWEEP_MS);
 }

@@ -92,6 +92,39 @@ def test_the_log_changes_its_level_and_file(make_shop):
     assert shop.stop() == 0
 
 
+def test_other_proxies_are_trusted_at_once_on_open_connections_too(make_shop):
+    shop = make_shop(seed=False)
+    shop.cli("migrate")
+    shop.start()
+    open_before, behind = Client(shop), Client(shop)
+
+    def client_of(client) -> str:
+        """Whom the log names as the visitor, when a proxy speaks for 203.0.113.5."""
+        with shop.changed:
+            since = len(shop.lines)
+        assert client.get("/livez", x_forwarded_for="203.0.113.5").status == 200
+        return shop.wait_log(lambda l: l.get("path") == "/livez", since=since)["client"]
+
+    assert client_of(open_before) == "127.0.0.1"
+    edit(shop, "  rate =", '  trusted_proxies = { "127.0.0.0/8" },\n  rate =')
+    apply(shop)
+    until = time.monotonic() + 5
+    while client_of(open_before) != "203.0.113.5":
+        assert time.monotonic() < until
+    assert client_of(behind) == "203.0.113.5"
+    edit(shop, '"127.0.0.0/8"', '"10.0.0.1/8"')
+    answer = ask(shop, "apply")
+    assert not answer["ok"] and "is no network" in answer["text"] and answer["line"] > 0
+    assert client_of(behind) == "203.0.113.5"
+    edit(shop, '"10.0.0.1/8"', '"10.0.0.0/8"')
+    apply(shop)
+    until = time.monotonic() + 5
+    while client_of(behind) != "127.0.0.1":
+        assert time.monotonic() < until
+    assert client_of(open_before) == "127.0.0.1" and client_of(Client(shop)) == "127.0.0.1"
+    assert shop.stop() == 0
+
+
 def test_the_shop_moves_to_another_port(make_shop):
     shop = make_shop().start()
     old, new = shop.port, free_port()

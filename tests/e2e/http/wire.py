@@ -5,6 +5,7 @@ import pathlib
 import resource
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -48,13 +49,15 @@ class Reply:
 
 
 class Connection:
-    def __init__(self, address, timeout=10, receive=None):
+    def __init__(self, address, timeout=10, receive=None, tls=None):
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.sock = socket.socket(family)
         self.sock.settimeout(timeout)
         if receive:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive)
         self.sock.connect(address)
+        if tls:
+            self.sock = tls.wrap_socket(self.sock, server_hostname="localhost")
         self.rest = b""
 
     def __enter__(self):
@@ -82,7 +85,7 @@ class Connection:
     def more(self):
         try:
             data = self.sock.recv(65536)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLError):
             data = b""
         if not data:
             raise Closed(self.rest)
@@ -124,7 +127,7 @@ class Connection:
         self.sock.settimeout(timeout)
         try:
             data = self.rest or self.sock.recv(1)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             return True
         except socket.timeout:
             return False
@@ -143,13 +146,17 @@ class Connection:
 class Server:
     """http_test_server with limits of the test's own, or whatever STOA_TEST_URL names."""
 
-    def __init__(self, address, process=None, log=None):
-        self.address, self.process, self.log = address, process, log
+    def __init__(self, address, process=None, log=None, tls=None):
+        self.address, self.process, self.log, self.tls = address, process, log, tls
         self.errors = []
 
     @classmethod
-    def start(cls, log_path, files_max=None, **options):
+    def start(cls, log_path, files_max=None, certificate=None, more=(), **options):
+        """certificate: of the first listener, which then speaks TLS; more: further arguments for it."""
         argv = [str(TEST_SERVER)]
+        if certificate:
+            argv += ["--listen", options.pop("listen", "127.0.0.1:0"), "--certificate", str(certificate.pem),
+                     "--key", str(certificate.key), *more]
         for name, value in options.items():
             for one in value if isinstance(value, (list, tuple)) else [value]:
                 argv += [f"--{name.replace('_', '-') if name in ('form_action',) else name}",
@@ -166,7 +173,8 @@ class Server:
             process.wait(10)
             raise RuntimeError(line + process.stderr.read())
         host, port = line.split()[1].rsplit(":", 1)
-        server = cls((host.strip("[]") or "127.0.0.1", int(port)), process, log_path)
+        server = cls((host.strip("[]") or "127.0.0.1", int(port)), process, log_path,
+                     certificate.context() if certificate else None)
         threading.Thread(target=server._read_errors, daemon=True).start()
         return server
 
@@ -175,7 +183,7 @@ class Server:
             self.errors.append(line)
 
     def connect(self, **kwargs):
-        return Connection(self.address, **kwargs)
+        return Connection(self.address, **{"tls": self.tls, **kwargs})
 
     def get(self, path, **kwargs):
         with self.connect() as c:

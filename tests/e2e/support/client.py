@@ -29,8 +29,10 @@ class Answer:
 class Client:
     """One keep-alive connection and its cookies."""
 
-    def __init__(self, shop, timeout: float = 30):
+    def __init__(self, shop, timeout: float = 30, tls=None):
+        """tls: an ssl.SSLContext; without it the shop's, if it has one."""
         self.shop = shop
+        self.tls = tls or getattr(shop, "tls", None)
         self.timeout = timeout
         self.cookies: dict[str, str] = {}
         self.connection: http.client.HTTPConnection | None = None
@@ -45,7 +47,7 @@ class Client:
         if self.cookies:
             sent["cookie"] = "; ".join(f"{k}={v}" for k, v in self.cookies.items())
         if self.connection is None:
-            self.connection = http.client.HTTPConnection("127.0.0.1", self.shop.port, timeout=self.timeout)
+            self.connection = self._connect()
         try:
             self.connection.request(method, path, body, sent)
             reply = self.connection.getresponse()
@@ -57,6 +59,11 @@ class Client:
             self.close()
         self._keep_cookies(answer)
         return answer
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", self.shop.port, timeout=self.timeout, context=self.tls)
+        return http.client.HTTPConnection("127.0.0.1", self.shop.port, timeout=self.timeout)
 
     def _keep_cookies(self, answer: Answer) -> None:
         for line in answer.headers.get_all("set-cookie", []):

@@ -229,8 +229,6 @@ Test(broken, what_this_version_lacks_is_named)
          "3:15: stoa.rabbitmq is not yet supported in this version; use stoa.sqlbus {}"},
         {BEGIN "resources = { mail = stoa.smtp {} }" END,
          "3:15: stoa.smtp is not yet supported in this version; use stoa.files {}"},
-        {BEGIN "nodes = { all = { tls = {} } }" END,
-         "3:19: nodes.all.tls is not yet supported in this version; leave it out"},
         {BEGIN "plugins = { a = { canary = { percent = 5 } } }" END,
          "3:19: plugins.a.canary is not yet supported in this version; leave it out"},
         {BEGIN "plugins = { a = { place = 'node' } }" END,
@@ -273,6 +271,24 @@ Test(broken, names_and_addresses_are_looked_at)
         {BEGIN "nodes = { all = { listen = { ':99999' } } }" END,
          "3:30: nodes.all.listen[1] is no address; write it like \"127.0.0.1:8080\", \":8080\" or "
          "\"[::1]:8080\""},
+        {BEGIN
+         "nodes = { all = { listen = {\n stoa.tls { ':x', certificate = 'a', key = 'b' } } } }" END,
+         "4:2: nodes.all.listen[1] is no address; write it like \"127.0.0.1:8080\", \":8080\" or "
+         "\"[::1]:8080\""},
+        {BEGIN
+         "nodes = { all = { listen = {\n stoa.tls { ':1', certificate = { 'a', 'b' }, key = 'c' } "
+         "} } }" END,
+         "4:2: nodes.all.listen[1] has 2 certificates and 1 keys; each certificate has a key of "
+         "its "
+         "own"},
+        {BEGIN
+         "nodes = { all = { listen = { ':1',\n stoa.tls { ':2', certificate = 'a' } } } }" END,
+         "4:2: nodes.all.listen.1.key is missing; PEM file of its private key, without a "
+         "passphrase; for a list of certificates a list in the same order"},
+        {BEGIN
+         "nodes = { all = { listen = {\n stoa.tls { ':1', certificate = 'a', kay = 'b', key = "
+         "'b' } } } }" END,
+         "4:38: nodes.all.listen.0.kay is not a setting; did you mean 'key'?"},
         {BEGIN "shop = { url = 'http://shop.example.com' }" END,
          "3:10: shop.url is plain http, so browsers would drop the session cookie; use https, or "
          "set "

@@ -87,6 +87,24 @@ Test(config, listens_where_it_is_told_and_moves_a_loopback_url_along)
     fixture_end(&f);
 }
 
+Test(config, a_tls_listener_has_files_beside_the_configuration)
+{
+    struct fixture f = fixture_begin();
+    char expected[128];
+
+    load_ok(f,
+            BEGIN "nodes = { all = { listen = { ':1', stoa.tls { ':2', certificate = 'c.pem', "
+                  "key = { '/k.pem' } }, stoa.tls { address = ':3', certificate = 'c', key = 'k' } "
+                  "} } }" END);
+    expect_str(f, "node.listen.0", ":1");
+    expect_str(f, "node.listen.1.address", ":2");
+    snprintf(expected, sizeof(expected), "%s/c.pem", f.folder);
+    expect_str(f, "node.listen.1.certificate.0", expected);
+    expect_str(f, "node.listen.1.key.0", "/k.pem");
+    expect_str(f, "node.listen.2.address", ":3");
+    fixture_end(&f);
+}
+
 Test(config, knows_which_node_it_is)
 {
     struct fixture f = fixture_begin();

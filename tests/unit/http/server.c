@@ -279,7 +279,8 @@ static void *wait_for_term(void *arg)
     X(stall_ms)                                                                                    \
     X(drain_ms)
 
-static const char *listen_on[LISTEN_MAX], *proxies[LISTEN_MAX], *form_action;
+static struct http_listen listen_on[LISTEN_MAX];
+static const char *proxies[LISTEN_MAX], *form_action;
 static uint32_t listen_count, proxy_count;
 
 /* A number, or the end. */
@@ -293,6 +294,12 @@ static uint32_t number(const char *name, const char *value)
     exit(2);
 }
 
+/* The listener that --certificate and --key, in this order, are for. */
+static struct http_listen *last(void)
+{
+    return &listen_on[listen_count - 1];
+}
+
 static bool read_option(struct http_options *options, const char *name, const char *value)
 {
 #define X(limit)                                                                                   \
@@ -303,7 +310,11 @@ static bool read_option(struct http_options *options, const char *name, const ch
     LIMITS(X)
 #undef X
     if (!strcmp(name, "--listen") && listen_count < LISTEN_MAX)
-        listen_on[listen_count++] = value;
+        listen_on[listen_count++].address = value;
+    else if (!strcmp(name, "--certificate") && listen_count)
+        last()->certificates[last()->certificate_count] = value;
+    else if (!strcmp(name, "--key") && listen_count)
+        last()->keys[last()->certificate_count++] = value;
     else if (!strcmp(name, "--proxy") && proxy_count < LISTEN_MAX)
         proxies[proxy_count++] = value;
     else if (!strcmp(name, "--form-action"))
@@ -327,11 +338,8 @@ static bool open_http(int argc, char **argv)
             return false;
         }
     if (listen_count == 0)
-        listen_on[listen_count++] = "127.0.0.1:0";
-    options.listen = listen_on;
-    options.listen_count = listen_count;
-    options.trusted_proxies = proxies;
-    options.trusted_proxy_count = proxy_count;
+        listen_on[listen_count++].address = "127.0.0.1:0";
+    options.wanted = (struct http_wanted){listen_on, listen_count, proxies, proxy_count};
     options.csp_form_action = form_action;
     options.loops = loop_count;
     if (http_create(&options, &diag, &http) == STOA_OK)

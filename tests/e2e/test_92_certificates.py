@@ -1,0 +1,255 @@
+"""Certificates of a running shop: in force, renewed under load, refused, expired. SPDX-License-Identifier: Apache-2.0"""
+import os
+import re
+import signal
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+from support.certificates import Certificate, blind
+from support.client import Client, buy
+from support.page import Browser
+from support.swaps import ask
+
+LISTEN = 'all = { listen = { stoa.tls { "127.0.0.1:0", %s } }, run = "*" }'
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    return Certificate(tmp_path)
+
+
+def open_shop(make_shop, certificate, seed=False, **options):
+    shop = make_shop(seed=False, nodes=LISTEN % certificate.lua(), **options)
+    for path in (certificate.pem, certificate.key):  # beside config.lua, which names them
+        os.rename(path, shop.folder / path.name)
+    certificate.pem, certificate.key = shop.folder / "shop.pem", shop.folder / "shop.key"
+    shop.cli("migrate")
+    if seed:
+        shop.cli("seed")
+    return shop
+
+
+def apply(shop) -> dict:
+    answer = ask(shop, "apply")
+    assert answer["ok"], answer
+    return answer
+
+
+def served(shop, name="127.0.0.1") -> str:
+    """The certificate that a new client is shown, as PEM."""
+    with socket.create_connection(("127.0.0.1", shop.port), 10) as raw:
+        with blind().wrap_socket(raw, server_hostname=name) as s:
+            return ssl.DER_cert_to_PEM_cert(s.getpeercert(True)).strip()
+
+
+def await_served(shop, certificate) -> None:
+    until = time.monotonic() + 10
+    while served(shop) != certificate.pem.read_text().strip():
+        assert time.monotonic() < until, "the new certificate is not served"
+
+
+def edit(shop, old: str, new: str) -> None:
+    text = shop.config.read_text()
+    assert old in text
+    shop.config.write_text(text.replace(old, new))
+
+
+def metric(shop, name: str) -> int:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(shop.data / "control.sock"))
+        s.sendall(b"metrics")
+        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+    return int(re.search(rf"^stoa_{name} (-?\d+)$", text, re.M)[1])
+
+
+@pytest.mark.short
+def test_a_purchase_over_https(make_shop, certificate):
+    shop = open_shop(make_shop, certificate, seed=True).start()
+    shop.tls = certificate.context()
+    browser, client = Browser(shop), Client(shop)
+    page = browser.open("/products/aegina-mug")
+    assert page.answer.headers["strict-transport-security"] == "max-age=31536000"
+    assert "empty" not in browser.submit(page.form("/cart/add"), quantity="1").text
+    assert browser.cookies and all(name.startswith("__Host-") for name in browser.cookies)
+    assert buy(shop, client.get("/api/v1/products").json["items"][0]["sku"]).status == 201
+    status = ask(shop, "status")
+    (one,) = status["certificates"]
+    assert one["file"] == str(certificate.pem) and one["days"] in (99, 100) and "problem" not in one
+    assert one["names"] == "127.0.0.1 localhost" and one["address"] == f"127.0.0.1:{shop.port}"
+    assert abs(metric(shop, "certificate_seconds_left") - 100 * 86400) < 600
+    assert shop.stop() == 0
+    key = certificate.key.read_text().splitlines()[1]
+    assert key not in shop.talk() + str(status) + shop.cli("check", "--effective").stdout
+
+
+class Visitors:
+    """New connections, and some that stay; every reply is to be right."""
+
+    def __init__(self, shop):
+        self.shop, self.stop, self.done, self.failed = shop, False, 0, []
+        self.threads = [threading.Thread(target=self.run, args=(keep,)) for keep in (True, True, False, False, False)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop = True
+        for thread in self.threads:
+            thread.join()
+
+    def run(self, keep: bool) -> None:
+        client = Client(self.shop, tls=blind())
+        while not self.stop:
+            try:
+                status = client.get("/livez").status
+                if status != 200:
+                    self.failed.append(status)
+                self.done += 1
+                if not keep:
+                    client.close()
+            except Exception as error:  # a thread's failure must reach the test
+                self.failed.append(repr(error))
+                client.close()
+
+
+def test_a_renewed_certificate_fails_nobody(make_shop, certificate):
+    shop = open_shop(make_shop, certificate).start()
+    stays = Client(shop, tls=blind())
+    assert stays.get("/livez").status == 200
+    kept = stays.connection
+    assert ask(shop, "plan")["certificates"] == []
+    with Visitors(shop) as visitors:
+        for turn in range(6):
+            certificate.renew()
+            if turn == 0:
+                (change,) = ask(shop, "plan")["certificates"]
+                assert change["change"] == "changed" and change["address"] == "127.0.0.1:0"
+                text = shop.cli("plan").stdout
+                assert f"certificate of 127.0.0.1:0 changed: {certificate.pem}" in text and "valid until 20" in text
+            if turn % 2:
+                os.kill(shop.process.pid, signal.SIGHUP)
+            else:
+                apply(shop)
+            await_served(shop, certificate)
+    assert not visitors.failed and visitors.done > 100
+    assert stays.get("/livez").status == 200 and stays.connection is kept, "an old connection lives on"
+    assert shop.stop() == 0
+
+
+def session_of(shop, context):
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", shop.port), 10), server_hostname="127.0.0.1") as s:
+        s.sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n")
+        s.recv(65536)
+        return s.session
+
+
+def test_tickets_survive_an_apply_that_changes_no_certificate(make_shop, certificate):
+    shop = open_shop(make_shop, certificate).start()
+    context = blind()
+    session = session_of(shop, context)
+    apply(shop)
+    raw = socket.create_connection(("127.0.0.1", shop.port), 10)
+    with context.wrap_socket(raw, server_hostname="127.0.0.1", session=session) as s:
+        assert s.session_reused
+    certificate.renew()
+    apply(shop)
+    await_served(shop, certificate)
+    raw = socket.create_connection(("127.0.0.1", shop.port), 10)
+    with context.wrap_socket(raw, server_hostname="127.0.0.1", session=session) as s:
+        assert not s.session_reused
+    assert shop.stop() == 0
+
+
+def test_what_cannot_be_used_changes_nothing(make_shop, certificate, tmp_path):
+    shop = open_shop(make_shop, certificate).start()
+    before, old = served(shop), certificate.pem.read_text()
+    line = next(i for i, text in enumerate(shop.config.read_text().splitlines(), 1) if "stoa.tls" in text)
+    other = Certificate(tmp_path, "other")
+    certificate.pem.write_text(other.pem.read_text())  # half of a renewal
+    for answer in (ask(shop, "plan"), ask(shop, "apply")):
+        assert not answer["ok"] and answer["line"] == line
+        assert f"{certificate.key} is not the key of {certificate.pem}" in answer["text"]
+        assert f"config.lua:{line}:" in answer["text"] and "key =" in answer["text"]
+    done = shop.cli("check", check=False)
+    assert done.returncode == 78 and "is not the key of" in done.stderr and f":{line}:" in done.stderr
+    certificate.pem.unlink()
+    done = shop.cli("check", check=False)
+    assert done.returncode == 78 and f"{certificate.pem} cannot be read: No such file" in done.stderr
+    assert served(shop) == before
+    certificate.pem.write_text(old)
+    apply(shop)
+    assert shop.stop() == 0
+    certificate.pem.unlink()
+    shop.launch()
+    assert shop.wait() == 78 and "cannot be read" in shop.talk()
+
+
+def test_an_expired_certificate_and_an_open_key_are_said_aloud(make_shop, certificate):
+    certificate.renew(days=10, made_days_ago=30)
+    shop = open_shop(make_shop, certificate)
+    done = shop.cli("check")
+    assert re.search(r"warning: .*shop.pem: it has expired on \d{4}-\d\d-\d\d", done.stderr)
+    shop.start()
+    line = shop.wait_log(lambda l: l.get("message") == "a certificate needs attention")
+    assert line["level"] == "error" and "expired" in line["why"]
+    client = Client(shop, tls=blind())
+    assert client.get("/livez").status == 200 and metric(shop, "certificate_seconds_left") < -86400 * 15
+    assert "expired" in ask(shop, "status")["certificates"][0]["problem"]
+    assert "expired" in ask(shop, "plan")["certificates"][0]["problem"] and "expired" in shop.cli("plan").stdout
+    certificate.renew()
+    certificate.key.chmod(0o644)
+    apply(shop)
+    line = shop.wait_log(lambda l: "can read its key" in l.get("why", ""))
+    assert line["level"] == "warn"
+    await_served(shop, certificate)
+    assert "can read its key" in shop.cli("check").stderr
+    assert shop.stop() == 0
+
+
+def test_an_address_becomes_https_and_plain_again(make_shop, certificate):
+    shop = open_shop(make_shop, certificate).start()
+    shop.stop()
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    tls = f'stoa.tls {{ "127.0.0.1:0", {certificate.lua()} }}'
+    edit(shop, tls, f'"127.0.0.1:{port}"')
+    shop.start()
+    plain = Client(shop)
+    assert plain.get("/livez").status == 200
+    edit(shop, f'"127.0.0.1:{port}"', f'stoa.tls {{ "127.0.0.1:{port}", {certificate.lua()} }}')
+    (change,) = ask(shop, "plan")["certificates"]
+    assert change["change"] == "added"
+    apply(shop)
+    await_served(shop, certificate)
+    assert plain.get("/livez").status == 200, "a connection goes on with what it has"
+    assert Client(shop, tls=certificate.context()).get("/livez").headers["strict-transport-security"]
+    edit(shop, f'stoa.tls {{ "127.0.0.1:{port}", {certificate.lua()} }}', f'"127.0.0.1:{port}"')
+    apply(shop)
+    until = time.monotonic() + 10
+    while True:
+        try:
+            assert Client(shop).get("/livez").status == 200
+            break
+        except OSError:
+            assert time.monotonic() < until
+    assert ask(shop, "status")["certificates"] == []
+    assert shop.stop() == 0
+
+
+def test_a_new_worker_greets_as_the_old_one_did(make_shop, certificate):
+    shop = open_shop(make_shop, certificate).start()
+    before, worker = served(shop), shop.worker()
+    os.kill(worker, signal.SIGKILL)
+    shop.wait_log(lambda l: l.get("message") == "the shop is open", since=len(shop.lines))
+    assert served(shop) == before and shop.worker() != worker
+    with Visitors(shop) as visitors:
+        assert ask(shop, "upgrade")["ok"]
+        time.sleep(0.5)
+    assert not visitors.failed and served(shop) == before
+    assert shop.stop() == 0

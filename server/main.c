@@ -11,7 +11,7 @@
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "__config") == 0)
-        return config_child_main(argc, argv);
+        return config_child_main();
     if (argc > 1 && strcmp(argv[1], "__trial") == 0)
         return trial_child_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "__sandbox") == 0)

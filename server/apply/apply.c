@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "config/evaluate.h"
 #include "plugin/preflight.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,21 +60,24 @@ static stoa_err step(struct run *r, const char *name)
     return err;
 }
 
-static stoa_err load_revision(struct run *r)
+static stoa_err load_revision(struct run *r, const struct config_source *source)
 {
     struct apply *a = r->apply;
     uint64_t number = r->job->revision ? r->job->revision : a->history.last - 1;
 
     STOA_TRY(history_read(&a->history, number, r->arena, &r->diag, &r->revision));
-    return boot_load_text(&a->options.source, r->revision, r->arena, &r->diag, &r->config);
+    return boot_load_text(source, r->revision, r->arena, &r->diag, &r->config);
 }
 
 static stoa_err load(struct run *r)
 {
+    struct config_source source = r->apply->options.source;
+
+    source.last = apply_in_force(r->apply)->config;
     STOA_TRY(step(r, "config"));
     if (r->job->kind == APPLY_ROLLBACK)
-        return load_revision(r);
-    return config_load(&r->apply->options.source, &r->diag, &r->config);
+        return load_revision(r, &source);
+    return config_load(&source, &r->diag, &r->config);
 }
 
 /* Opening databases is a good part of an apply, and what was applied to them stays: nobody asks
@@ -574,11 +578,21 @@ static struct apply_job *unconfirmed(struct apply *a)
     return job;
 }
 
+static void await_open(struct apply *a)
+{
+    pthread_mutex_lock(&a->lock);
+    while (!a->is_open && !a->is_closed)
+        pthread_cond_wait(&a->wake, &a->lock);
+    pthread_mutex_unlock(&a->lock);
+}
+
 static void *thread_main(void *data)
 {
     struct apply *a = data;
     uint32_t pause = 0;
 
+    await_open(a);
+    evaluate_prepare();
     for (;;) {
         struct apply_job *job = next_job(a, wait_of(a, pause));
         bool is_over = is_closed(a);
@@ -592,6 +606,7 @@ static void *thread_main(void *data)
             work(a, job);
             pause = LOOK_FIRST_MS;
         }
+        evaluate_prepare();
         if (retire(a) == 0)
             pause = 0;
         else if (!job)
@@ -658,6 +673,7 @@ void apply_open(struct apply *apply)
 
 void apply_close(struct apply *apply)
 {
+    evaluate_end_spare();
     set(apply, &apply->is_closed);
 }
 

@@ -1,4 +1,5 @@
-/* config/child.c: the child's side: `stoa __config FILE`. SPDX-License-Identifier: Apache-2.0 */
+/* config/child.c: the child's side: `stoa __config`, which waits for a text.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
 #include "config/config.h"
 #include "config/evaluate.h"
@@ -7,6 +8,7 @@
 
 #include <lauxlib.h>
 #include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -181,27 +183,36 @@ static int evaluate(struct sandbox *box, stoa_str text)
     running = NULL;
     if (failed)
         return report(box, text, error_text(lua));
-    return file_write_all(STDOUT_FILENO,
-                          (stoa_str){lua_touserdata(lua, -2), (uint64_t)lua_tointeger(lua, -1)})
-               ? 0
-               : 1;
+    if (!file_write_all(STDOUT_FILENO,
+                        (stoa_str){lua_touserdata(lua, -2), (uint64_t)lua_tointeger(lua, -1)}))
+        return 1;
+    return box->has_read ? EVALUATE_READ_FILES : 0;
 }
 
-int config_child_main(int argc, char **argv)
+/* Standard input: the name of the file, NUL, its text. Nothing when the parent has ended. */
+static bool await_text(struct sandbox *box, stoa_str *text)
+{
+    stoa_str origin;
+
+    if (evaluate_read_fd(box->arena, STDIN_FILENO, PATH_MAX + EVALUATE_FILE_MAX, text) != STOA_OK ||
+        text->len == 0 || !memchr(text->ptr, 0, text->len))
+        return false;
+    origin = stoa_str_cut(text, '\0');
+    box->folder = dirname(stoa_cstr(box->arena, origin));
+    return true;
+}
+
+/* All that needs no text is done before it comes: the child may have been started ahead. */
+int config_child_main(void)
 {
     struct sandbox box = {.arena = stoa_arena_create(),
                           .max = (uint64_t)EVALUATE_LUA_MIB * 1024 * 1024};
-    const char *path = argc == 4 ? argv[2] : NULL;
     stoa_str text;
     int code = 1;
 
     set_limits(box.arena);
-    if (!path || evaluate_read(box.arena, path, EVALUATE_FILE_MAX, &text) != STOA_OK)
-        goto out;
-    box.folder = dirname(stoa_cstr(box.arena, stoa_str_of(argv[3])));
-    if (sandbox_open(&box))
+    if (sandbox_open(&box) && await_text(&box, &text))
         code = evaluate(&box, text);
-out:
     sandbox_close(&box);
     stoa_arena_destroy(box.arena);
     return code;

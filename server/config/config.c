@@ -277,17 +277,42 @@ static void add_place(const struct config *c, struct diag *diag)
                  line.len ? line.ptr : "");
 }
 
-static stoa_err evaluate(struct config *c, const struct stoa_json **ret, struct diag *diag)
+/* The file is a pure function: the same text in the same process says the same. */
+static bool take_last(struct config *c, const struct config *last)
 {
-    struct stoa_json_error error;
-    stoa_str text;
-    const struct evaluate_source source = {c->read, c->file};
-    stoa_err err = evaluate_file(c->arena, &source, diag, &text);
+    if (!last || last->evaluated.len == 0 || !stoa_str_eq(last->text, c->text) ||
+        strcmp(last->file, c->file) != 0)
+        return false;
+    c->evaluated = stoa_str_copy(c->arena, last->evaluated);
+    return true;
+}
+
+static stoa_err evaluate_anew(struct config *c, struct diag *diag, stoa_str *ret)
+{
+    const struct evaluate_source source = {c->text, c->file};
+    struct evaluate_result result;
+    stoa_err err = evaluate_text(c->arena, &source, diag, &result);
 
     if (err != STOA_OK) {
         add_place(c, diag);
         return err;
     }
+    *ret = result.json;
+    if (result.is_pure)
+        c->evaluated = result.json;
+    return STOA_OK;
+}
+
+static stoa_err evaluate(struct config *c, const struct config *last, const struct stoa_json **ret,
+                         struct diag *diag)
+{
+    struct stoa_json_error error;
+    stoa_str text;
+
+    if (take_last(c, last))
+        text = c->evaluated;
+    else
+        STOA_TRY(evaluate_anew(c, diag, &text));
     hash_text(c, text);
     if (stoa_json_parse(c->arena, text, &error, ret) == STOA_OK)
         return STOA_OK;
@@ -319,7 +344,7 @@ static stoa_err load(struct config *c, const struct config_source *source, struc
     struct stoa_json *json;
 
     STOA_TRY(read_text(c, diag));
-    STOA_TRY(evaluate(c, &given, diag));
+    STOA_TRY(evaluate(c, source->last, &given, diag));
     STOA_TRY(check_all(c, given, diag, &json));
     STOA_TRY(choose_node(c, json, source, diag));
     resolve_folders(c, json, source);

@@ -21,6 +21,9 @@ struct config_source {
     bool is_all; /* several nodes and none named: the whole shop, for work that serves nobody (seed)
                   */
     const char *listen; /* --listen 127.0.0.1:8081 replaces the node's listen; may be NULL */
+    /* One that was loaded before: the same text is not evaluated again, unless it reads files.
+     * NULL: none. */
+    const struct config *last;
 };
 STOA_NODISCARD stoa_err config_load(const struct config_source *source, struct diag *diag,
                                     struct config **ret);
@@ -28,8 +31,9 @@ STOA_NODISCARD stoa_err config_load(const struct config_source *source, struct d
  * plugin, which has nothing but its own table. */
 STOA_NODISCARD stoa_err config_from_json(stoa_str json, struct config **ret);
 void config_destroy(struct config *config);
-/* The child's side: `stoa __config FILE` writes canonical JSON (or the diag) to stdout. */
-int config_child_main(int argc, char **argv);
+/* The child's side: `stoa __config` reads name and text, and writes canonical JSON (or the diag).
+ */
+int config_child_main(void);
 
 /* The whole effective configuration: every key of docs/operator-guide.md is there, sizes in bytes,
  * durations in milliseconds, folders absolute, secrets as handles {"secret": name}; "shop.name",

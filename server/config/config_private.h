@@ -15,6 +15,7 @@ struct config {
     const char *file; /* folders and messages are relative to it */
     const char *read; /* where its text is */
     stoa_str text;
+    stoa_str evaluated; /* what the text says; empty unless nothing else was a part of it */
     const struct scan *scan;
     const struct stoa_json *json;
     const struct stoa_json *secret_paths; /* where a string is a secret too */

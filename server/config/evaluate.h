@@ -14,7 +14,9 @@ enum {
     EVALUATE_RESULT_MAX = 1024 * 1024,
     EVALUATE_NODES_MAX = 10000,
     EVALUATE_DEPTH_MAX = 16,
-    EVALUATE_BAD_CONFIG = 78, /* exit code: standard output holds a problem, not a result */
+    /* Exit codes of the child; 0: a result that only the text and the environment have made. */
+    EVALUATE_BAD_CONFIG = 78, /* standard output holds a problem */
+    EVALUATE_READ_FILES = 79, /* a result, of which other files are a part */
 };
 
 /* The program that has config_child_main() behind `__config`: itself, but for tests. */
@@ -22,17 +24,30 @@ extern const char *evaluate_program;
 /* When the child is killed at the latest; tests on a busy machine give it more. */
 extern int32_t evaluate_wall_ms;
 
-/* Runs the child on the text in path, as if it stood in origin. *ret lives in arena. STOA_E_CONFIG
+/* Runs the child on text, as if it stood in the file origin. *ret lives in arena. STOA_E_CONFIG
  * with *diag (line, message, hint) otherwise. */
 struct evaluate_source {
-    const char *path, *origin;
+    stoa_str text;
+    const char *origin;
 };
-STOA_NODISCARD stoa_err evaluate_file(struct stoa_arena *arena,
+struct evaluate_result {
+    stoa_str json;
+    bool is_pure; /* the same text gives the same again in this process */
+};
+STOA_NODISCARD stoa_err evaluate_text(struct stoa_arena *arena,
                                       const struct evaluate_source *source, struct diag *diag,
-                                      stoa_str *ret);
+                                      struct evaluate_result *ret);
+/* Starts a child that waits for the next text, unless there is one: most of the time that an
+ * evaluation takes is the child's start. It ends with this process. Any thread. */
+void evaluate_prepare(void);
+/* Ends it; from now on none is prepared any more. Any thread. */
+void evaluate_end_spare(void);
 /* Reads a whole file of at most max bytes. STOA_E_NOT_FOUND, STOA_E_TOO_LARGE, STOA_E_FORBIDDEN …
  */
 STOA_NODISCARD stoa_err evaluate_read(struct stoa_arena *arena, const char *path, uint64_t max,
                                       stoa_str *ret);
+/* The same of what is open. */
+STOA_NODISCARD stoa_err evaluate_read_fd(struct stoa_arena *arena, int fd, uint64_t max,
+                                         stoa_str *ret);
 
 #endif

@@ -118,6 +118,7 @@ static int stoa_file(lua_State *lua)
     const char *whole = path.ptr;
     stoa_err err;
 
+    box->has_read = true;
     if (path.ptr[0] != '/')
         whole = stoa_concat(box->arena, stoa_str_of(box->folder), STOA_STR("/"), path).ptr;
     err = evaluate_read(box->arena, whole, STOA_FILE_MAX, &text);

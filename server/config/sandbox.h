@@ -12,6 +12,7 @@ struct sandbox {
     const char *folder; /* of the file: stoa.file() is relative to it */
     uint64_t used, max; /* bytes that Lua holds and may hold */
     int refused_line;   /* where memory ran out; 0: it did not */
+    bool has_read;      /* a file with stoa.file() */
 };
 
 /* Separates message and hint in an error that C raises: luaL_error(L, "…" SANDBOX_HINT "…"). */

@@ -216,7 +216,8 @@ static void read_limits(struct generation *g, const struct config *config)
     char path[64];
 
     snprintf(path, sizeof path, "plugins.%s.events", g->name);
-    g->events_max = (uint32_t)config_int(config, path);
+    if (g->uses == 1) /* a shared one has the same, and serves */
+        g->events_max = (uint32_t)config_int(config, path);
 }
 
 static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa_str name,

@@ -2,6 +2,7 @@
 SPDX-License-Identifier: Apache-2.0"""
 import json
 import os
+import pathlib
 import signal
 import statistics
 import threading
@@ -333,6 +334,56 @@ def test_a_plugin_comes_and_goes(make_swappable):
     edit(shop, 'theme = "aurora" },', 'theme = "aurora" }, swap = {}')
     apply(shop)
     assert greeting(shop) == "hello"
+
+
+def waiting_evaluators(shop) -> list[int]:
+    """Children of the worker that wait for a text of config.lua."""
+    worker = shop.worker()
+    children = [int(pid) for task in pathlib.Path(f"/proc/{worker}/task").iterdir()
+                for pid in task.joinpath("children").read_text().split()]
+    return [pid for pid in children
+            if b"__config" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def wait_until(condition) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_one_evaluator_waits_for_the_next_apply(make_swappable):
+    shop = make_swappable().start()
+    wait_until(lambda: len(waiting_evaluators(shop)) == 1)
+    first, = waiting_evaluators(shop)
+    assert ask(shop, "apply")["ok"]  # the same text: nobody is asked
+    assert waiting_evaluators(shop) == [first]
+    shop.config.write_text(shop.config.read_text().replace("Test Shop", "Best Shop"))
+    assert ask(shop, "apply")["ok"]
+    wait_until(lambda: len(waiting_evaluators(shop)) == 1 and waiting_evaluators(shop) != [first])
+    second, = waiting_evaluators(shop)
+    os.kill(second, signal.SIGKILL)  # whoever is short of memory: the apply starts another
+    shop.config.write_text(shop.config.read_text().replace("Best Shop", "Last Shop"))
+    assert ask(shop, "apply")["ok"]
+    wait_until(lambda: len(waiting_evaluators(shop)) == 1)
+    third, = waiting_evaluators(shop)
+    os.kill(shop.worker(), signal.SIGKILL)
+    wait_until(lambda: not pathlib.Path(f"/proc/{third}").exists())
+    assert shop.stop() == 0
+
+
+def test_no_evaluator_waits_in_a_shop_that_drains(make_swappable, plugins):
+    shop = make_swappable().start()
+    wait_until(lambda: len(waiting_evaluators(shop)) == 1)
+    spare, = waiting_evaluators(shop)
+    reader = Reader(shop.port)
+    reader.send("/swap/long/1")
+    wait_until(lambda: ask(shop, "status")["in_flight"] == 1)
+    shop.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not pathlib.Path(f"/proc/{spare}").exists())
+    assert shop.is_running()  # it waits for the request
+    reader.close()
+    assert shop.stop() == 0
 
 
 def test_orders_survive_swaps_of_every_plugin(make_swappable, plugins):

@@ -1,0 +1,136 @@
+/* What a second evaluation is spared: the same text, and the start of its child.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "config_fixture.h"
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+static struct config *load_again(struct fixture *f, const struct config *last)
+{
+    const struct config_source source = {.path = f->path, .last = last};
+    struct config *ret = NULL;
+
+    cr_assert_eq(config_load(&source, &f->diag, &ret), STOA_OK, "%s", f->diag.message);
+    return ret;
+}
+
+static const char plain[] = BEGIN "shop = { name = 'A', url = 'https://shop.example.com' }" END;
+
+Test(again, the_same_text_is_not_evaluated_again)
+{
+    struct fixture f = fixture_begin();
+    struct config *again;
+
+    cr_assert_eq(fixture_load(&f, plain), STOA_OK);
+    evaluate_program = "/nonexistent"; /* who asks it fails */
+    again = load_again(&f, f.config);
+    cr_expect_str_eq(config_hash(again), config_hash(f.config));
+    cr_expect(stoa_str_is(config_str(again, "shop.name"), "A"));
+    config_destroy(again);
+    fixture_end(&f);
+}
+
+Test(again, a_text_that_reads_files_is_evaluated_again)
+{
+    struct fixture f = fixture_begin();
+    struct config *again;
+
+    fixture_write(&f, "name.txt", "A");
+    cr_assert_eq(
+        fixture_load(
+            &f,
+            BEGIN "shop = { name = stoa.file 'name.txt', url = 'https://shop.example.com' }" END),
+        STOA_OK);
+    fixture_write(&f, "name.txt", "B");
+    again = load_again(&f, f.config);
+    cr_expect(stoa_str_is(config_str(again, "shop.name"), "B"));
+    config_destroy(again);
+    fixture_end(&f);
+}
+
+Test(again, another_text_is_evaluated)
+{
+    struct fixture f = fixture_begin();
+    struct config *again;
+
+    cr_assert_eq(fixture_load(&f, plain), STOA_OK);
+    fixture_write(&f, "config.lua",
+                  BEGIN "shop = { name = 'B', url = 'https://shop.example.com' }" END);
+    again = load_again(&f, f.config);
+    cr_expect(stoa_str_is(config_str(again, "shop.name"), "B"));
+    config_destroy(again);
+    fixture_end(&f);
+}
+
+Test(again, a_secret_counts_by_its_value)
+{
+    static const char text[] =
+        BEGIN "shop = { name = 'A', url = 'https://shop.example.com' },"
+              "plugins = { user = { key = stoa.secret 'one' }, order = { key = 'plain' } }" END;
+    struct fixture f = fixture_begin();
+    struct config *again;
+
+    setenv("STOA_SECRET_ONE", "before", 1);
+    cr_assert_eq(fixture_load(&f, text), STOA_OK, "%s", fixture_said(&f));
+    setenv("STOA_SECRET_ONE", "after", 1);
+    again = load_again(&f, f.config);
+    cr_expect(!config_is_same(f.config, again, "plugins.user"));
+    cr_expect(config_is_same(f.config, again, "plugins.order"));
+    config_destroy(again);
+    setenv("STOA_SECRET_ONE", "before", 1);
+    again = load_again(&f, f.config);
+    cr_expect(config_is_same(f.config, again, "plugins.user"));
+    config_destroy(again);
+    fixture_end(&f);
+}
+
+/* ---- A child that waits ---- */
+
+Test(again, one_that_waits_evaluates_the_next_text)
+{
+    struct fixture f = fixture_begin();
+
+    evaluate_prepare();
+    evaluate_prepare(); /* there is one */
+    evaluate_program = "/nonexistent";
+    cr_expect_eq(fixture_load(&f, plain), STOA_OK, "%s", fixture_said(&f));
+    cr_expect_eq(fixture_load(&f, plain), STOA_E_CONFIG);
+    fixture_end(&f);
+}
+
+/* 0: none. */
+static pid_t only_child(void)
+{
+    FILE *file = fopen("/proc/thread-self/children", "re");
+    char line[64] = "";
+
+    cr_assert(file);
+    if (!fgets(line, sizeof line, file))
+        line[0] = '\0';
+    fclose(file);
+    return (pid_t)strtol(line, NULL, 10);
+}
+
+Test(again, one_that_died_while_it_waited_is_not_missed)
+{
+    struct fixture f = fixture_begin();
+    siginfo_t ended;
+    pid_t child;
+
+    evaluate_prepare();
+    child = only_child();
+    cr_assert(child > 0 && kill(child, SIGKILL) == 0);
+    cr_assert_eq(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
+    cr_expect_eq(fixture_load(&f, plain), STOA_OK, "%s", fixture_said(&f));
+    fixture_end(&f);
+}
+
+Test(again, none_is_left_at_the_end)
+{
+    evaluate_program = getenv("STOA_TEST_CONFIG_CHILD");
+    evaluate_prepare();
+    evaluate_end_spare();
+    evaluate_prepare();
+    cr_expect_eq(waitpid(-1, NULL, WNOHANG), -1);
+    cr_expect_eq(errno, ECHILD);
+}

@@ -39,9 +39,25 @@ static bool is_clean_short(const unsigned char *p, uint64_t len)
         memcpy(b + 4, p + len - 4, 4);
         memcpy(b + 8, b, 8);
     } else {
-        return false;
+        return len == 0 || !(classes[p[0]] | classes[p[len / 2]] | classes[p[len - 1]]);
     }
     return is_clean16(b);
+}
+
+/* memcpy() of fewer than sixteen, without a call. */
+static void copy_short(char *out, const unsigned char *p, uint64_t len)
+{
+    if (len >= 8) {
+        memcpy(out, p, 8);
+        memcpy(out + len - 8, p + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(out, p, 4);
+        memcpy(out + len - 4, p + len - 4, 4);
+    } else if (len > 0) {
+        out[0] = (char)p[0];
+        out[len / 2] = (char)p[len / 2];
+        out[len - 1] = (char)p[len - 1];
+    }
 }
 
 /* The ASCII before the first byte that does not stand for itself. */
@@ -111,22 +127,37 @@ static uint32_t put_other(char **out, const unsigned char *p, const unsigned cha
     return len;
 }
 
+/* Copies what stands for itself, up to the first byte that does not; *p stands there then. */
+static char *copy_clean(char *out, const unsigned char **p, const unsigned char *end)
+{
+    const unsigned char *at = *p;
+
+    for (; end - at >= 16 && is_clean16(at); at += 16, out += 16)
+        memcpy(out, at, 16);
+    if (end - at < 16 && is_clean_short(at, (uint64_t)(end - at))) {
+        copy_short(out, at, (uint64_t)(end - at));
+        out += end - at;
+        at = end;
+    }
+    for (; at < end && !classes[*at]; at++)
+        *out++ = (char)*at;
+    *p = at;
+    return out;
+}
+
 char *json_escape(char *out, stoa_str s)
 {
     if (!s.len)
         return out;
     const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
 
-    while (p < end) {
-        const unsigned char *run = p;
-        p = clean_ascii_end(p, end);
-        out = put(out, (const char *)run, (uint64_t)(p - run));
+    for (;;) {
+        out = copy_clean(out, &p, end);
         if (p == end)
-            break;
+            return out;
         if (classes[*p] == 1)
             p += put_other(&out, p, end);
         else
             out = put_ascii(out, *p++);
     }
-    return out;
 }

@@ -129,7 +129,8 @@ def run_stages(stages: list[Stage], make_run: Callable[[str], Run], screen) -> t
         for lane in lanes:
             lane.start()
         for over in board.over.values():
-            over.wait()
+            while not over.wait(0.5):  # a signal just before an endless wait would not end it
+                pass
     except KeyboardInterrupt:
         screen.say("interrupted; ending what runs")
         with contextlib.suppress(KeyboardInterrupt):  # a second one does not wait

@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support.client import Client  # noqa: E402
 from support.shop import Shop, database_kind, is_spread  # noqa: E402
-from support.swaps import unmaps  # noqa: E402
+from support.swaps import Plugins, unmaps  # noqa: E402
 
 # With every plugin on a node of its own: what is about one process is left to the other stages.
 ONE_PROCESS = {
@@ -101,3 +101,21 @@ def client(shop):
     one = Client(shop)
     yield one
     one.close()
+
+
+@pytest.fixture
+def plugins(tmp_path):
+    """A folder of plugins of the test's own."""
+    return Plugins(tmp_path / "plugins")
+
+
+@pytest.fixture
+def make_swappable(make_shop, plugins):
+    """A shop that loads from that folder, with the plugin that is swapped."""
+    def make(**options):
+        options.setdefault("more", f'plugin_path = "{plugins.folder}",')
+        options.setdefault("limits", "connections_per_address = 1000")
+        options.setdefault("plugins", "swap = {}")
+        return make_shop(**options)
+
+    return make

@@ -8,29 +8,7 @@ import time
 import pytest
 from support.client import Client
 from support.shop import ROOT
-from support.swaps import KERNEL, Plugins, Reader, ask, check_large, wait_quiet
-
-
-@pytest.fixture
-def plugins(tmp_path):
-    return Plugins(tmp_path / "plugins")
-
-
-@pytest.fixture
-def make_swappable(make_shop, plugins):
-    def make(**options):
-        options.setdefault("more", f'plugin_path = "{plugins.folder}",')
-        options.setdefault("plugins", "swap = {}")
-        return make_shop(**options)
-
-    return make
-
-
-def wait_in_flight(shop, count: int) -> None:
-    until = time.monotonic() + 10
-    while ask(shop, "status")["in_flight"] < count:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+from support.swaps import KERNEL, Reader, ask, check_large, wait_in_flight, wait_pins, wait_quiet
 
 
 def replace(shop, plugins, version: int) -> dict:
@@ -66,8 +44,7 @@ def test_a_world_is_let_go_in_time(make_swappable, plugins):
     waiting, reading = Reader(shop.port), Reader(shop.port, small_window=True)
     waiting.send("/swap/long/1")
     reading.send(*["/swap/large"] * KERNEL)
-    wait_in_flight(shop, 1)
-    time.sleep(0.2)
+    wait_pins(shop, 2)
     replace(shop, plugins, 2)
     status, body = waiting.reply()
     assert status == 503 and b"replaced" in body

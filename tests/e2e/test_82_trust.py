@@ -7,12 +7,7 @@ import subprocess
 import pytest
 from support.client import Client
 from support.shop import binary, build_folder
-from support.swaps import Plugins, ask
-
-
-@pytest.fixture
-def plugins(tmp_path):
-    return Plugins(tmp_path / "plugins")
+from support.swaps import ask
 
 
 @pytest.fixture

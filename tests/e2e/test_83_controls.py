@@ -1,29 +1,13 @@
 """Tests of the tests: with a known mistake in the host, the clients of the swap must complain.
 Each mistake is a fault point. (Ending the pin too early: test_80_apply.py.)
 SPDX-License-Identifier: Apache-2.0"""
-import time
-
 import pytest
 from support.client import Client
 from support.shop import build_folder
-from support.swaps import Load, Plugins, Reader, ask, check_numbered, unmaps
+from support.swaps import Load, Reader, ask, check_numbered, wait_in_flight
 
 pytestmark = pytest.mark.in_process
 QUIET = {"ASAN_OPTIONS": "detect_leaks=0", "STOA_DEBUG": "fence"}
-
-
-@pytest.fixture
-def plugins(tmp_path):
-    return Plugins(tmp_path / "plugins")
-
-
-@pytest.fixture
-def make_swappable(make_shop, plugins):
-    def make(**options):
-        options.setdefault("more", f'plugin_path = "{plugins.folder}",')
-        return make_shop(plugins="swap = {}", **options)
-
-    return make
 
 
 def version_served(shop) -> str:
@@ -55,7 +39,7 @@ def test_global_symbols_mix_generations(make_swappable, plugins, fault):
     plugins.put("swap", build_folder() / "tests/data/swap/shared2.so")
     holding = Reader(shop.port)  # the first generation stays loaded meanwhile
     holding.send("/swap/long/1")
-    time.sleep(0.1)
+    wait_in_flight(shop, 1)
     assert ask(shop, "apply")["ok"]
     if fault:
         with pytest.raises(AssertionError, match="mixed|cut|changed"):

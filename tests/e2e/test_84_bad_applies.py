@@ -8,21 +8,7 @@ import threading
 import pytest
 from support.client import Client
 from support.shop import ROOT, binary, build_folder
-from support.swaps import Load, Plugins, Reader, ask, check_numbered, unmaps, wait_quiet
-
-
-@pytest.fixture
-def plugins(tmp_path):
-    return Plugins(tmp_path / "plugins")
-
-
-@pytest.fixture
-def make_swappable(make_shop, plugins):
-    def make(**options):
-        options.setdefault("more", f'plugin_path = "{plugins.folder}",')
-        return make_shop(plugins="swap = {}", **options)
-
-    return make
+from support.swaps import Load, Reader, ask, check_numbered, unmaps, wait_quiet
 
 
 def state(shop) -> dict:

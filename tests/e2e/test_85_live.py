@@ -4,6 +4,7 @@ import socket
 import time
 
 from support.client import Client, buy
+from support.shop import free_ports
 from support.swaps import Reader, ask
 
 
@@ -17,12 +18,6 @@ def apply(shop) -> dict:
     answer = ask(shop, "apply")
     assert answer["ok"], answer
     return answer
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def status_of(port: int, path: str = "/livez") -> int:
@@ -127,7 +122,7 @@ def test_other_proxies_are_trusted_at_once_on_open_connections_too(make_shop):
 
 def test_the_shop_moves_to_another_port(make_shop):
     shop = make_shop().start()
-    old, new = shop.port, free_port()
+    old, new = shop.port, free_ports(1)[0]
     stays = Reader(old)
     stays.send("/livez")
     assert stays.reply()[0] == 200
@@ -158,7 +153,7 @@ def test_a_port_in_use_changes_nothing(make_shop):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        free, port = free_port(), taken.getsockname()[1]
+        free, port = free_ports(1)[0], taken.getsockname()[1]
         edit(shop, '"127.0.0.1:0"', f'"127.0.0.1:0", "127.0.0.1:{free}", "127.0.0.1:{port}"')
         answer = ask(shop, "apply")
     assert not answer["ok"] and answer["step"] == "listen" and answer["line"] > 0

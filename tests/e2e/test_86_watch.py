@@ -6,12 +6,7 @@ import time
 import pytest
 from support.client import Client
 from support.shop import ROOT
-from support.swaps import Plugins, ask
-
-
-@pytest.fixture
-def plugins(tmp_path):
-    return Plugins(tmp_path / "plugins")
+from support.swaps import ask
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import time
 
 import pytest
 from support.client import Client, buy
-from support.shop import binary, build_folder
+from support.shop import binary, build_folder, free_ports
 from support.account import StrictLoad
 from support.swaps import Plugins, Reader, ask
 
@@ -220,7 +220,7 @@ def test_addresses_that_come_and_go_are_kept_too(make_supervised):
     """By an apply, and by an upgrade that finds them in the file."""
     shop = make_supervised().start()
     text, first = shop.config.read_text(), shop.port
-    second = free_port()
+    second = free_ports(1)[0]
     shop.config.write_text(text.replace('"127.0.0.1:0"', f'"127.0.0.1:0", "127.0.0.1:{second}"'))
     assert ask(shop, "apply")["ok"]
     worker = shop.worker()
@@ -228,7 +228,7 @@ def test_addresses_that_come_and_go_are_kept_too(make_supervised):
     for port in (second, first):
         assert first_answer_ms(port)
     serving(shop, worker)
-    third = free_port()
+    third = free_ports(1)[0]
     shop.config.write_text(text.replace('"127.0.0.1:0"', f'"127.0.0.1:{second}", "127.0.0.1:{third}"'))
     assert upgrade(shop)["ok"]
     worker = shop.worker()
@@ -239,11 +239,6 @@ def test_addresses_that_come_and_go_are_kept_too(make_supervised):
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", first))
     assert shop.stop() == 0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 # ---- A plugin that crashes ----

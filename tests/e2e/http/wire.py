@@ -3,6 +3,7 @@ SPDX-License-Identifier: Apache-2.0"""
 import os
 import pathlib
 import resource
+import select
 import signal
 import socket
 import ssl
@@ -134,6 +135,10 @@ class Connection:
         assert not data, f"unexpected bytes: {data!r}"
         return True
 
+    def is_silent(self, seconds=0.2):
+        """Nothing comes within that time, not even the end."""
+        return not self.rest and not select.select([self.sock], [], [], seconds)[0]
+
     def ends_cleanly(self, timeout=1):
         """The server says that it is done, and does not reset what may still be on its way."""
         self.sock.settimeout(timeout)
@@ -189,8 +194,10 @@ class Server:
         with self.connect() as c:
             return c.get(path, **kwargs)
 
-    def metric(self, name):
-        for line in self.get("/metrics").body.decode().splitlines():
+    def metric(self, name, probe=None):
+        """probe: a connection that is open already, where a new one would find no place or be counted."""
+        reply = probe.get("/metrics") if probe else self.get("/metrics")
+        for line in reply.body.decode().splitlines():
             if line.startswith((f"stoa_{name} ", f"{name} ")):
                 return int(float(line.split()[1]))
         raise KeyError(name)
@@ -203,6 +210,12 @@ class Server:
         with open(f"/proc/{self.process.pid}/stat") as f:
             fields = f.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def cpu_share(self, seconds):
+        """Of one processor, over that span; read from the kernel, so that load beside it does not count."""
+        cpu, start = self.cpu(), time.monotonic()
+        time.sleep(seconds)
+        return (self.cpu() - cpu) / (time.monotonic() - start)
 
     def term(self):
         self.process.send_signal(signal.SIGTERM)

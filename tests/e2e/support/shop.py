@@ -8,6 +8,7 @@ SPDX-License-Identifier: Apache-2.0
 import json
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -73,15 +74,29 @@ PLUGINS = ["user", "product", "order", "payment", "shipping", "notification", "s
 CLUSTER = 'cluster = { key = "a key that only the nodes of a test have" },'
 
 
+_given: set[int] = set()
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
+    """Ports that nobody listens on. They lie below those that the kernel hands out by itself (port 0,
+    outgoing connections), so that nothing else on the machine takes one before it is used."""
+    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports: list[int] = []
+    while len(ports) < count:
+        port = random.randrange(first // 2, first)
+        if port not in _given and is_free(port):
+            _given.add(port)
+            ports.append(port)
     return ports
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def node_text(name: str, port: int, run: list[str], reach: bool = True) -> str:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import select
 import shutil
 import socket
 import threading
@@ -87,6 +88,21 @@ def wait_quiet(shop, timeout: float = 20) -> dict:
         time.sleep(0.05)
 
 
+def wait_in_flight(shop, count: int) -> None:
+    until = time.monotonic() + 20
+    while ask(shop, "status")["in_flight"] < count:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def wait_pins(shop, count: int) -> None:
+    """So many replies of the world in force are being made or sent."""
+    until = time.monotonic() + 20
+    while (world := ask(shop, "status")["worlds"][0])["pins"] < count:
+        assert time.monotonic() < until, world
+        time.sleep(0.01)
+
+
 # ---- Clients ----
 
 class Reader:
@@ -102,6 +118,10 @@ class Reader:
 
     def send(self, *paths: str) -> None:
         self.socket.sendall(b"".join(f"GET {p} HTTP/1.1\r\nHost: shop\r\n\r\n".encode() for p in paths))
+
+    def wait_reply(self) -> None:
+        """Until it has begun to come; reads nothing."""
+        assert select.select([self.socket], [], [], 30)[0], "no reply"
 
     def take(self) -> bytes:
         part = self.socket.recv(65536)

@@ -1,4 +1,5 @@
 """Talking HTTP to a shop as a browser or an API client would. SPDX-License-Identifier: Apache-2.0"""
+import contextlib
 import dataclasses
 import http.client
 import http.cookies
@@ -49,7 +50,8 @@ class Client:
         if self.connection is None:
             self.connection = self._connect()
         try:
-            self.connection.request(method, path, body, sent)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # answered before all was sent
+                self.connection.request(method, path, body, sent)
             reply = self.connection.getresponse()
             answer = Answer(reply.status, reply.headers, reply.read())
         except (OSError, http.client.HTTPException):

@@ -366,7 +366,7 @@ static struct http_ip forwarded(struct stoa_req *req, struct http_connection *c)
 static bool set_client(struct http_exchange *x)
 {
     struct http_connection *c = x->connection;
-    uint32_t most = c->loop->http->limits.in_flight_per_address;
+    uint32_t most = http_tuning(c->loop->http)->limits.in_flight_per_address;
 
     if (c->by_proxy) {
         struct http_ip ip = forwarded(&x->req, c), visitor = http_ip_visitor(&ip);
@@ -512,17 +512,18 @@ static void refuse_head(h2o_req_t *req, enum guard_verdict verdict)
 static void take(struct http_connection *c, h2o_req_t *req)
 {
     struct http_loop *loop = c->loop;
+    const struct http_tuning *tuning = http_tuning(loop->http);
     struct guard_head head;
     enum guard_verdict verdict;
     struct world *world;
 
-    verdict = guard_check((stoa_str){c->sock->input->bytes, c->sock->input->size},
-                          &loop->http->guard, &head);
+    verdict =
+        guard_check((stoa_str){c->sock->input->bytes, c->sock->input->size}, &tuning->guard, &head);
     if (verdict != GUARD_OK) {
         refuse_head(req, verdict);
         return;
     }
-    if (loop->in_flight >= loop->http->limits.in_flight) {
+    if (loop->in_flight >= tuning->limits.in_flight) {
         metric_add(METRIC_requests_shed_total, 1);
         http_refuse(req, 503, STOA_E_BUSY, "too many requests are being worked on", is_greedy(c));
         return;

@@ -11,44 +11,63 @@
 struct tune {
     struct loop_message message;
     struct http *http;
+    struct http_tuning *replaced; /* or NULL */
 };
 
-/* libh2o's own clocks are each loop's. */
+/* libh2o's own clocks are each loop's. Nothing of this loop reads what was replaced any more. */
 static void tune_here(struct loop_message *message)
 {
     struct tune *tune = (struct tune *)message;
     struct http_loop *loop = tune->http->loops[loop_index(loop_current())];
 
-    loop->context.http1.req_timeout.timeout = tune->http->limits.request_ms;
-    loop->context.handshake_timeout.timeout = tune->http->limits.request_ms;
+    loop->context.http1.req_timeout.timeout = http_tuning(tune->http)->limits.request_ms;
+    loop->context.handshake_timeout.timeout = loop->context.http1.req_timeout.timeout;
+    if (atomic_fetch_sub(&tune->replaced->users, 1) == 1)
+        free(tune->replaced);
     free(tune);
 }
 
-static void post_to_all(struct http *http, void (*run)(struct loop_message *message))
+/* Under the lock. */
+static uint32_t count_loops(const struct http *http)
 {
-    pthread_mutex_lock(&http->lock);
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < http->loop_count; i++)
+        count += http->loops[i] != NULL;
+    return count;
+}
+
+/* Under the lock. */
+static void post_to_all(struct http *http, void (*run)(struct loop_message *message),
+                        struct http_tuning *replaced)
+{
     for (uint32_t i = 0; i < http->loop_count; i++) {
         struct tune *tune;
         if (!http->loops[i])
             continue;
         tune = calloc(1, sizeof *tune);
-        *tune = (struct tune){.message.run = run, .http = http};
+        stoa_assert(tune);
+        *tune = (struct tune){.message.run = run, .http = http, .replaced = replaced};
         loop_post(http->loops[i]->loop, &tune->message);
     }
-    pthread_mutex_unlock(&http->lock);
 }
 
 void http_set_limits(struct http *http, const struct http_limits *wanted)
 {
-    struct http_limits limits = http_limits_fit(wanted);
-    uint32_t *to = (uint32_t *)&http->limits;
-    const uint32_t *from = (const uint32_t *)&limits;
+    struct http_tuning *tuning = http_tuning_create(wanted), *replaced;
+    uint32_t users;
 
-    for (size_t i = 0; i < sizeof limits / sizeof *to; i++) /* a loop sees the old or the new */
-        __atomic_store_n(&to[i], from[i], __ATOMIC_RELAXED);
-    http->guard = (struct guard_limits){limits.head_max, limits.target_max, limits.headers_max};
-    __atomic_store_n(&http->config.max_request_entity_size, limits.body_max, __ATOMIC_RELAXED);
-    post_to_all(http, tune_here);
+    pthread_mutex_lock(&http->lock);
+    /* One word, which libh2o reads for each request. */
+    __atomic_store_n(&http->config.max_request_entity_size, tuning->limits.body_max,
+                     __ATOMIC_RELAXED);
+    replaced = atomic_exchange(&http->tuning, tuning);
+    users = count_loops(http);
+    atomic_store(&replaced->users, users);
+    post_to_all(http, tune_here, replaced);
+    pthread_mutex_unlock(&http->lock);
+    if (users == 0)
+        free(replaced);
 }
 
 /* ---- Listening elsewhere ---- */
@@ -212,7 +231,7 @@ void http_move_commit(struct http_move *move)
         commit_slot(move, i);
     pthread_mutex_lock(&http->lock);
     http->proxies = move->proxies;
+    post_to_all(http, move_here, NULL);
     pthread_mutex_unlock(&http->lock);
-    post_to_all(http, move_here);
     free(move);
 }

@@ -29,8 +29,8 @@ static bool take_shared(struct http_connection *c)
     struct http_ip visitor = http_ip_visitor(&c->ip);
 
     pthread_mutex_lock(&http->lock);
-    c->shared =
-        http_address_acquire(&http->addresses, &visitor, http->limits.connections_per_address);
+    c->shared = http_address_acquire(&http->addresses, &visitor,
+                                     http_tuning(http)->limits.connections_per_address);
     pthread_mutex_unlock(&http->lock);
     return c->shared;
 }
@@ -101,7 +101,7 @@ static void connection_give(struct http_connection *c)
 static bool has_room(const struct http_loop *loop)
 {
     return atomic_load_explicit(&loop->http->open, memory_order_relaxed) <
-           loop->http->limits.connections;
+           http_tuning(loop->http)->limits.connections;
 }
 
 static void pause_accepts(struct http_loop *loop)
@@ -162,7 +162,8 @@ static void linger_end(struct http_connection *c)
 static void on_linger_timer(struct loop_timer *timer)
 {
     struct http_connection *c = connection_of_timer(timer);
-    uint64_t least = (uint64_t)c->loop->http->limits.stall_bytes * HTTP_LINGER_MS / 1000;
+    uint64_t least =
+        (uint64_t)http_tuning(c->loop->http)->limits.stall_bytes * HTTP_LINGER_MS / 1000;
     int left = 0;
 
     if (ioctl(c->linger_fd, SIOCOUTQ, &left) == 0 && left > 0 &&

@@ -57,7 +57,7 @@ void http_drain_start(struct loop_message *message)
 {
     struct http_loop *loop = loop_of(drain, message);
 
-    loop->drain_until_ms = loop_now(loop->loop) + loop->http->limits.drain_ms;
+    loop->drain_until_ms = loop_now(loop->loop) + http_tuning(loop->http)->limits.drain_ms;
     loop->shut_at_ms = loop_now(loop->loop);
     if (!atomic_load(&loop->http->keeps_sockets) && http_accept_refuse_new(loop))
         loop->shut_at_ms += HTTP_DRAIN_TICK_MS;

@@ -67,12 +67,16 @@ static void fit_descriptors(struct http_limits *limits)
     limits->connections = (uint32_t)room;
 }
 
-struct http_limits http_limits_fit(const struct http_limits *given)
+struct http_tuning *http_tuning_create(const struct http_limits *given)
 {
+    struct http_tuning *tuning = calloc(1, sizeof(*tuning));
     struct http_limits limits = fill_limits(given);
 
+    stoa_assert(tuning);
     fit_descriptors(&limits);
-    return limits;
+    tuning->limits = limits;
+    tuning->guard = (struct guard_limits){limits.head_max, limits.target_max, limits.headers_max};
+    return tuning;
 }
 
 stoa_err http_proxies_read(const struct http_wanted *wanted, struct diag *diag,
@@ -123,9 +127,9 @@ static void configure_h2o(struct http *http)
     h2o_config_init(config);
     config->server_name = (h2o_iovec_t){NULL, 0};
     config->http1.upgrade_to_http2 = 0;
-    config->http1.req_timeout = http->limits.request_ms;
-    config->handshake_timeout = http->limits.request_ms;
-    config->max_request_entity_size = http->limits.body_max;
+    config->http1.req_timeout = http_tuning(http)->limits.request_ms;
+    config->handshake_timeout = http_tuning(http)->limits.request_ms;
+    config->max_request_entity_size = http_tuning(http)->limits.body_max;
     host = h2o_config_register_host(config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     add_hooks(h2o_config_register_path(host, "/", 0));
     add_hooks(&host->fallback_path); /* what libh2o answers before it has looked at the path */
@@ -215,9 +219,7 @@ stoa_err http_create(const struct http_options *options, struct diag *diag, stru
     stoa_err err;
 
     stoa_assert(http && options->loops > 0);
-    http->limits = http_limits_fit(&options->limits);
-    http->guard = (struct guard_limits){http->limits.head_max, http->limits.target_max,
-                                        http->limits.headers_max};
+    http->tuning = http_tuning_create(&options->limits);
     http->loop_count = options->loops;
     http->loops = calloc(options->loops, sizeof(http->loops[0]));
     stoa_assert(http->loops);
@@ -230,6 +232,7 @@ stoa_err http_create(const struct http_options *options, struct diag *diag, stru
             tls_release(http->listeners[i].tls);
         }
         free(http->loops);
+        free(http->tuning);
         free(http);
         return err;
     }

@@ -133,9 +133,16 @@ struct http_loop {
     bool is_drained;
 };
 
-struct http {
+/* Replaced as a whole by http_set_limits(). Who asks for it on a loop may use it for as long as
+ * that does not return to its turn. */
+struct http_tuning {
     struct http_limits limits;
     struct guard_limits guard;
+    atomic_uint users; /* once it is replaced: loops that may still read it */
+};
+
+struct http {
+    _Atomic(struct http_tuning *) tuning;
     struct http_listener listeners[HTTP_LISTEN_MAX];
     atomic_uint listener_count;  /* places that were ever used */
     struct http_proxies proxies; /* each loop has a copy; lock */
@@ -155,9 +162,14 @@ struct http {
     void *idle_data;
 };
 
+static inline const struct http_tuning *http_tuning(const struct http *http)
+{
+    return atomic_load_explicit(&http->tuning, memory_order_acquire);
+}
+
 /* ---- http.c ---- */
 /* Zero stands for the default; no more connections than there can be descriptors. */
-struct http_limits http_limits_fit(const struct http_limits *given);
+struct http_tuning *http_tuning_create(const struct http_limits *given);
 STOA_NODISCARD stoa_err http_proxies_read(const struct http_wanted *wanted, struct diag *diag,
                                           struct http_proxies *ret);
 /* The certificates of listener index. */

@@ -26,7 +26,7 @@ static bool bytes_acked(struct http_connection *c, uint64_t *ret)
 /* Watches over windows of stall_ms, so that one long breath is no offence. */
 static void check_writing(struct http_connection *c, int64_t now)
 {
-    const struct http_limits *limits = &c->loop->http->limits;
+    const struct http_limits *limits = &http_tuning(c->loop->http)->limits;
     int64_t elapsed = now - c->stall_since_ms;
     uint64_t acked;
 

@@ -1,4 +1,5 @@
 """R21, R22: more clients than fit, and clients that leave. SPDX-License-Identifier: Apache-2.0"""
+import collections
 import json
 import socket
 import threading
@@ -189,3 +190,15 @@ def test_a_client_that_pipelines_behind_a_slow_request_is_no_leaver(serve):
         c.send(GET % b"/hello")
         assert c.reply().body == b"woke\n"
         assert c.reply().body == b"Hello, world"
+
+
+def test_limits_that_change_are_never_mixed(serve):
+    """Either long heads may come, or long targets: this has both, and none of the two lets it pass."""
+    server = serve(loops=2, flip_us=20)
+    request = b"GET /hello?%s HTTP/1.1\r\nHost: a\r\nX-Long: %s\r\n\r\n" % (b"t" * 500, b"h" * 2000)
+    seen = collections.Counter()
+    for _ in range(3000):
+        with socket.create_connection(server.address) as s:
+            s.sendall(request)
+            seen[s.recv(4096).split(b" ", 2)[1]] += 1
+    assert set(seen) == {b"414", b"431"}, seen

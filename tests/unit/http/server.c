@@ -281,7 +281,7 @@ static void *wait_for_term(void *arg)
 
 static struct http_listen listen_on[LISTEN_MAX];
 static const char *proxies[LISTEN_MAX], *form_action;
-static uint32_t listen_count, proxy_count;
+static uint32_t listen_count, proxy_count, flip_us; /* see flip() */
 
 /* A number, or the end. */
 static uint32_t number(const char *name, const char *value)
@@ -317,6 +317,8 @@ static bool read_option(struct http_options *options, const char *name, const ch
         last()->keys[last()->certificate_count++] = value;
     else if (!strcmp(name, "--proxy") && proxy_count < LISTEN_MAX)
         proxies[proxy_count++] = value;
+    else if (!strcmp(name, "--flip_us"))
+        flip_us = number(name, value);
     else if (!strcmp(name, "--form-action"))
         form_action = value;
     else if (!strcmp(name, "--loops") && number(name, value) - 1 < LOOPS_MAX)
@@ -350,9 +352,24 @@ static bool open_http(int argc, char **argv)
     return false;
 }
 
+/* Long heads and short targets, or the other way round, changing all the time. */
+static const struct http_limits flipped[] = {{.head_max = 32768, .target_max = 100},
+                                             {.head_max = 1000, .target_max = 900}};
+
+static void *flip(void *unused)
+{
+    const struct timespec pause = {.tv_nsec = flip_us * 1000L};
+
+    for (uint32_t i = 1;; i++) {
+        http_set_limits(http, &flipped[i % 2]);
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
-    pthread_t threads[LOOPS_MAX + 1];
+    pthread_t threads[LOOPS_MAX + 2];
     static sigset_t term;
 
     sigemptyset(&term);
@@ -366,6 +383,10 @@ int main(int argc, char **argv)
         pthread_create(&threads[i], NULL, run, loops[i]);
     }
     pthread_create(&threads[loop_count], NULL, wait_for_term, &term);
+    if (flip_us) {
+        http_set_limits(http, &flipped[0]); /* before anybody can come */
+        pthread_create(&threads[LOOPS_MAX + 1], NULL, flip, NULL);
+    }
     for (uint32_t i = 0; i < listen_count; i++)
         fprintf(stderr, "listening %s\n", http_address(http, i));
     pthread_join(threads[0], NULL);

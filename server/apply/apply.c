@@ -11,10 +11,11 @@
 #include "base/metrics.h"
 #include "config/evaluate.h"
 #include "plugin/preflight.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LOOK_FIRST_MS = 2, LOOK_LAST_MS = 50, GO_BACK_AGAIN_S = 5 };
+enum { LOOK_FIRST_MS = 2, LOOK_LAST_MS = 50, GO_BACK_AGAIN_S = 5, SYNC_AFTER_MS = 500 };
 
 static const char is_ending[] =
     "{\"ok\":false,\"step\":\"queue\",\"text\":\"the shop is about to end\"}";
@@ -536,13 +537,32 @@ static struct apply_job *next_job(struct apply *a, uint32_t wait_ms)
 /* Milliseconds until there is something to do; 0: only a job will tell. */
 static uint32_t wait_of(const struct apply *a, uint32_t pause)
 {
-    int64_t left = a->confirm_until_ms ? a->confirm_until_ms - clock_monotonic_ms() : 0;
+    const int64_t due_ms[] = {a->confirm_until_ms, a->sync_at_ms};
+    int64_t now = clock_monotonic_ms(), least = pause;
 
-    if (!a->confirm_until_ms)
-        return pause;
-    if (left < 1)
-        left = 1;
-    return pause && pause < left ? pause : (uint32_t)left;
+    for (uint32_t i = 0; i < sizeof due_ms / sizeof *due_ms; i++) {
+        int64_t left = due_ms[i] > now ? due_ms[i] - now : 1;
+        if (due_ms[i] && (least == 0 || left < least))
+            least = left;
+    }
+    return (uint32_t)least;
+}
+
+/* A revision reaches the disk soon after its world is in force; many applies share one wait. */
+static void sync_history(struct apply *a)
+{
+    int64_t now = clock_monotonic_ms();
+
+    if (!a->history.unsynced)
+        return;
+    if (!a->sync_at_ms) {
+        a->sync_at_ms = now + SYNC_AFTER_MS;
+    } else if (now >= a->sync_at_ms) {
+        a->sync_at_ms = 0;
+        if (!history_sync(&a->history))
+            log_error("apply", "a power cut may take the last revisions with it",
+                      stoa_f("why", stoa_z(strerror(errno))));
+    }
 }
 
 /* A process that ends may have a successor, which knows nothing of what is changed here. */
@@ -593,6 +613,7 @@ static void *thread_main(void *data)
 
     await_open(a);
     evaluate_prepare();
+    sync_history(a);
     for (;;) {
         struct apply_job *job = next_job(a, wait_of(a, pause));
         bool is_over = is_closed(a);
@@ -607,6 +628,7 @@ static void *thread_main(void *data)
             pause = LOOK_FIRST_MS;
         }
         evaluate_prepare();
+        sync_history(a);
         if (retire(a) == 0)
             pause = 0;
         else if (!job)

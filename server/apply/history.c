@@ -76,6 +76,7 @@ stoa_err history_open(const char *data, struct diag *diag, struct history *ret)
     STOA_TRY(make_folder(plugins, diag));
     file_sweep(ret->folder);
     file_sweep(plugins);
+    ret->unsynced = 0;
     ret->last = 0;
     ret->last = find_last(ret);
     return STOA_OK;
@@ -200,15 +201,19 @@ static bool keep_signature(const char *folder, const struct generation *g, struc
     return put(folder, g->sha256, ".so.sig", stoa_str_of(g->signature));
 }
 
-static bool keep_plugin(const struct history *h, const struct generation *g)
+/* Once for each generation: one that serves on was kept with the world before. */
+static bool keep_plugin(const struct history *h, struct generation *g)
 {
     struct stoa_arena *arena = stoa_arena_create();
     char folder[PATH_MAX];
     bool done;
 
+    if (g->is_kept)
+        return true;
     snprintf(folder, sizeof folder, "%s/plugins", h->folder);
     done = keep_bits(folder, g, arena) && keep_signature(folder, g, arena);
     stoa_arena_destroy(arena);
+    g->is_kept = done;
     return done;
 }
 
@@ -316,9 +321,26 @@ static bool write_revision(struct history *h, struct stoa_json *revision, struct
         if (done || errno == EEXIST)
             h->last = number;
     } while (!done && errno == EEXIST);
+    if (done && !h->unsynced)
+        h->unsynced = h->last;
     if (done)
         trim(h);
     return done;
+}
+
+bool history_sync(struct history *h)
+{
+    char name[32];
+    int error = 0;
+
+    for (uint64_t n = h->unsynced; n > 0 && n <= h->last; n++) {
+        name_of(n, name);
+        if (!file_sync(h->folder, name) && errno != ENOENT)
+            error = errno;
+    }
+    h->unsynced = 0;
+    errno = error;
+    return !error;
 }
 
 static bool keep(struct history *h, const struct world *world, struct stoa_json *revision,

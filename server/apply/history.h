@@ -12,6 +12,7 @@ enum { HISTORY_KEPT = 100 };
 struct history {
     char folder[3900]; /* <data>/revisions */
     uint64_t last;     /* number of the newest; 0 = none */
+    uint64_t unsynced; /* the oldest that may not have reached the disk; 0 = none */
     /* Of the next history_add(), as plan_compare() tells them; it forgets them. NULL: none known.
      */
     const struct stoa_json *changes;
@@ -24,6 +25,11 @@ STOA_NODISCARD stoa_err history_open(const char *data, struct diag *diag, struct
 STOA_NODISCARD stoa_err history_add(struct history *history, const struct world *world,
                                     const char *who, const char *why, struct diag *diag,
                                     uint64_t *ret);
+/* What was added has reached the disk when this returns true. False with errno, and it is not tried
+ * again: what failed once is not there to be written any more. A swap does not wait for it: the
+ * bits of plugins are synced as they are added, and after a power cut a shop starts with its file,
+ * not with its history. */
+bool history_sync(struct history *history);
 /* STOA_E_NOT_FOUND with *diag when it is not kept (any more). */
 STOA_NODISCARD stoa_err history_read(const struct history *history, uint64_t number,
                                      struct stoa_arena *arena, struct diag *diag,

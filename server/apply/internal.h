@@ -27,6 +27,7 @@ struct apply {
     uint32_t alive_count;
     uint64_t applied, failed, revision;
     char migrations[BUILD_DIGEST_LEN]; /* the databases had them all; "": not known yet */
+    int64_t sync_at_ms;                /* monotonic; the history is on the disk then. 0: it is */
     int64_t confirm_until_ms;          /* monotonic; 0: nothing waits for a confirmation */
     uint64_t confirm_back;             /* the revision to go back to */
     char last_error[512];

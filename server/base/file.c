@@ -51,7 +51,7 @@ static bool write_or_fail(int fd, stoa_str bytes)
 
 /* Each writer has a file of its own, also when they are processes that know nothing of each other.
  */
-static bool write_part(const char *folder, stoa_str bytes, char part[PATH_MAX])
+static bool write_part(const char *folder, stoa_str bytes, bool syncs, char part[PATH_MAX])
 {
     int fd, error;
     bool ok;
@@ -63,7 +63,7 @@ static bool write_part(const char *folder, stoa_str bytes, char part[PATH_MAX])
     fd = mkostemp(part, O_CLOEXEC);
     if (fd < 0)
         return false;
-    ok = write_or_fail(fd, bytes) && fdatasync(fd) == 0;
+    ok = write_or_fail(fd, bytes) && (!syncs || fdatasync(fd) == 0);
     ok = close(fd) == 0 && ok;
     error = errno;
     if (!ok)
@@ -92,10 +92,10 @@ static bool put(const char *folder, const char *name, stoa_str bytes, bool is_ne
         errno = ENAMETOOLONG;
         return false;
     }
-    if (!write_part(folder, bytes, part))
+    if (!write_part(folder, bytes, !is_new, part))
         return false;
     if (move(part, path, is_new))
-        return sync_folder(folder);
+        return is_new || sync_folder(folder);
     error = errno;
     unlink(part);
     errno = error;
@@ -110,6 +110,26 @@ bool file_put(const char *folder, const char *name, stoa_str bytes)
 bool file_put_new(const char *folder, const char *name, stoa_str bytes)
 {
     return put(folder, name, bytes, true);
+}
+
+bool file_sync(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    int fd, error;
+    bool ok;
+
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ok = fdatasync(fd) == 0;
+    error = errno;
+    close(fd);
+    errno = error;
+    return ok && sync_folder(folder);
 }
 
 void file_sweep(const char *folder)

@@ -12,9 +12,11 @@ bool file_write_all(int fd, stoa_str bytes);
 /* folder/name, replaced if it is there; for the owner only. It and its name have reached the disk.
  * False with errno: nothing has changed. Threads and processes may write the same name at once. */
 bool file_put(const char *folder, const char *name, stoa_str bytes);
-/* The same for a name that must not be there: false with EEXIST. Of several at once one makes it.
- */
+/* A name that must not be there: false with EEXIST. Of several at once one makes it. Other
+ * processes see all of it or nothing; what a power cut leaves is certain only after file_sync(). */
 bool file_put_new(const char *folder, const char *name, stoa_str bytes);
+/* folder/name and its name have reached the disk. False with errno. */
+bool file_sync(const char *folder, const char *name);
 /* Removes what processes that were killed in file_put() left in the folder FILE_LEFT_OVER_S ago or
  * before. Nobody waits for it, so nobody is told when it fails. */
 void file_sweep(const char *folder);

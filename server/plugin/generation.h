@@ -18,6 +18,7 @@ struct generation {
     uint32_t uses;       /* worlds that have it; the loader's thread only */
     bool is_pure;        /* may be unmapped; see preflight.h */
     bool is_shipped;     /* see bits.h */
+    bool is_kept;        /* apply/history.c has its bits; the loader's thread only */
     int fd; /* of the sealed copy; open as long as it is mapped (dlopen knows it by this path) */
     void *dl;
     struct stoa_plugin_v1 desc; /* the plugin's, zero-extended to what this host knows */

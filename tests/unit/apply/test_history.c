@@ -102,6 +102,20 @@ Test(history, counts_the_same_again_as_no_new_revision)
     shelf_end(s);
 }
 
+Test(history, reaches_the_disk_when_it_is_told)
+{
+    struct shelf *s = shelf_begin();
+
+    cr_assert(history_sync(&s->history));
+    add(s, "start");
+    change_text(s, 2);
+    add(s, "apply");
+    cr_assert_eq(s->history.unsynced, 1);
+    cr_assert(history_sync(&s->history));
+    cr_assert_eq(s->history.unsynced, 0);
+    shelf_end(s);
+}
+
 Test(history, goes_on_counting_after_a_restart)
 {
     struct shelf *s = shelf_begin();
@@ -121,8 +135,10 @@ Test(history, forgets_the_oldest_and_bits_that_nobody_needs)
 
     for (int n = 1; n <= HISTORY_KEPT + 40; n++) {
         change_text(s, n);
-        if (n == 5)
+        if (n == 5) {
             memset(s->plugin.sha256, 'b', 64);
+            s->plugin.is_kept = false; /* it stands for another generation now */
+        }
         add(s, "apply");
     }
     cr_assert_eq(history_read(&s->history, 30, s->arena, &s->diag, &revision), STOA_E_NOT_FOUND);
@@ -225,6 +241,7 @@ Test(history, heals_a_copy_that_was_damaged)
     snprintf(name, sizeof name, "plugins/%s.so", s->plugin.sha256);
     write_file(s, name, "bats");
     change_text(s, 2);
+    s->plugin.is_kept = false; /* the next generation with these bits */
     add(s, "apply");
     snprintf(path, sizeof path, "%s/%s", s->history.folder, name);
     file = fopen(path, "re");

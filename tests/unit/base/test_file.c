@@ -87,6 +87,14 @@ Test(file, that_is_to_be_new_replaces_none)
     cr_assert_eq(count_files(), 1);
 }
 
+Test(file, that_is_new_is_synced_when_asked)
+{
+    cr_assert(file_put_new(folder, "a", STOA_STR("first")));
+    cr_assert(file_sync(folder, "a"));
+    cr_assert_not(file_sync(folder, "b"));
+    cr_assert_eq(errno, ENOENT);
+}
+
 Test(file, says_why_not)
 {
     char name[5000];

@@ -15,7 +15,7 @@ from . import processes
 from .core import Result, Run
 
 NICE = {"front": 0, "behind": 15}
-PATIENCE = {"front": 1, "behind": 6}  # what is niced may take that much longer than alone
+PATIENCE = {"front": 2, "behind": 6}  # so much longer than alone on a quiet machine a command may take
 
 
 @dataclasses.dataclass(frozen=True)

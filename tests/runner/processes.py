@@ -82,6 +82,10 @@ def descendants(root: int) -> list[tuple[int, str]]:
 def kill_all(leader: int, tree: list[tuple[int, str]]) -> None:
     """The leader's group, and those of the tree that left it. The leader is not reaped yet."""
     os.killpg(leader, signal.SIGKILL)
+    kill_tree(tree)
+
+
+def kill_tree(tree: list[tuple[int, str]]) -> None:
     for pid, started in tree:
         stat = fields(pid)
         if stat and stat[19] == started:
@@ -109,7 +113,9 @@ def end_all() -> None:
     finally:  # a second Ctrl-C does not wait
         with _lock:
             for pid in set(trees) & set(_running):
-                kill_all(pid, trees[pid] + descendants(pid))
+                kill_all(pid, descendants(pid))
+        for tree in trees.values():  # what outlived those that ended in time, too
+            kill_tree(tree)
 
 
 def _alive(trees: dict) -> bool:

@@ -84,8 +84,9 @@ def test_a_screen_that_fails_hides_no_failure():
         def say(self, text, end="\n"):
             raise BrokenPipeError
 
-    assert run_stages([good("one"), good("two", "behind"), good("three")], lambda lane: Run(),
-                      Closed(3, io.StringIO()))[1] >= 1
+    passed, failed = run_stages([good("one"), good("two", "behind"), good("three"), good("four")],
+                                lambda lane: Run(), Closed(4, io.StringIO()))
+    assert failed >= 1 and passed + failed == 4
 
 
 def test_what_tests_nothing_has_failed():
@@ -205,26 +206,29 @@ sys.exit(run.main())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("shell", ["echo $$; exec sleep 300",
-                                   "setsid sleep 300 & echo $!; trap '' INT; sleep 300"])
+@pytest.mark.parametrize("shell", ["echo $$; trap 'echo torn down; exit' INT; sleep 300 & echo $! >&2; wait",
+                                   "setsid sleep 300 & echo $! $$; trap '' INT; sleep 300"])
 def test_an_interrupted_run_ends_everything_and_has_failed(logs, number, shell):
     text = STARTS.format(tests=str(core.ROOT / "tests"), logs=str(logs), shell=shell)
     process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True,
                                start_new_session=True)
-    pids = [wait_number(logs / f"{name}.log") for name in "ab"]
+    pids = [pid for name in "ab" for pid in wait_numbers(logs / f"{name}.log")]
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 130, out
     assert out.splitlines()[-1] == "0 passed, 3 failed" and "interrupted" in out
     assert all(is_gone(pid) for pid in pids)
+    if "torn down" in shell:  # asked first, as pytest is that has shops to end
+        assert all("torn down" in (logs / f"{name}.log").read_text() for name in "ab")
 
 
-def wait_number(path):
+def wait_numbers(path):
+    """Two of them."""
     deadline = time.monotonic() + 30
-    while not (path.exists() and path.read_text().strip()):
+    while not (path.exists() and len(path.read_text().split()) == 2):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return int(path.read_text().split()[0])
+    return map(int, path.read_text().split())
 
 
 def is_gone(pid):

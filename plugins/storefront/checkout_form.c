@@ -165,6 +165,14 @@ stoa_err checkout_shown_total(const struct stoa_json *form, int64_t *ret)
     return STOA_OK;
 }
 
+stoa_str checkout_country_name(stoa_str code)
+{
+    for (uint32_t i = 0; i < sizeof countries / sizeof countries[0]; i++)
+        if (stoa_str_is(code, countries[i].code))
+            return stoa_str_of(countries[i].name);
+    return code;
+}
+
 struct stoa_json *checkout_countries(struct stoa_arena *arena, stoa_str chosen)
 {
     struct stoa_json *list = stoa_json_array(arena);

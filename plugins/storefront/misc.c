@@ -1,4 +1,4 @@
-/* misc.c: what is no page: assets, robots.txt, and addresses that nobody has.
+/* misc.c: what is no page: assets, robots.txt, favicon.ico, and addresses that nobody has.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "storefront.h"
 
@@ -6,6 +6,12 @@
 stoa_err misc_asset(struct stoa_req *req, void *self)
 {
     return stoa_reply_asset(req, stoa_req_param(req, "name"));
+}
+
+/* GET /favicon.ico: browsers ask for it on pages that name no icon. */
+stoa_err misc_icon(struct stoa_req *req, void *self)
+{
+    return stoa_reply_asset(req, STOA_STR("favicon.svg"));
 }
 
 /* GET /robots.txt */

@@ -50,6 +50,8 @@ static stoa_err show(struct stoa_req *req)
     STOA_TRY(page_begin(req, &head, &data));
     stoa_json_set(data, "order", stoa_json_copy(arena, order));
     stoa_json_set_bool(data, "is_waiting", is_waiting(order));
+    stoa_json_set_str(data, "country",
+                      checkout_country_name(stoa_json_str(order, "shipping_address.country")));
     return page_send(req, 200, "order", data);
 }
 

@@ -125,6 +125,8 @@ STOA_NODISCARD stoa_err checkout_shown_total(const struct stoa_json *form, int64
 STOA_NODISCARD stoa_err checkout_shown_price(const struct stoa_json *form, stoa_str option,
                                              int64_t *ret);
 /* [{"code", "name", "selected"}] */
+/* "Germany" for "DE"; another code is its own name. */
+stoa_str checkout_country_name(stoa_str code);
 struct stoa_json *checkout_countries(struct stoa_arena *arena, stoa_str chosen);
 /* The sandbox's ways to pay: [{"value", "label", "hint", "checked"}] */
 struct stoa_json *checkout_payments(struct stoa_arena *arena, stoa_str chosen);
@@ -155,6 +157,7 @@ stoa_err logout_send(struct stoa_req *req, void *self);
 stoa_err account_page(struct stoa_req *req, void *self);
 
 stoa_err misc_asset(struct stoa_req *req, void *self);
+stoa_err misc_icon(struct stoa_req *req, void *self);
 stoa_err misc_robots(struct stoa_req *req, void *self);
 stoa_err misc_not_found(struct stoa_req *req, void *self);
 

@@ -52,6 +52,7 @@ STOA_PLUGIN(
              .flags = STOA_ROUTE_FORM, .body_max = 1024},
             {STOA_GET, .path = "/account", .handler = account_page, .permit = STOA_ANYONE},
             {STOA_GET, .path = "/assets/{name*}", .handler = misc_asset, .permit = STOA_ANYONE},
+            {STOA_GET, .path = "/favicon.ico", .handler = misc_icon, .permit = STOA_ANYONE},
             {STOA_GET, .path = "/robots.txt", .handler = misc_robots, .permit = STOA_ANYONE},
             {STOA_GET, .path = "/{page}", .handler = misc_not_found, .permit = STOA_ANYONE}),
         .create = storefront_create);

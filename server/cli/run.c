@@ -216,12 +216,17 @@ static void block_signals(struct serve *s)
 
 static void announce(struct serve *s)
 {
-    for (uint32_t i = 0; http_address(s->http, i); i++)
-        log_info("run", "the shop is open", stoa_f("url", stoa_z(http_address(s->http, i))),
+    char url[256];
+
+    for (uint32_t i = 0; http_address(s->http, i); i++) {
+        snprintf(url, sizeof(url), "%s://%s", http_is_tls(s->http, i) ? "https" : "http",
+                 http_address(s->http, i));
+        log_info("run", "the shop is open", stoa_f("url", stoa_z(url)),
                  stoa_f("version", stoa_z(STOA_VERSION)),
                  stoa_f("loops", stoa_i(s->node.loop_count)),
                  stoa_f("plugins", stoa_i(s->node.world->plugins)),
                  stoa_f("config", stoa_z(config_hash(s->node.config))));
+    }
 }
 
 static void serve_here(void *arg)

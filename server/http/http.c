@@ -279,12 +279,24 @@ void http_attach(struct http *http)
     http_sweep_start(loop);
 }
 
-const char *http_address(const struct http *http, uint32_t index)
+static const struct http_listener *nth_open(const struct http *http, uint32_t index)
 {
     for (uint32_t i = 0; i < http->listener_count; i++)
         if (http->listeners[i].is_open && index-- == 0)
-            return http->listeners[i].sockets.bound;
+            return &http->listeners[i];
     return NULL;
+}
+
+const char *http_address(const struct http *http, uint32_t index)
+{
+    const struct http_listener *listener = nth_open(http, index);
+    return listener ? listener->sockets.bound : NULL;
+}
+
+bool http_is_tls(const struct http *http, uint32_t index)
+{
+    const struct http_listener *listener = nth_open(http, index);
+    return listener && listener->tls;
 }
 
 void http_keep_sockets(struct http *http)

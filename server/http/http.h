@@ -89,6 +89,8 @@ bool http_is_draining(const struct http *http);
 void http_keep_sockets(struct http *http);
 /* "127.0.0.1:8080" as bound (port 0 gets its number); NULL past the last. */
 const char *http_address(const struct http *http, uint32_t index);
+/* Whether that one speaks TLS. */
+bool http_is_tls(const struct http *http, uint32_t index);
 /* From the next request on. Not a loop's thread. */
 void http_set_limits(struct http *http, const struct http_limits *wanted);
 /* Listening elsewhere, with other certificates, behind other proxies, in two steps: prepare opens

@@ -105,7 +105,8 @@ def test_the_cart_is_changed_and_emptied(browser):
 @pytest.mark.parametrize("path, status", [
     ("/", 200), ("/categories/table", 200), ("/search?q=mug", 200), ("/search?q=zzzz", 200), ("/search", 200),
     ("/products/aegina-mug", 200), ("/cart", 200), ("/login", 200), ("/register", 200), ("/mailbox", 200),
-    ("/products/none", 404), ("/categories/none", 404), ("/nothing", 404), ("/robots.txt", 200)])
+    ("/products/none", 404), ("/categories/none", 404), ("/nothing", 404), ("/robots.txt", 200),
+    ("/favicon.ico", 200)])
 def test_pages_answer_without_inline_code(browser, path, status):
     page = browser.open(path)
     assert page.answer.status == status

@@ -217,7 +217,7 @@ class Shop:
 
     def await_open(self) -> "Shop":
         line = self.wait_log(lambda l: l.get("message") == "the shop is open", START_TIMEOUT)
-        self.host, _, port = line["url"].rpartition(":")
+        self.host, _, port = line["url"].rpartition("://")[2].rpartition(":")
         self.port = int(port)
         return self
 

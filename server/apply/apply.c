@@ -326,6 +326,25 @@ static void abandon(struct run *r)
         f->abandon(f->data);
 }
 
+/* A process that ends may have a successor, which knows nothing of what is changed here. */
+static bool is_closed(struct apply *a)
+{
+    bool ret;
+
+    pthread_mutex_lock(&a->lock);
+    ret = a->is_closed;
+    pthread_mutex_unlock(&a->lock);
+    return ret;
+}
+
+static stoa_err record_unless_closed(struct run *r)
+{
+    if (!is_closed(r->apply))
+        return record(r);
+    diag_set(&r->diag, "queue", 0, 0, "the shop is about to end");
+    return STOA_E_BUSY;
+}
+
 /* Nothing after record() can fail, and nothing before publish() is seen by a request. */
 static stoa_err change(struct run *r)
 {
@@ -343,7 +362,7 @@ static stoa_err change(struct run *r)
     STOA_TRY(step(r, "warm"));
     STOA_TRY(swap_warm(&r->apply->loops, r->world, &r->diag));
     STOA_TRY(prepare(r));
-    err = record(r);
+    err = record_unless_closed(r);
     if (err != STOA_OK) {
         abandon(r);
         return err;
@@ -563,17 +582,6 @@ static void sync_history(struct apply *a)
             log_error("apply", "a power cut may take the last revisions with it",
                       stoa_f("why", stoa_z(strerror(errno))));
     }
-}
-
-/* A process that ends may have a successor, which knows nothing of what is changed here. */
-static bool is_closed(struct apply *a)
-{
-    bool ret;
-
-    pthread_mutex_lock(&a->lock);
-    ret = a->is_closed;
-    pthread_mutex_unlock(&a->lock);
-    return ret;
 }
 
 static void went_back(struct apply_job *job, stoa_str answer)

@@ -270,6 +270,10 @@ static void serving_here(void *arg)
     http_attach(s->http);
     if (atomic_fetch_add(&s->warm, 1) + 1 == s->node.loop_count) {
         host_routes_set_ready(true);
+        if (http_is_draining(s->http)) { /* told to end before it had begun */
+            host_routes_set_ready(false);
+            return;
+        }
         apply_open(s->apply);
         link_say("ready %s", STOA_VERSION); /* who reads the log may ask at once */
         tell_sockets(s);

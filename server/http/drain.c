@@ -76,7 +76,8 @@ void http_drain(struct http *http, void (*idle)(void *data), void *data)
         http->idle_data = data;
         for (uint32_t i = 0; i < http->loop_count; i++)
             attached += http->loops[i] != NULL;
-        atomic_store(&http->undrained, attached);
+        /* A loop that is still on its way drains when it comes. */
+        atomic_store(&http->undrained, attached ? http->loop_count : 0);
         atomic_store(&http->is_draining, true);
         for (uint32_t i = 0; i < http->loop_count; i++)
             if (http->loops[i])

@@ -258,6 +258,7 @@ void http_attach(struct http *http)
 {
     struct http_loop *loop = calloc(1, sizeof(*loop));
     uint64_t prefix;
+    bool is_late;
 
     stoa_assert(loop && loop_current() && loop_index(loop_current()) < http->loop_count);
     loop->http = http;
@@ -274,9 +275,12 @@ void http_attach(struct http *http)
     stoa_assert(!http->loops[loop->index]);
     http->loops[loop->index] = loop;
     loop->proxies = http->proxies;
+    is_late = atomic_load(&http->is_draining);
     pthread_mutex_unlock(&http->lock);
     http_accept_start(loop);
     http_sweep_start(loop);
+    if (is_late) /* who waits at this loop's door is let in, too */
+        loop_post(loop->loop, &loop->drain);
 }
 
 static const struct http_listener *nth_open(const struct http *http, uint32_t index)

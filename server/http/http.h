@@ -81,7 +81,8 @@ STOA_NODISCARD stoa_err http_create(const struct http_options *options, struct d
 /* Starts serving on the loop of this thread. */
 void http_attach(struct http *http);
 /* Any thread: readyz fails, listeners stop, connections end at their next reply. idle(data) is
- * called on a loop's thread once nothing is left, or at the deadline. */
+ * called on a loop's thread once nothing is left, or at the deadline. A loop that attaches later
+ * drains as well; when none has yet, there is nothing to wait for. */
 void http_drain(struct http *http, void (*idle)(void *data), void *data);
 bool http_is_draining(const struct http *http);
 /* Any thread, before http_drain(): another process accepts from the same sockets and goes on doing

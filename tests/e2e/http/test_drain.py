@@ -1,4 +1,5 @@
 """R18: the end of the process cuts nobody off. SPDX-License-Identifier: Apache-2.0"""
+import select
 import threading
 import time
 
@@ -196,3 +197,23 @@ def test_a_server_that_nobody_uses_ends_at_once(serve):
     server = serve(loops=3)
     server.term()
     assert wait_for_exit(server, 2) < 1
+
+
+def test_a_loop_that_comes_when_the_end_has_begun_drains_as_well(serve):
+    """A worker that is told to end while it starts: half of who knocks has been given to that loop."""
+    server = serve(loops=2, late=1)
+    waiting = [server.connect() for _ in range(32)]
+    for c in waiting:
+        c.send(GET % b"/wait?ms=700")
+    select.select([c.sock for c in waiting], [], [], 10)
+    time.sleep(0.5)  # those of the loop that is there are all answered now
+    answered, _, _ = select.select([c.sock for c in waiting], [], [], 0)
+    for c in [c for c in waiting if c.sock in answered]:
+        waiting.remove(c)
+        c.close()
+    assert 0 < len(waiting) < 32
+    server.process.terminate()
+    for c in waiting:
+        assert c.reply().status == 200
+        c.close()
+    wait_for_exit(server, 5)

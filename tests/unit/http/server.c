@@ -18,6 +18,7 @@ enum { LOOPS_MAX = 8, LISTEN_MAX = 4 };
 static struct http *http;
 static struct loop *loops[LOOPS_MAX];
 static uint32_t loop_count = 1;
+static uint32_t late; /* 1: the last loop comes when the drain has begun */
 static struct world the_world;
 
 /* ---- What the folders above and below would do ---- */
@@ -236,13 +237,20 @@ static void attach(struct loop_message *message)
     http_attach(http);
 }
 
-static void *run(void *arg)
+static void post_attach(struct loop *loop)
 {
-    struct loop *loop = arg;
     struct loop_message *message = calloc(1, sizeof(*message));
 
     message->run = attach;
     loop_post(loop, message);
+}
+
+static void *run(void *arg)
+{
+    struct loop *loop = arg;
+
+    if (!late || loop_index(loop) + 1 < loop_count)
+        post_attach(loop);
     loop_run(loop);
     return NULL;
 }
@@ -259,6 +267,8 @@ static void *wait_for_term(void *arg)
 
     sigwait(arg, &got);
     http_drain(http, on_idle, NULL);
+    if (late)
+        post_attach(loops[loop_count - 1]);
     sigwait(arg, &got);
     _exit(1);
 }
@@ -319,6 +329,8 @@ static bool read_option(struct http_options *options, const char *name, const ch
         proxies[proxy_count++] = value;
     else if (!strcmp(name, "--flip_us"))
         flip_us = number(name, value);
+    else if (!strcmp(name, "--late"))
+        late = number(name, value);
     else if (!strcmp(name, "--form-action"))
         form_action = value;
     else if (!strcmp(name, "--loops") && number(name, value) - 1 < LOOPS_MAX)

@@ -29,7 +29,7 @@ CONFIG = """
 local stoa = require "stoa"
 return stoa.config {{
   shop = {{ name = "Bench", url = "http://127.0.0.1:8080", currency = "EUR" }},
-  development = {development}, loops = 1, plugin_path = "{plugins}",
+  development = {development}, loops = 1, plugin_path = "{plugins}", trust = {{ all = true }},
   migration_path = "{root}/migrations", theme_path = "{root}/themes",
   resources = {{ sql = {sql} }},
   plugins = {{ user = {{}}, product = {{ cache_ms = {cache_ms} }}, order = {{}}, payment = {{}},

@@ -13,7 +13,7 @@ CALLS, ROUNDS = 1000, 21  # the first two rounds are not counted
 CONFIG = """
 local stoa = require "stoa"
 return stoa.config {{
-  development = true, loops = 1, plugin_path = "{plugins}",
+  development = true, loops = 1, plugin_path = "{plugins}", trust = {{ all = true }},
   migration_path = "{root}/migrations", theme_path = "{root}/themes",
   resources = {{ sql = stoa.sqlite {{}} }}, plugins = {{ caller = {{}}, hello = {{}} }},
   nodes = {{ {nodes} }}, cluster = {{ key = "a key that only this benchmark has" }},

@@ -130,6 +130,10 @@ static void put_bits(const struct history *h, const struct stoa_json *plugin, st
         ret, "path",
         stoa_concat(arena, stoa_str_of(h->folder), STOA_STR("/plugins/"), sha256, STOA_STR(".so")));
     stoa_json_set_str(ret, "sha256", sha256);
+    /* Binaries that did not write it down ran all of them in their process. */
+    stoa_json_set_bool(ret, "shipped",
+                       !stoa_json_member(plugin, STOA_STR("shipped")) ||
+                           stoa_json_true(plugin, "shipped"));
 }
 
 struct stoa_json *history_files(const struct history *h, const struct stoa_json *revision,
@@ -226,6 +230,7 @@ static struct stoa_json *plugins_json(const struct world *w, struct stoa_arena *
         stoa_json_set_str(one, "name", stoa_str_of(w->generations[p]->name));
         stoa_json_set_str(one, "version", stoa_str_of(w->generations[p]->version));
         stoa_json_set_str(one, "sha256", stoa_str_of(w->generations[p]->sha256));
+        stoa_json_set_bool(one, "shipped", w->generations[p]->is_ours);
     }
     return list;
 }

@@ -122,13 +122,9 @@ static bool put_plugins(const struct world *from, const struct world *to, struct
 
 /* ---- Placements and grants ---- */
 
-static stoa_str place_of(const struct world *w, const struct generation *g,
-                         struct stoa_arena *arena)
+static stoa_str place_of(const struct generation *g)
 {
-    char path[64];
-
-    snprintf(path, sizeof path, "plugins.%s.place", g->name);
-    return stoa_str_copy(arena, config_str(w->config, path));
+    return g->is_confined ? STOA_STR("sandbox") : STOA_STR("process");
 }
 
 static void put_move(struct stoa_json *list, const char *plugin, stoa_str from, stoa_str to,
@@ -155,8 +151,8 @@ static bool put_moves(const struct world *from, const struct world *to, struct s
 
     for (uint32_t p = 0; p < to->plugins; p++) {
         const struct generation *g = to->generations[p], *old = find(from, g->name);
-        stoa_str now = place_of(to, g, arena);
-        stoa_str before = old ? place_of(from, old, arena) : (stoa_str){0};
+        stoa_str now = place_of(g);
+        stoa_str before = old ? place_of(old) : (stoa_str){0};
         if (!stoa_str_eq(now, before))
             put_move(places, g->name, before, now, arena);
         before = old ? grants_of(old) : (stoa_str){0};

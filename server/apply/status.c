@@ -27,6 +27,14 @@ void apply_put_worlds(const struct apply *a, struct stoa_json *list, struct stoa
     }
 }
 
+static stoa_str place_of(const struct world *w, uint32_t plugin)
+{
+    return w->is_elsewhere[plugin]               ? STOA_STR("elsewhere")
+           : w->generations[plugin]->left_out    ? STOA_STR("left out")
+           : w->generations[plugin]->is_confined ? STOA_STR("sandbox")
+                                                 : STOA_STR("process");
+}
+
 static void put_plugins(const struct world *w, struct stoa_json *list, struct stoa_arena *arena)
 {
     for (uint32_t p = 0; p < w->plugins; p++) {
@@ -36,6 +44,9 @@ static void put_plugins(const struct world *w, struct stoa_json *list, struct st
         stoa_json_set_str(one, "version", stoa_str_copy(arena, stoa_str_of(g->version)));
         stoa_json_set_str(one, "sha256", stoa_str_copy(arena, stoa_str_of(g->sha256)));
         stoa_json_set_int(one, "generation", (int64_t)g->number);
+        stoa_json_set_str(one, "place", place_of(w, p));
+        if (g->is_confined)
+            stoa_json_set_str(one, "why", stoa_str_copy(arena, stoa_str_of(g->why_confined)));
         if (g->sandbox && !w->is_elsewhere[p])
             g->placed->status(g->sandbox, stoa_json_set(one, "sandbox", stoa_json_object(arena)),
                               arena);

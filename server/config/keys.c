@@ -34,7 +34,8 @@ const struct config_key config_keys[] = {
              "sandbox puts every plugin there and trusts its manifest"},
     {"", "loops", CONFIG_INT, .otherwise = "0", .max = 256, .help = "Event loops; 0: one per core"},
     {"", "plugin_path", CONFIG_STRING, .otherwise = "", .max = 1000,
-     .help = "Folder of the plugins; empty: plugins/ beside the binary"},
+     .help =
+         "Folder of further plugins; what is not there is taken from plugins/ beside the binary"},
     {"", "theme_path", CONFIG_STRING, .otherwise = "themes", .max = 1000,
      .help = "Folder of the themes, relative to the configuration file"},
     {"", "migration_path", CONFIG_STRING, .otherwise = "migrations", .max = 1000,
@@ -57,8 +58,10 @@ const struct config_key config_keys[] = {
          "Plugins that run, by name. Beside these keys each takes its own (stoa check names them)"},
     {"plugins.*", "sql", CONFIG_STRING, .otherwise = "sql", .min = 1, .max = 32,
      .help = "Which sql resource holds its tables"},
-    {"plugins.*", "place", CONFIG_CHOICE, .otherwise = "process", .choices = "process sandbox",
-     .help = "Where it runs: in the server's process, or confined in one of its own"},
+    {"plugins.*", "place", CONFIG_CHOICE, .choices = "process sandbox",
+     .help =
+         "Where it runs: in the server's process, or confined in one of its own; by default in the "
+         "process if it came with the binary or is trusted, else in a sandbox"},
     {"plugins.*", "version", CONFIG_LATER,
      .help = "Which of several versions; there is one file a plugin"},
     {"plugins.*", "grant", CONFIG_LIST,
@@ -66,11 +69,12 @@ const struct config_key config_keys[] = {
          "What it may ask of the host, such as \"sql\", \"call:product\", \"events:order.*\"; a "
          "trusted one has what its manifest says when this is left out"},
     {"plugins.*", "trusted", CONFIG_BOOL,
-     .help = "Its manifest is believed; by default only of plugins that came with the binary"},
+     .help = "Its manifest is believed, and it runs in the server's process unless place says "
+             "otherwise; by default only plugins that came with the binary are"},
     {"plugins.*", "events", CONFIG_INT, .otherwise = "10000", .min = 1, .max = 10000000,
      .help = "Events that it may emit a second on this node; past it 503"},
     {"plugins.*", "sandbox", CONFIG_GROUP,
-     .help = "Limits of its process, with place = \"sandbox\""},
+     .help = "Limits of its process, when it is in a sandbox"},
     {"sandbox", "memory", CONFIG_SIZE, .otherwise = "256MiB", .min = 16 * MIB, .max = 64 * GIB,
      .help = "Memory that it can take; past it, it ends"},
     {"sandbox", "cpu", CONFIG_DURATION, .otherwise = "1s", .min = 50, .max = 60 * SECOND,
@@ -90,6 +94,9 @@ const struct config_key config_keys[] = {
      .help = "Public keys, as `stoa plugin keygen` prints them: \"acme:64 hex digits\""},
     {"trust", "require", CONFIG_BOOL, .otherwise = "false",
      .help = "Refuse plugins that no such key has signed, but for those beside the binary"},
+    {"trust", "all", CONFIG_BOOL, .otherwise = "false",
+     .help =
+         "Every plugin is trusted as if it had come with the binary: for development and tests"},
 
     {"", "nodes", CONFIG_MAP,
      .help = "What runs where; default: one node that runs everything on "

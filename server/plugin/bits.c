@@ -28,6 +28,7 @@ static stoa_err read_fd(int fd, struct plugin_bits *bits, struct diag *diag)
         return STOA_E_PLUGIN;
     }
     bits->owner = st.st_uid;
+    bits->group = st.st_gid;
     bits->mode = st.st_mode;
     bits->len = (size_t)st.st_size;
     bits->bytes = malloc(bits->len + 1); /* aligned, as the ELF reader wants it */

@@ -15,9 +15,11 @@ struct plugin_bits {
     char name[32], version[20], capabilities[256]; /* the manifest's */
     char sha256[65];
     bool is_pure; /* may be unmapped; see preflight.h */
-    uid_t owner;  /* of the file that was read, as is its mode */
+    uid_t owner;  /* of the file that was read, as are group and mode */
+    gid_t group;
     mode_t mode;
     bool is_shipped;     /* came with the binary; trust.h */
+    bool is_ours;        /* did so now, or when the revision was kept that it belongs to */
     char signer[32];     /* the key whose signature is good; "": none */
     char signature[256]; /* what is beside the file; "": nothing */
     int fd;              /* sealed memfd, close-on-exec; -1: given away */

@@ -85,6 +85,7 @@ static struct generation *generation_new(struct plugin_bits *bits)
     g->uses = 1;
     g->is_pure = bits->is_pure;
     g->is_shipped = bits->is_shipped;
+    g->is_ours = bits->is_ours;
     memcpy(g->name, bits->name, sizeof g->name);
     memcpy(g->version, bits->version, sizeof g->version);
     memcpy(g->capabilities, bits->capabilities, sizeof g->capabilities);
@@ -121,7 +122,6 @@ stoa_err generation_place(struct plugin_bits *bits, const struct world_options *
     stoa_err err;
 
     g->is_confined = true;
-    g->is_trusted = bits->is_shipped;
     g->placed = options->sandbox;
     err = g->placed->open(g, options, diag);
     if (err == STOA_OK)

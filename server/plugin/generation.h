@@ -17,8 +17,9 @@ struct generation {
     uint64_t number;     /* never used twice in this process */
     uint32_t uses;       /* worlds that have it; the loader's thread only */
     bool is_pure;        /* may be unmapped; see preflight.h */
-    bool is_shipped;     /* see bits.h */
-    bool is_kept;        /* apply/history.c has its bits; the loader's thread only */
+    bool is_shipped;     /* see bits.h, as for is_ours */
+    bool is_ours;
+    bool is_kept; /* apply/history.c has its bits; the loader's thread only */
     int fd; /* of the sealed copy; open as long as it is mapped (dlopen knows it by this path) */
     void *dl;
     struct stoa_plugin_v1 desc; /* the plugin's, zero-extended to what this host knows */
@@ -28,6 +29,7 @@ struct generation {
     uint32_t events_max;     /* that it may emit a second; 0: any number */
     _Atomic uint64_t events; /* the second (monotonic) and, below it, how many it was */
     /* Of one that runs in a sandbox; see sandbox.h. */
+    char why_confined[200];
     bool is_confined;
     bool is_trusted;   /* shipped with the binary, or said so: has what its manifest asks for */
     char granted[512]; /* words, see port/grants.h */

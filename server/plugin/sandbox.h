@@ -20,7 +20,12 @@ struct sandbox_ops {
     void (*status)(struct sandbox *sandbox, struct stoa_json *object, struct stoa_arena *arena);
 };
 
-/* place = "sandbox", or port = "sandbox" for all. */
-bool sandbox_is_wanted(const struct config *config, const char *plugin);
+/* Why the plugin is to be in a sandbox; ptr NULL: it runs in the server's process. is_ours: it came
+ * with the binary. Lives as long as the options. */
+stoa_str sandbox_reason(const struct world_options *options, const char *plugin, bool is_ours);
+/* Is its manifest believed? What the file says of it, or else whether it came with the binary. */
+bool sandbox_is_trusted(const struct config *config, const char *plugin, bool is_ours);
+/* The entry of choice.left_out that puts it there for its crashes; NULL: there is none. */
+const struct stoa_json *sandbox_demotion(const struct world_options *options, const char *plugin);
 
 #endif

@@ -107,12 +107,16 @@ void trust_shipped_folder(char ret[PATH_MAX])
     snprintf(ret, PATH_MAX, "%s/plugins", self);
 }
 
-/* Nobody but the owner of the binary, and root, could have written it. */
+/* Nobody could have written it but root and who could have written the binary. */
 static bool is_guarded(const struct plugin_bits *bits)
 {
     struct stat self;
+    bool is_of_group;
 
-    return stat("/proc/self/exe", &self) == 0 && (bits->mode & (S_IWGRP | S_IWOTH)) == 0 &&
+    if (stat("/proc/self/exe", &self) != 0)
+        return false;
+    is_of_group = (self.st_mode & S_IWGRP) && bits->group == self.st_gid;
+    return (bits->mode & S_IWOTH) == 0 && (!(bits->mode & S_IWGRP) || is_of_group) &&
            (bits->owner == self.st_uid || bits->owner == 0);
 }
 

@@ -21,15 +21,29 @@ static __thread struct world *in_force;
 struct wanted {
     const char *name;
     char path[PATH_MAX];
-    stoa_str sha256; /* that it must have; empty: any */
+    stoa_str sha256;  /* that it must have; empty: any */
+    bool was_shipped; /* of a kept copy, whose folder tells nothing any more */
 };
 
 /* A plugin is a file, or a package: a folder of its name. */
+static bool find_in(const char *folder, const char *name, char ret[PATH_MAX])
+{
+    if (snprintf(ret, PATH_MAX, "%s/%s/%s.so", folder, name, name) < PATH_MAX &&
+        access(ret, F_OK) == 0)
+        return true;
+    return snprintf(ret, PATH_MAX, "%s/%s.so", folder, name) < PATH_MAX && access(ret, F_OK) == 0;
+}
+
+/* The operator's folder holds what did not come with the binary, so the rest need not be copied. */
 static void find_installed(const struct world_options *o, struct wanted *ret)
 {
-    snprintf(ret->path, PATH_MAX, "%s/%s/%s.so", o->plugin_path, ret->name, ret->name);
-    if (access(ret->path, F_OK) != 0)
-        snprintf(ret->path, PATH_MAX, "%s/%s.so", o->plugin_path, ret->name);
+    char shipped[PATH_MAX], path[PATH_MAX];
+
+    if (find_in(o->plugin_path, ret->name, ret->path))
+        return;
+    trust_shipped_folder(shipped);
+    if (find_in(shipped, ret->name, path))
+        memcpy(ret->path, path, sizeof path);
 }
 
 /* False: these are not files for it. */
@@ -40,6 +54,7 @@ static bool find_kept(const struct stoa_json *files, struct wanted *ret)
 
     snprintf(ret->path, PATH_MAX, "%.*s", (int)path.len, path.len ? path.ptr : "");
     ret->sha256 = stoa_json_str(file, "sha256");
+    ret->was_shipped = stoa_json_true(file, "shipped");
     return path.len > 0;
 }
 
@@ -47,7 +62,7 @@ static bool find_kept(const struct stoa_json *files, struct wanted *ret)
 static stoa_err place_or_map(struct plugin_bits *bits, const struct world_options *o,
                              struct diag *diag, struct generation **ret)
 {
-    if (o->sandbox && sandbox_is_wanted(o->config, bits->name))
+    if (o->sandbox && sandbox_reason(o, bits->name, bits->is_ours).ptr)
         return generation_place(bits, o, diag, ret);
     STOA_TRY(trial_run(bits, o->config, diag));
     return generation_map(bits, o->config, diag, ret);
@@ -69,6 +84,7 @@ static stoa_err read_bits(const struct wanted *wanted, struct diag *diag, struct
 
     if (err != STOA_OK)
         return err;
+    ret->is_ours = wanted->was_shipped;
     err = check_kept(ret, wanted->sha256, diag);
     if (err != STOA_OK)
         plugin_bits_close(ret);
@@ -99,7 +115,9 @@ static stoa_err read_chosen(struct wanted *wanted, const struct world_options *o
 static stoa_err check_trust(struct plugin_bits *bits, const struct world_options *o,
                             struct diag *diag)
 {
-    return trust_check(stoa_json_get(config_json(o->config), "trust"), bits, diag);
+    STOA_TRY(trust_check(stoa_json_get(config_json(o->config), "trust"), bits, diag));
+    bits->is_ours = bits->is_ours || bits->is_shipped;
+    return STOA_OK;
 }
 
 static stoa_err make_generation(struct plugin_bits *bits, const char *name,
@@ -118,18 +136,28 @@ static bool is_same_at(const struct world_options *o, const char *path)
     return config_is_same(o->config, o->choice.last->config, path);
 }
 
-/* All that reaches a generation beside its bits: its table; in a sandbox, what the child is told of
- * the shop as well (port/place.c). */
+/* In a sandbox what the child is told of the shop counts, too, and that there is one: where the
+ * plugin runs elsewhere there is none (port/place.c). */
+static bool is_placed_alike(const struct generation *g, const struct world_options *o)
+{
+    stoa_str name = stoa_str_of(g->name),
+             why = o->sandbox ? sandbox_reason(o, g->name, g->is_ours) : (stoa_str){0};
+
+    if (!g->sandbox || !why.ptr)
+        return !g->sandbox && !why.ptr;
+    return stoa_str_is(why, g->why_confined) &&
+           world_runs_here(o->config, name) == world_runs_here(o->choice.last->config, name) &&
+           is_same_at(o, "shop") && is_same_at(o, "development") && is_same_at(o, "port") &&
+           is_same_at(o, "trust.all");
+}
+
+/* All that reaches a generation beside its bits. */
 static bool is_untouched(const struct generation *g, const struct world_options *o)
 {
     char path[64];
 
     snprintf(path, sizeof path, "plugins.%s", g->name);
-    if (!is_same_at(o, path) ||
-        (o->sandbox && sandbox_is_wanted(o->config, g->name)) != !!g->sandbox)
-        return false;
-    return !g->sandbox ||
-           (is_same_at(o, "shop") && is_same_at(o, "development") && is_same_at(o, "port"));
+    return is_same_at(o, path) && is_placed_alike(g, o);
 }
 
 /* The generation of the last world with these bits, if it may serve on; NULL otherwise. */
@@ -147,8 +175,8 @@ static struct generation *find_last(const struct plugin_bits *bits, const char *
 /* Whom the plugin comes from can change without its bits. */
 static bool is_as_trusted(const struct generation *g, const struct plugin_bits *bits)
 {
-    return g->is_shipped == bits->is_shipped && strcmp(g->signer, bits->signer) == 0 &&
-           strcmp(g->signature, bits->signature) == 0;
+    return g->is_shipped == bits->is_shipped && g->is_ours == bits->is_ours &&
+           strcmp(g->signer, bits->signer) == 0 && strcmp(g->signature, bits->signature) == 0;
 }
 
 static stoa_err share_or_make(struct plugin_bits *bits, const char *name,
@@ -188,7 +216,7 @@ static void leave_out(struct world *w, struct generation *g, stoa_str why)
 static void read_left_out(struct world *w, const struct world_options *o, struct generation *g)
 {
     for (const struct stoa_json *e = stoa_json_first(o->choice.left_out); e; e = stoa_json_next(e))
-        if (stoa_str_is(stoa_json_str(e, "plugin"), g->name))
+        if (stoa_str_is(stoa_json_str(e, "plugin"), g->name) && !sandbox_demotion(o, g->name))
             leave_out(w, g, stoa_json_str(e, "why"));
 }
 
@@ -209,6 +237,35 @@ static stoa_err open_kept(struct world *w, const struct world_options *o, const 
     diag_format(bad, &why);
     leave_out(w, *ret, stoa_buf_str(&why));
     return STOA_OK;
+}
+
+/* It crashes in the server's process and cannot be put into a sandbox: its routes are known. */
+static stoa_err open_unplaced(struct world *w, const struct world_options *o, const char *name,
+                              struct diag *diag)
+{
+    struct generation **ret = &w->generations[w->plugins];
+    struct world_options unplaced = *o;
+    struct wanted wanted = {.name = name};
+    struct plugin_bits bits;
+    struct stoa_buf why;
+
+    unplaced.choice.left_out = NULL;
+    stoa_buf_init(&why, w->arena, 512);
+    stoa_buf_put(&why, stoa_json_str(sandbox_demotion(o, name), "why"));
+    stoa_buf_put(&why, STOA_STR("; in a sandbox: "));
+    stoa_buf_put(&why, stoa_str_of(diag->message));
+    STOA_TRY(read_chosen(&wanted, &unplaced, diag, &bits));
+    STOA_TRY(open_generation(&bits, name, &unplaced, diag, ret));
+    leave_out(w, *ret, stoa_buf_str(&why));
+    return STOA_OK;
+}
+
+static stoa_err open_left_out(struct world *w, const struct world_options *o, const char *name,
+                              struct diag *diag)
+{
+    if (sandbox_demotion(o, name) && open_unplaced(w, o, name, diag) == STOA_OK)
+        return STOA_OK;
+    return open_kept(w, o, name, diag);
 }
 
 static void read_limits(struct generation *g, const struct config *config)
@@ -236,10 +293,10 @@ static stoa_err open_plugin(struct world *w, const struct world_options *o, stoa
     err = read_chosen(&wanted, o, diag, &bits);
     if (err == STOA_OK)
         err = open_generation(&bits, own_name, o, diag, &w->generations[w->plugins]);
-    if (err != STOA_OK && open_kept(w, o, own_name, diag) != STOA_OK)
-        return err;
     if (err == STOA_OK)
         read_left_out(w, o, w->generations[w->plugins]);
+    else if (open_left_out(w, o, own_name, diag) != STOA_OK)
+        return err;
     read_limits(w->generations[w->plugins], o->config);
     w->plugins++;
     return STOA_OK;

@@ -53,11 +53,13 @@ struct world {
 
 /* Which bits, and what to do about bad ones. All of it may be zero. */
 struct world_choice {
-    /* {plugin: {path of its .so, sha256 that it has}}, before plugin_path. One that is damaged is
+    /* {plugin: {path of its .so, sha256 that it has, shipped: it came with the binary when it was
+     * kept}}, before plugin_path. One that is damaged is
      * replaced by plugin_path's, if that has these bits. */
     const struct stoa_json *files;
-    const struct stoa_json *left_out; /* [{"plugin", "why"}]: loaded, so that its routes are known,
-                                         and not run */
+    /* [{"plugin", "why", "place"}]: with the place "sandbox" it is put there; without, or when it
+     * cannot be put there, it is loaded, so that its routes are known, and not run. */
+    const struct stoa_json *left_out;
     /* The same of .so files that once served. Given, a plugin that cannot be loaded or made is
      * left out, its routes those of that copy; one without a copy is an error as ever. */
     const struct stoa_json *kept;
@@ -72,7 +74,7 @@ struct world_choice {
 struct world_options {
     const struct config *config;
     struct resources *resources;
-    const char *plugin_path; /* folder with <name>.so */
+    const char *plugin_path; /* folder with <name>.so, before the one beside the binary */
     const struct stoa_port *port;
     const struct sandbox_ops *sandbox; /* for plugins that config puts there */
     uint32_t loops;

@@ -51,6 +51,16 @@ static stoa_err refuse_grant(const struct config *config, const struct generatio
     return STOA_E_CONFIG;
 }
 
+/* What is there because of its crashes had more than that in the server's process. */
+static void believe(struct generation *g, const struct world_options *o)
+{
+    stoa_str why = sandbox_reason(o, g->name, g->is_ours);
+
+    snprintf(g->why_confined, sizeof g->why_confined, "%.*s", (int)why.len, why.ptr);
+    g->is_trusted =
+        sandbox_demotion(o, g->name) || sandbox_is_trusted(o->config, g->name, g->is_ours);
+}
+
 /* What it gets is what its manifest asks for: all of that must be granted, nothing else counts. */
 static stoa_err read_grants(struct generation *g, const struct config *config, struct diag *diag)
 {
@@ -62,10 +72,6 @@ static stoa_err read_grants(struct generation *g, const struct config *config, s
     struct stoa_buf words;
     bool all;
 
-    if (stoa_json_member(own, STOA_STR("trusted")))
-        g->is_trusted = stoa_json_true(own, "trusted");
-    if (stoa_str_is(config_str(config, "port"), "sandbox"))
-        g->is_trusted = true;
     stoa_buf_init(&words, arena, 256);
     for (const struct stoa_json *e = stoa_json_first(list); e; e = stoa_json_next(e)) {
         stoa_buf_put(&words, stoa_json_str(e, ""));
@@ -245,6 +251,7 @@ static stoa_err know_only(struct generation *g, const struct config *config, str
 /* generation_close() ends what a failed step leaves. */
 static stoa_err place_open(struct generation *g, const struct world_options *o, struct diag *diag)
 {
+    believe(g, o);
     STOA_TRY(read_grants(g, o->config, diag));
     g->sandbox = make(g, o);
     STOA_TRY(keeper_start(g->sandbox, diag));

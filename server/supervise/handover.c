@@ -32,6 +32,8 @@ struct stoa_json *handover_left_out_json(const struct handover *h, struct stoa_a
         struct stoa_json *one = stoa_json_push(list, stoa_json_object(arena));
         stoa_json_set_str(one, "plugin", stoa_str_copy(arena, stoa_str_of(h->left_out[i].plugin)));
         stoa_json_set_str(one, "why", stoa_str_copy(arena, stoa_str_of(h->left_out[i].why)));
+        if (h->left_out[i].in_sandbox)
+            stoa_json_set_str(one, "place", STOA_STR("sandbox"));
     }
     return list;
 }
@@ -96,6 +98,7 @@ void handover_get(const struct stoa_json *json, struct handover *ret)
         struct left_out *one = &ret->left_out[ret->left_out_count++];
         copy(one->plugin, sizeof one->plugin, stoa_json_str(l, "plugin"));
         copy(one->why, sizeof one->why, stoa_json_str(l, "why"));
+        one->in_sandbox = stoa_str_is(stoa_json_str(l, "place"), "sandbox");
     }
 }
 
@@ -152,18 +155,20 @@ void handover_unlisten(struct handover *h, stoa_str address)
 
 /* ---- The rest ---- */
 
-void handover_leave_out(struct handover *h, const char *plugin, const char *why)
+bool handover_leave_out(struct handover *h, const char *plugin, const char *why)
 {
     uint32_t i = 0;
 
     while (i < h->left_out_count && strcmp(h->left_out[i].plugin, plugin) != 0)
         i++;
     if (i == HANDOVER_LEFT_OUT_MAX)
-        return;
+        return false;
+    h->left_out[i].in_sandbox = i == h->left_out_count;
     snprintf(h->left_out[i].plugin, sizeof h->left_out[i].plugin, "%s", plugin);
     snprintf(h->left_out[i].why, sizeof h->left_out[i].why, "%s", why);
     if (i == h->left_out_count)
         h->left_out_count++;
+    return h->left_out[i].in_sandbox;
 }
 
 void handover_each_fd(const struct handover *h, void (*each)(void *data, int fd), void *data)

@@ -18,6 +18,7 @@ enum {
 struct left_out {
     char plugin[32];
     char why[160];
+    bool in_sandbox; /* it is tried there before it is left out */
 };
 
 struct handover {
@@ -44,9 +45,10 @@ void handover_get(const struct stoa_json *json, struct handover *ret);
 bool handover_listen(struct handover *handover, stoa_str text, int fd);
 /* Closes them. */
 void handover_unlisten(struct handover *handover, stoa_str address);
-/* Adds it, or replaces why. */
-void handover_leave_out(struct handover *handover, const char *plugin, const char *why);
-/* [{"plugin", "why"}] */
+/* Adds it, to be tried in a sandbox. A second time it is left out. Returns whether it is to be
+ * tried. */
+bool handover_leave_out(struct handover *handover, const char *plugin, const char *why);
+/* [{"plugin", "why", "place": "sandbox"}]; place is missing when it is left out */
 struct stoa_json *handover_left_out_json(const struct handover *handover, struct stoa_arena *arena);
 /* Calls each for every descriptor that is inherited, but for the channel. */
 void handover_each_fd(const struct handover *handover, void (*each)(void *data, int fd),

@@ -119,11 +119,14 @@ static void describe(const struct worker *w, int status, char *ret, size_t size)
 static void leave_out(struct supervisor *s, const struct worker *w, const char *what)
 {
     char why[sizeof s->o.base.left_out[0].why];
+    bool in_sandbox;
 
     snprintf(why, sizeof why, "%u crashes within %d s, the last: %s", s->o.crashes_max,
              BLAME_WINDOW_MS / 1000, what);
-    handover_leave_out(&s->o.base, w->crash.plugin, why);
-    log_error("supervisor", "a plugin is left out: its routes answer 503 until the next apply",
+    in_sandbox = handover_leave_out(&s->o.base, w->crash.plugin, why);
+    log_error("supervisor",
+              in_sandbox ? "a plugin is put into a sandbox until the next apply"
+                         : "a plugin is left out: its routes answer 503 until the next apply",
               stoa_f("plugin", stoa_z(w->crash.plugin)), stoa_f("why", stoa_z(why)));
 }
 

@@ -79,14 +79,14 @@ def own_plugins(made):
         packed = build_folder() / "plugins" / name / f"{name}.so"
         flat = build_folder() / "plugins" / f"{name}.so"
         shutil.copy(packed if packed.exists() else flat, folder / f"{name}.so")
-    change(made, "migration_path =", f'plugin_path = "{folder}", migration_path =')
+    change(made, "migration_path =", f'plugin_path = "{folder}", trust = {{ all = true }}, migration_path =')
     return made, folder
 
 
 def test_a_missing_plugin_is_told(own_plugins):
     shop, folder = own_plugins
-    (folder / "shipping.so").unlink()
-    refused(shop, "shipping.so", "cannot be opened", "is the plugin installed?")
+    change(shop, "shipping = {}", "shipping = {}, nowhere = {}")
+    refused(shop, "nowhere.so", "cannot be opened", "is the plugin installed?")
 
 
 def test_a_truncated_plugin_is_told(own_plugins):

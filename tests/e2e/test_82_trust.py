@@ -31,7 +31,7 @@ def sign_all(plugins, secret):
 
 
 def make(make_shop, plugins, trust):
-    more = f'plugin_path = "{plugins.folder}", trust = {{ {trust} }},'
+    more = f'plugin_path = "{plugins.folder}", trust = {{ all = true, {trust} }},'
     return make_shop(seed=False, plugins="swap = {}", more=more)
 
 

@@ -174,7 +174,7 @@ class Case:
 def test_what_is_wrong_changes_nothing(make_shop, plugins, tmp_path, what, step, place, why):
     key, line = keygen(tmp_path, "acme")
     shop = make_shop(plugins="swap = {}", more=f'plugin_path = "{plugins.folder}",'
-                     f' trust = {{ keys = {{ "{line}" }} }},').start()
+                     f' trust = {{ all = true, keys = {{ "{line}" }} }},').start()
     if what == "disk_full":  # a second start has nothing to write into the history
         assert shop.stop() == 0
         shop.start(env={"STOA_FAULT": "file.write=error:STORE"})

@@ -1,8 +1,11 @@
 """A plugin in a sandbox may do what it likes: nobody else notices, and nothing gets out.
 SPDX-License-Identifier: Apache-2.0"""
 import errno
+import http.client
+import os
 import re
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -31,8 +34,11 @@ def make_sinful(make_shop, tmp_path):
 
     def make(settings: str = f"{GRANT}, sandbox = {{ cpu = '300ms' }}", place: str = "sandbox",
              extra: str = "", **options):
+        if "trusted" not in settings:
+            settings += ", trusted = false"
         more = f'plugin_path = "{plugins}", migration_path = "{migrations}", {extra}'
-        return make_shop(plugins=f"sin = {{ place = '{place}', {settings} }}", more=more, **options)
+        where = f"place = '{place}', " if place else ""
+        return make_shop(plugins=f"sin = {{ {where}{settings} }}", more=more, **options)
 
     return make
 
@@ -203,6 +209,92 @@ def test_who_stalls_a_loop_there_is_named(make_sinful):
     assert line["plugin"] == "sin" and line["generation"] > 0 and line["ms"] >= 100
 
 
+# ---- Who goes there ----
+
+def await_other_worker(shop, before: int) -> None:
+    until = time.monotonic() + 20
+    while f'"worker":{before}' in (told := shop.cli("status", check=False).stdout.replace(" ", "")) \
+            or '"worker":' not in told:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def plugin_of(shop) -> dict:
+    return next(p for p in ask(shop, "status")["plugins"] if p["name"] == "sin")
+
+
+@pytest.mark.in_process
+@pytest.mark.parametrize("settings, place", [
+    (f"{GRANT}, trusted = false", "sandbox"), ("trusted = true", "process"),
+    ("place = 'process', trusted = false", "process"), ("place = 'sandbox', trusted = true", "sandbox")])
+def test_what_did_not_come_with_the_binary_is_confined_unless_told(make_sinful, settings, place):
+    shop = make_sinful(settings=settings, place="").start()
+    sin = plugin_of(shop)
+    assert sin["place"] == place and ("why" in sin) == (place == "sandbox")
+    assert Client(shop).get("/sin/innocent").json == {"result": 7}
+    others = {p["name"]: p["place"] for p in ask(shop, "status")["plugins"] if p["name"] != "sin"}
+    assert set(others.values()) == {"process"}
+
+
+@pytest.mark.in_process
+def test_a_folder_of_further_plugins_needs_no_copies_of_the_rest(make_shop, tmp_path):
+    shutil.copy(build_folder() / "tests/data/sin/sin.so", tmp_path)
+    shop = make_shop(plugins=f"sin = {{ {GRANT} }}", seed=False,
+                     more=f'plugin_path = "{tmp_path}", trust = {{ all = false }},').start()
+    places = {p["name"]: p["place"] for p in ask(shop, "status")["plugins"]}
+    assert places.pop("sin") == "sandbox" and set(places.values()) == {"process"}
+
+
+@pytest.mark.in_process
+def test_what_came_with_the_binary_does_so_after_a_crash_too(make_shop):
+    """The next worker starts from kept copies, whose folder says nothing of where they came from."""
+    shop = make_shop().start()
+    before = shop.worker()
+    os.kill(before, signal.SIGKILL)
+    await_other_worker(shop, before)
+    assert {p["place"] for p in ask(shop, "status")["plugins"]} == {"process"}
+
+
+def crash_three_times(shop):
+    for _ in range(3):
+        worker = shop.worker()
+        with pytest.raises((OSError, http.client.HTTPException)):
+            Client(shop).get("/sin/null")
+        await_other_worker(shop, worker)
+
+
+@pytest.mark.in_process
+def test_who_crashes_three_times_is_put_into_a_sandbox(make_sinful):
+    shop = make_sinful(place="process").start()
+    assert plugin_of(shop)["place"] == "process"
+    crash_three_times(shop)
+    sin = plugin_of(shop)
+    assert sin["place"] == "sandbox" and "3 crashes within 60 s" in sin["why"], sin
+    told = ask(shop, "status")["supervisor"]["left_out"]
+    assert [(t["plugin"], t["place"]) for t in told] == [("sin", "sandbox")]
+    worker = shop.worker()
+    with Others(shop):
+        assert Client(shop).get("/sin/innocent").json == {"result": 7}
+        assert Client(shop).get("/sin/null").status == 503
+        assert Client(shop).get("/sin/innocent").json == {"result": 7}
+    assert shop.worker() == worker
+    assert ask(shop, "apply")["ok"]  # another chance
+    assert plugin_of(shop)["place"] == "process"
+    assert ask(shop, "status")["supervisor"]["left_out"] == []
+
+
+@pytest.mark.in_process
+def test_who_cannot_be_put_there_is_left_out(make_sinful):
+    env = {"STOA_FAULT": "sandbox.no_seccomp=error:PLUGIN"}
+    shop = make_sinful(place="process", env=env).start()
+    crash_three_times(shop)
+    sin = plugin_of(shop)
+    assert sin["place"] == "left out"
+    assert "3 crashes" in sin["left_out"] and "there is no seccomp" in sin["left_out"]
+    assert Client(shop).get("/sin/innocent").status == 503
+    assert Client(shop).get("/api/v1/products").status == 200
+
+
 # ---- Grants ----
 
 def test_what_is_not_granted_is_denied_and_logged(sinful):
@@ -267,12 +359,20 @@ def test_a_node_has_no_sandbox_of_what_runs_elsewhere(make_sinful):
     nodes = node_text("here", ports[0], PLUGINS) + ", " + node_text("there", ports[1], ["sin"])
     shop = make_sinful(nodes=nodes, extra=CLUSTER, seed=False)
     shop.node = "here"
+    shop.cli("migrate")
     shop.start()
     told = ask(shop, "status")
     assert told["generations"]["sandboxes"] == 0
     sin = next(p for p in told["plugins"] if p["name"] == "sin")
     assert not sin["here"] and "sandbox" not in sin
     assert Client(shop).get("/sin/innocent").status == 503  # its routes are known: no 404
+    text = shop.config.read_text()
+    there = node_text("there", ports[1], ["sin"])
+    shop.config.write_text(text.replace(f", {there}", f", {there.replace('sin', 'user')}").replace(
+        '"storefront" }', '"storefront", "sin" }'))
+    answer = ask(shop, "apply")  # the plugin moves here
+    assert answer["ok"], answer
+    assert Client(shop).get("/sin/innocent").json == {"result": 7}
 
 
 def test_worlds_own_their_children(sinful):

@@ -135,6 +135,8 @@ class Shop:
         values = {"port": os.environ.get("STOA_TEST_PORT", "local"), "product": "", "order": "",
                   "limits": "", "plugins": "", "rate": "requests = 0", "more": "", "nodes": ONE_NODE,
                   **config}
+        if "plugin_path" in values["more"] and "trust = " not in values["more"]:
+            values["more"] += " trust = { all = true },"  # copies: they did not come with the binary
         self.node = None  # the name of the node that visitors reach, where there are several
         self.others: list["Shop"] = []
         if values["port"] == "nodes":

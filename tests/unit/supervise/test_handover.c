@@ -66,8 +66,8 @@ Test(handover, a_plugin_is_left_out_once_and_the_list_has_an_end)
     char name[32];
 
     handover_init(&h);
-    handover_leave_out(&h, "gift", "first");
-    handover_leave_out(&h, "gift", "second");
+    cr_assert(handover_leave_out(&h, "gift", "first"), "a sandbox is tried first");
+    cr_assert_not(handover_leave_out(&h, "gift", "second"));
     cr_assert_eq(h.left_out_count, 1);
     cr_assert_str_eq(h.left_out[0].why, "second");
     for (int i = 0; i < 100; i++) {

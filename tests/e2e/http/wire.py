@@ -3,7 +3,6 @@ SPDX-License-Identifier: Apache-2.0"""
 import os
 import pathlib
 import resource
-import select
 import signal
 import socket
 import ssl
@@ -136,8 +135,18 @@ class Connection:
         return True
 
     def is_silent(self, seconds=0.2):
-        """Nothing comes within that time, not even the end."""
-        return not self.rest and not select.select([self.sock], [], [], seconds)[0]
+        """Nothing comes within that time, not even the end. (Read, as TLS has bytes of its own.)"""
+        before = self.sock.gettimeout()
+        self.sock.settimeout(seconds)
+        try:
+            self.rest = self.rest or self.sock.recv(1)
+        except socket.timeout:
+            return True
+        except ConnectionResetError:
+            pass
+        finally:
+            self.sock.settimeout(before)
+        return False
 
     def ends_cleanly(self, timeout=1):
         """The server says that it is done, and does not reset what may still be on its way."""

@@ -151,7 +151,8 @@ static stoa_err migrations_list(struct migrations *all, const char *folder)
     while (err == STOA_OK && (entry = readdir(dir)))
         err = migrations_add(all, folder, entry->d_name);
     closedir(dir);
-    qsort(all->list, all->count, sizeof(*all->list), by_number);
+    if (all->count > 1)
+        qsort(all->list, all->count, sizeof(*all->list), by_number);
     for (uint32_t i = 1; err == STOA_OK && i < all->count; i++)
         if (all->list[i].number == all->list[i - 1].number) {
             diag_set(all->diag, all->list[i].path, 0, 0, "has the number of %s",

@@ -208,12 +208,13 @@ static bool keep_signature(const char *folder, const struct generation *g, struc
 /* Once for each generation: one that serves on was kept with the world before. */
 static bool keep_plugin(const struct history *h, struct generation *g)
 {
-    struct stoa_arena *arena = stoa_arena_create();
+    struct stoa_arena *arena;
     char folder[PATH_MAX];
     bool done;
 
     if (g->is_kept)
         return true;
+    arena = stoa_arena_create();
     snprintf(folder, sizeof folder, "%s/plugins", h->folder);
     done = keep_bits(folder, g, arena) && keep_signature(folder, g, arena);
     stoa_arena_destroy(arena);

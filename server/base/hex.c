@@ -22,12 +22,16 @@ void hex_encode(const void *bytes, uint64_t len, char *out)
 bool hex_decode(stoa_str text, void *ret, uint64_t len)
 {
     uint8_t *out = ret;
+    int32_t all = 0; /* negative when one of them was */
 
-    if (text.len != len * 2 || (len && !hex_is(text)))
+    if (text.len != len * 2)
         return false;
-    for (uint64_t i = 0; i < len; i++)
-        out[i] = (uint8_t)(value(text.ptr[2 * i]) * 16 + value(text.ptr[2 * i + 1]));
-    return true;
+    for (uint64_t i = 0; i < len; i++) {
+        int32_t high = value(text.ptr[2 * i]), low = value(text.ptr[2 * i + 1]);
+        all |= high | low;
+        out[i] = (uint8_t)((uint32_t)high << 4 | ((uint32_t)low & 15));
+    }
+    return all >= 0;
 }
 
 bool hex_is(stoa_str text)

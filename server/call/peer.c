@@ -204,11 +204,12 @@ static enum outcome judge(stoa_err err, const struct peer *p, const struct peer_
 /* ---- One try ---- */
 
 static stoa_str make_head(const struct peer *p, const struct peer_message *m,
-                          struct peer_conn *conn)
+                          struct peer_conn *conn, stoa_str *call)
 {
     const struct sign_claim claim = {clock_utc_ms(), peer_conn_id(conn), peer_conn_next(conn),
                                      m->from, stoa_str_of(p->node)};
-    char signature[SIGN_TEXT_MAX], trace[56], *head = stoa_arena_take(m->arena, 1024);
+    char *signature = stoa_arena_take(m->arena, SIGN_TEXT_MAX), trace[56];
+    char *head = stoa_arena_take(m->arena, 1024);
     int len;
 
     sign_make(&m->keys, &claim, m->body, signature);
@@ -218,7 +219,20 @@ static stoa_str make_head(const struct peer *p, const struct peer_message *m,
                    ": %s\r\ncontent-type: application/octet-stream\r\ncontent-length: %llu\r\n\r\n",
                    p->name.authority, trace, signature, (unsigned long long)m->body.len);
     stoa_assert(len > 0 && len < 1024);
+    *call = stoa_str_of(signature);
     return (stoa_str){head, (uint64_t)len};
+}
+
+/* Who is on the way could give one call the reply to another, or its own. */
+static bool is_genuine(const struct peer *p, const struct peer_message *m,
+                       const struct peer_exchange *x)
+{
+    if (x->reply.status != 200 ||
+        sign_is_reply(&m->keys, x->call, x->reply_body, stoa_str_of(x->reply.signature)))
+        return true;
+    log_error("peer", "a reply is not signed by a node of this cluster, or is not this call's",
+              stoa_f("node", stoa_z(p->node)), stoa_f("address", stoa_z(p->name.authority)));
+    return false;
 }
 
 static stoa_err exchange_on(struct peer *p, struct peer_message *m, struct peer_conn *conn,
@@ -226,8 +240,11 @@ static stoa_err exchange_on(struct peer *p, struct peer_message *m, struct peer_
 {
     stoa_err err;
 
-    *x = (struct peer_exchange){.arena = m->arena, .head = make_head(p, m, conn), .body = m->body};
+    *x = (struct peer_exchange){.arena = m->arena, .body = m->body};
+    x->head = make_head(p, m, conn, &x->call);
     err = peer_conn_exchange(conn, x);
+    if (err == STOA_OK && !is_genuine(p, m, x))
+        err = STOA_E_UPSTREAM;
     if (err == STOA_OK)
         peer_conn_keep(conn);
     else

@@ -31,6 +31,7 @@ uint64_t peer_conn_next(struct peer_conn *conn);
 struct peer_exchange {
     struct stoa_arena *arena; /* of the reply's body */
     stoa_str head, body;      /* of the request; head ends with the empty line */
+    stoa_str call;            /* the signature in head; empty: the reply needs none */
     struct peer_reply reply;
     stoa_str reply_body;
     bool is_begun;    /* a byte of the request was written */

@@ -39,6 +39,14 @@ static bool read_length(stoa_str value, struct peer_reply *ret, bool *has_length
     return true;
 }
 
+static bool read_signature(stoa_str value, struct peer_reply *ret)
+{
+    if (ret->signature[0] || value.len != SIGN_REPLY_MAX - 1)
+        return false;
+    memcpy(ret->signature, value.ptr, value.len);
+    return true;
+}
+
 static bool read_field(stoa_str line, struct peer_reply *ret, bool *has_length)
 {
     stoa_str value = line, name = stoa_str_cut(&value, ':');
@@ -49,6 +57,8 @@ static bool read_field(stoa_str line, struct peer_reply *ret, bool *has_length)
     value = stoa_str_trim(value);
     if (stoa_str_eq_nocase(name, STOA_STR("content-length")))
         return read_length(value, ret, has_length);
+    if (stoa_str_eq_nocase(name, STOA_STR(SIGN_REPLY_HEADER)))
+        return read_signature(value, ret);
     if (stoa_str_eq_nocase(name, STOA_STR("connection")))
         ret->is_last |= !stoa_str_eq_nocase(value, STOA_STR("keep-alive"));
     return !stoa_str_eq_nocase(name, STOA_STR("transfer-encoding"));

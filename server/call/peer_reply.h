@@ -3,15 +3,16 @@
 #ifndef CALL_PEER_REPLY_H
 #define CALL_PEER_REPLY_H
 
-#include <stoa/str.h>
+#include "call/sign.h"
 
 enum { PEER_HEAD_MAX = 8192, PEER_FIELDS_MAX = 64, PEER_BODY_MAX = 16 << 20 };
 
 struct peer_reply {
-    uint32_t head_size; /* bytes up to and with the empty line */
-    uint32_t status;    /* 200 … 599 */
-    uint64_t length;    /* of the body; at most PEER_BODY_MAX */
-    bool is_last;       /* Connection: close, or HTTP/1.0 */
+    uint32_t head_size;             /* bytes up to and with the empty line */
+    uint32_t status;                /* 200 … 599 */
+    uint64_t length;                /* of the body; at most PEER_BODY_MAX */
+    bool is_last;                   /* Connection: close, or HTTP/1.0 */
+    char signature[SIGN_REPLY_MAX]; /* what stands in SIGN_REPLY_HEADER; "": nothing */
 };
 
 enum peer_verdict {

@@ -7,20 +7,85 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
-    MAC = SHA256_DIGEST_LENGTH,
+    MAC = 32, /* bytes of a SHA-256 */
     SIGNED_MAX = SIGN_TEXT_MAX + 2 * MAC,
+    REPLY_WORD = 9, /* "v1 reply " */
     NEIGHBOURS = 8, /* slots looked at for a connection */
     /* Who was not heard of for so long cannot be repeated: the time in its last call is too old. */
     FORGET_MS = 2 * SIGN_SKEW_MS + 1000,
 };
+
+/* ---- SHA-256 and HMAC: to look an algorithm up costs more than to use it, so once a thread ----
+ */
+
+struct tools {
+    EVP_MD *sha256;
+    EVP_MD_CTX *digest;
+    EVP_MAC_CTX *mac;
+};
+
+static pthread_once_t tools_once = PTHREAD_ONCE_INIT;
+static pthread_key_t tools_key;
+
+static void free_tools(void *data)
+{
+    struct tools *t = data;
+
+    EVP_MAC_CTX_free(t->mac);
+    EVP_MD_CTX_free(t->digest);
+    EVP_MD_free(t->sha256);
+    free(t);
+}
+
+static void make_tools_key(void)
+{
+    stoa_assert(pthread_key_create(&tools_key, free_tools) == 0);
+}
+
+static struct tools *make_tools(void)
+{
+    OSSL_PARAM by_sha256[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
+        OSSL_PARAM_construct_end()};
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    struct tools *t = calloc(1, sizeof *t);
+
+    stoa_assert(t && hmac);
+    t->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    t->digest = EVP_MD_CTX_new();
+    t->mac = EVP_MAC_CTX_new(hmac);
+    EVP_MAC_free(hmac);
+    stoa_assert(t->sha256 && t->digest && t->mac && EVP_MAC_CTX_set_params(t->mac, by_sha256));
+    stoa_assert(pthread_setspecific(tools_key, t) == 0);
+    return t;
+}
+
+static struct tools *tools(void)
+{
+    struct tools *t;
+
+    pthread_once(&tools_once, make_tools_key);
+    t = pthread_getspecific(tools_key);
+    return t ? t : make_tools();
+}
+
+static void sha256(stoa_str bytes, unsigned char ret[MAC])
+{
+    struct tools *t = tools();
+
+    stoa_assert(EVP_DigestInit_ex2(t->digest, t->sha256, NULL) == 1 &&
+                EVP_DigestUpdate(t->digest, bytes.ptr, bytes.len) == 1 &&
+                EVP_DigestFinal_ex(t->digest, ret, NULL) == 1);
+}
 
 /* ---- The signature ---- */
 
@@ -33,17 +98,19 @@ static size_t put_signed(const struct sign_claim *c, stoa_str body, char ret[SIG
                        (int)c->from.len, c->from.ptr, (int)c->to.len, c->to.ptr);
 
     stoa_assert(len > 0 && len + 2 * MAC < SIGNED_MAX);
-    SHA256((const unsigned char *)body.ptr, body.len, digest);
+    sha256(body, digest);
     hex_encode(digest, MAC, ret + len);
     return (size_t)len + 2 * MAC;
 }
 
 static void make_mac(stoa_str key, const char *text, size_t len, unsigned char ret[MAC])
 {
-    unsigned int size = MAC;
+    struct tools *t = tools();
+    size_t size;
 
-    stoa_assert(HMAC(EVP_sha256(), key.ptr, (int)key.len, (const unsigned char *)text, len, ret,
-                     &size) != NULL);
+    stoa_assert(EVP_MAC_init(t->mac, (const unsigned char *)key.ptr, key.len, NULL) == 1 &&
+                EVP_MAC_update(t->mac, (const unsigned char *)text, len) == 1 &&
+                EVP_MAC_final(t->mac, ret, &size, MAC) == 1 && size == MAC);
 }
 
 void sign_make(const struct sign_keys *keys, const struct sign_claim *claim, stoa_str body,
@@ -173,6 +240,44 @@ enum sign_verdict sign_check(const struct sign_keys *keys, stoa_str text, stoa_s
     if (!stoa_str_eq(ret->to, here))
         return SIGN_OTHER_NODE;
     return is_new(ret) ? SIGN_OK : SIGN_REPLAYED;
+}
+
+/* ---- Replies ---- */
+
+/* A line that cannot be one of a call's: those have a number behind their version. */
+static size_t put_reply_line(stoa_str call, stoa_str body, char ret[SIGNED_MAX + REPLY_WORD])
+{
+    unsigned char digest[MAC];
+
+    stoa_assert(call.len < SIGN_TEXT_MAX);
+    memcpy(ret, "v1 reply ", REPLY_WORD);
+    memcpy(ret + REPLY_WORD, call.ptr, call.len);
+    sha256(body, digest);
+    hex_encode(digest, MAC, ret + REPLY_WORD + call.len);
+    return REPLY_WORD + call.len + 2 * MAC;
+}
+
+void sign_reply(const struct sign_keys *keys, stoa_str call, stoa_str body,
+                char ret[SIGN_REPLY_MAX])
+{
+    char line[SIGNED_MAX + REPLY_WORD];
+    unsigned char mac[MAC];
+
+    make_mac(keys->own, line, put_reply_line(call, body, line), mac);
+    hex_encode(mac, MAC, ret);
+    ret[2 * MAC] = '\0';
+}
+
+bool sign_is_reply(const struct sign_keys *keys, stoa_str call, stoa_str body, stoa_str text)
+{
+    char line[SIGNED_MAX + REPLY_WORD];
+    unsigned char mac[MAC];
+    size_t len;
+
+    if (!hex_decode(text, mac, MAC))
+        return false;
+    len = put_reply_line(call, body, line);
+    return is_by(keys->own, line, len, mac) || is_by(keys->other, line, len, mac);
 }
 
 const char *sign_verdict_text(enum sign_verdict verdict)

@@ -45,8 +45,13 @@ static bool is_signed(struct stoa_req *req, const struct remote *r)
 
 static void reply(struct stoa_req *req, stoa_str bytes)
 {
+    const struct sign_keys *keys = &req->world->wiring->remote->keys;
+    char *signature = stoa_arena_take(req->arena, SIGN_REPLY_MAX);
+
+    sign_reply(keys, stoa_req_header(req, SIGN_HEADER), bytes, signature);
     req->reply =
         (struct request_reply){.status = 200, .type = "application/octet-stream", .body = bytes};
+    STOA_IGNORE(stoa_reply_header(req, SIGN_REPLY_HEADER, stoa_str_of(signature)));
 }
 
 static void serve(struct stoa_req *req)

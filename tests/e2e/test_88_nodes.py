@@ -3,6 +3,7 @@ them is gone. On PostgreSQL, which nodes share. SPDX-License-Identifier: Apache-
 import hashlib
 import hmac
 import http.client
+import http.server
 import json
 import os
 import secrets
@@ -206,6 +207,62 @@ def test_signed_nonsense_is_refused_whole(cluster):
     for body in (b"", b"\0", DROP[:-1], os.urandom(200), (1).to_bytes(4, "little") + b"\xff" * 100):
         assert knock(cluster.back, body, sign(body))[0] == 400
     assert cluster.back.is_running()
+
+
+class Way(http.server.BaseHTTPRequestHandler):
+    """Who is between two nodes: gives a call its own reply, an earlier one, or a changed one."""
+    protocol_version = "HTTP/1.1"
+    target, mode, kept = 0, "honest", None
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.do_POST()
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        way = http.client.HTTPConnection("127.0.0.1", Way.target, timeout=10)
+        way.request(self.command, self.path, body, dict(self.headers))
+        reply = way.getresponse()
+        told = (reply.status, [h for h in reply.getheaders() if h[0].lower() != "connection"], reply.read())
+        way.close()
+        if self.path == PATH and Way.mode == "again":
+            told = Way.kept
+        if self.path == PATH and Way.mode == "changed":
+            told = (told[0], told[1], told[2].replace(b"EUR", b"USD"))
+        if self.path == PATH and Way.mode == "honest" and b'"sku"' in told[2]:
+            Way.kept = told
+        self.send_response_only(told[0])
+        for name, value in told[1]:
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(told[2])
+
+
+def test_a_reply_is_taken_for_its_own_call_only(make_cluster):
+    c = make_cluster()
+    port = free_ports(1)[0]
+    Way.target, Way.mode, Way.kept = c.ports[0], "honest", None
+    text = c.gate.config.read_text()
+    reach = f'reach = "http://127.0.0.1:{c.ports[0]}"'
+    assert reach in text
+    c.gate.config.write_text(text.replace(reach, f'reach = "http://127.0.0.1:{port}"'))
+    way = http.server.ThreadingHTTPServer(("127.0.0.1", port), Way)
+    threading.Thread(target=way.serve_forever, daemon=True).start()
+    try:
+        client = Client(c.start().gate)
+        assert len(client.get("/api/v1/products?limit=2").json["items"]) == 2 and Way.kept
+        for mode in ("again", "changed"):
+            Way.mode = mode
+            answer = client.get("/api/v1/products?limit=1")
+            assert answer.status == 503, (mode, answer.text)
+            c.gate.wait_log(lambda l: "not signed by a node of this cluster" in l.get("message", ""))
+            Way.mode = "honest"
+            assert client.get("/api/v1/products?limit=1").status == 200
+    finally:
+        way.shutdown()
+        way.server_close()
 
 
 def test_without_a_key_there_is_no_door(shop):

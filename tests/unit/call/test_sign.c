@@ -116,3 +116,32 @@ Test(sign, refuses_rather_than_to_forget)
         cr_assert_eq(check(made(claim(9000 + i * SIGN_SEEN, 1)), BODY), SIGN_OK);
     cr_assert_eq(check(made(claim(9000 + 8 * (uint64_t)SIGN_SEEN, 1)), BODY), SIGN_REPLAYED);
 }
+
+/* ---- Replies ---- */
+
+#define REPLY STOA_STR("stock: 7")
+
+Test(sign, takes_a_reply_to_the_call_that_was_made)
+{
+    const struct sign_keys changed = {STOA_STR(OTHER), STOA_STR(KEY)},
+                           foreign = {STOA_STR(OTHER), {NULL, 0}};
+    char call[SIGN_TEXT_MAX], other[SIGN_TEXT_MAX], reply[SIGN_REPLY_MAX];
+    struct sign_claim one = claim(40, 1), two = claim(40, 2);
+
+    sign_make(&KEYS, &one, BODY, call);
+    sign_make(&KEYS, &two, BODY, other);
+    sign_reply(&KEYS, stoa_str_of(call), REPLY, reply);
+    cr_assert(sign_is_reply(&KEYS, stoa_str_of(call), REPLY, stoa_str_of(reply)));
+    cr_assert(sign_is_reply(&changed, stoa_str_of(call), REPLY, stoa_str_of(reply)));
+    cr_assert_not(sign_is_reply(&foreign, stoa_str_of(call), REPLY, stoa_str_of(reply)));
+    cr_assert_not(sign_is_reply(&KEYS, stoa_str_of(other), REPLY, stoa_str_of(reply)),
+                  "the reply to another call");
+    cr_assert_not(
+        sign_is_reply(&KEYS, stoa_str_of(call), STOA_STR("stock: 8"), stoa_str_of(reply)));
+    cr_assert_not(sign_is_reply(&KEYS, stoa_str_of(call), REPLY, STOA_STR("")));
+    for (size_t i = 0; i + 1 < sizeof reply; i++) {
+        reply[i] = reply[i] == '0' ? '1' : '0';
+        cr_assert_not(sign_is_reply(&KEYS, stoa_str_of(call), REPLY, stoa_str_of(reply)));
+        sign_reply(&KEYS, stoa_str_of(call), REPLY, reply);
+    }
+}

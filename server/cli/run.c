@@ -476,6 +476,7 @@ static stoa_err configure_revision(struct serve *s, const struct cli *cli, const
         log_error("run", "the revision in force cannot be used; the file is",
                   stoa_f("revision", stoa_i((int64_t)h->revision)),
                   stoa_f("why", stoa_z(diag.message)));
+    s->node.choice.files_have_served = err == STOA_OK && h->has_served;
     return err;
 }
 

@@ -18,6 +18,7 @@ struct plugin_bits {
     uid_t owner;  /* of the file that was read, as are group and mode */
     gid_t group;
     mode_t mode;
+    bool has_served;     /* here, with the same configuration */
     bool is_shipped;     /* came with the binary; trust.h */
     bool is_ours;        /* did so now, or when the revision was kept that it belongs to */
     char signer[32];     /* the key whose signature is good; "": none */

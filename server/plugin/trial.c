@@ -208,7 +208,7 @@ stoa_err trial_run(const struct plugin_bits *bits, const struct config *config, 
     struct key key;
     stoa_err err = STOA_OK;
 
-    if (!trial_program || bits->is_shipped)
+    if (!trial_program || bits->is_shipped || bits->has_served)
         return STOA_OK;
     arena = stoa_arena_create();
     settings = settings_of(bits, config, arena);

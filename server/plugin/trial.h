@@ -17,10 +17,11 @@ enum {
 /* The program that is started as `stoa __trial NAME`; NULL: nothing is tried (unit tests). */
 extern const char *trial_program;
 
-/* Loads bits, calls create() with its table of config, and destroy(). Ends at once for shipped bits
- * and for what this process has tried with the same settings. STOA_E_PLUGIN with *diag naming step
- * and signal or time when the process did not end by itself, or could not load it. What create()
- * returns is not judged: the load proper does that. The loader's thread. */
+/* Loads bits, calls create() with its table of config, and destroy(). Ends at once for shipped
+ * bits, for those that have served, and for what this process has tried with the same settings.
+ * STOA_E_PLUGIN with *diag naming step and signal or time when the process did not end by itself,
+ * or could not load it. What create() returns is not judged: the load proper does that. The
+ * loader's thread. */
 STOA_NODISCARD stoa_err trial_run(const struct plugin_bits *bits, const struct config *config,
                                   struct diag *diag);
 /* The child's side. */

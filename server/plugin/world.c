@@ -21,7 +21,8 @@ static __thread struct world *in_force;
 struct wanted {
     const char *name;
     char path[PATH_MAX];
-    stoa_str sha256;  /* that it must have; empty: any */
+    stoa_str sha256; /* that it must have; empty: any */
+    bool has_served;
     bool was_shipped; /* of a kept copy, whose folder tells nothing any more */
 };
 
@@ -85,6 +86,7 @@ static stoa_err read_bits(const struct wanted *wanted, struct diag *diag, struct
     if (err != STOA_OK)
         return err;
     ret->is_ours = wanted->was_shipped;
+    ret->has_served = wanted->has_served;
     err = check_kept(ret, wanted->sha256, diag);
     if (err != STOA_OK)
         plugin_bits_close(ret);
@@ -99,6 +101,7 @@ static stoa_err read_chosen(struct wanted *wanted, const struct world_options *o
     struct diag ignored = {0};
     stoa_err err;
 
+    wanted->has_served = is_kept && o->choice.files_have_served;
     if (!is_kept)
         find_installed(o, wanted);
     err = read_bits(wanted, diag, ret);

@@ -57,6 +57,7 @@ struct world_choice {
      * kept}}, before plugin_path. One that is damaged is
      * replaced by plugin_path's, if that has these bits. */
     const struct stoa_json *files;
+    bool files_have_served; /* here, with this configuration: they need no trial */
     /* [{"plugin", "why", "place"}]: with the place "sandbox" it is put there; without, or when it
      * cannot be put there, it is loaded, so that its routes are known, and not run. */
     const struct stoa_json *left_out;

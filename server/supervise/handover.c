@@ -50,6 +50,7 @@ void handover_put(const struct handover *h, struct stoa_json *object, struct sto
     if (h->data[0])
         stoa_json_set_str(object, "data", stoa_str_of(h->data));
     stoa_json_set_bool(object, "successor", h->is_successor);
+    stoa_json_set_bool(object, "served", h->has_served);
     stoa_json_set_str(object, "problem", stoa_str_of(h->problem));
     for (uint32_t i = 0; i < h->listen_count; i++)
         put_sockets(&h->listen[i], listen, arena);
@@ -89,6 +90,7 @@ void handover_get(const struct stoa_json *json, struct handover *ret)
     ret->revision = (uint64_t)stoa_json_int(json, "revision", 0);
     copy(ret->data, sizeof ret->data, stoa_json_str(json, "data"));
     ret->is_successor = stoa_json_true(json, "successor");
+    ret->has_served = stoa_json_true(json, "served");
     copy(ret->problem, sizeof ret->problem, stoa_json_str(json, "problem"));
     for (const struct stoa_json *l = stoa_json_first(listen);
          l && ret->listen_count < HANDOVER_LISTEN_MAX; l = stoa_json_next(l))

@@ -27,6 +27,7 @@ struct handover {
     uint32_t loops;
     int supervisor;    /* worker: its process */
     uint64_t revision; /* worker: the one to start with; 0: what the file says */
+    bool has_served;   /* worker: that revision, below this supervisor */
     char data[4096];   /* worker: the folder that the revision is kept in; empty: not known */
     bool is_successor; /* worker: another one is still at work; see "sole" in channel.h */
     char problem[600]; /* why the revision and not the file; empty: that is not so */

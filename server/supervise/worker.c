@@ -98,6 +98,7 @@ bool worker_start(struct supervisor *s, bool is_upgrade)
     handover.channel = ends[1];
     handover.supervisor = (int)getpid();
     handover.revision = s->boot;
+    handover.has_served = s->boot && s->was_ready;
     snprintf(handover.data, sizeof handover.data, "%s", s->o.data);
     handover.is_successor = worker_find(s, WORKER_SERVING) || worker_find(s, WORKER_DRAINING);
     if (is_upgrade) { /* as an apply: what the file says now, and everybody gets a chance */

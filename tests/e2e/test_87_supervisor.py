@@ -152,6 +152,28 @@ def kept_copy(shop) -> pathlib.Path:
 
 
 @pytest.mark.in_process
+def test_what_has_served_is_not_tried_again_after_a_crash(make_supervised):
+    """It would cost a process for each plugin, before the first answer."""
+    shop = make_supervised().start()
+    assert trials(shop) > 0
+    worker = shop.worker()
+    os.kill(worker, signal.SIGKILL)
+    serving(shop, worker)
+    assert trials(shop) == 0
+    assert shop.stop() == 0
+    shop.start()  # a start is a start: bits and file may have changed
+    assert trials(shop) > 0
+
+
+def trials(shop) -> int:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(shop.data / "control.sock"))
+        s.sendall(b"metrics")
+        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+    return int(next(l.split()[-1] for l in text.splitlines() if l.startswith("stoa_plugin_trials_total ")))
+
+
+@pytest.mark.in_process
 def test_a_copy_that_was_changed_is_neither_started_nor_gone_back_to(make_supervised, plugins):
     shop = make_supervised().start()
     worker, first = shop.worker(), kept_copy(shop)

@@ -31,12 +31,14 @@ Test(handover, everything_arrives)
     h.supervisor = 77;
     h.revision = 12;
     h.is_successor = true;
+    h.has_served = true;
     snprintf(h.problem, sizeof h.problem, "config.lua:3: \"what\"");
     h.listen_count = 1;
     h.listen[0] = (struct http_sockets){
         .address = "127.0.0.1:0", .bound = "127.0.0.1:8080", .fds = {7, 8}, .count = 2};
     handover_leave_out(&h, "gift", "three crashes");
     there_and_back(&h, &back);
+    cr_assert(back.is_successor && back.has_served);
     cr_assert_eq(memcmp(&h, &back, sizeof h), 0);
 }
 

@@ -80,7 +80,8 @@ _given: set[int] = set()
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on. They lie below those that the kernel hands out by itself (port 0,
     outgoing connections), so that nothing else on the machine takes one before it is used."""
-    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    range_text = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    first = max(20000, int(range_text.split()[0]))
     ports: list[int] = []
     while len(ports) < count:
         port = random.randrange(first // 2, first)

@@ -17,10 +17,10 @@ from support.account import StrictLoad
 from support.swaps import Plugins, Reader, ask
 
 LONG = bool(os.environ.get("STOA_TEST_LONG"))
-KILLS = 60 if LONG else 20
+IS_SANITIZED = b"__asan_init" in pathlib.Path(binary()).read_bytes()
+KILLS = 60 if LONG else 5 if IS_SANITIZED else 20
 UPGRADES = 50 if LONG else 5
 CONNECTIONS = 16
-IS_SANITIZED = b"__asan_init" in pathlib.Path(binary()).read_bytes()
 
 
 @pytest.fixture

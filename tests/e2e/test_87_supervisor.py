@@ -1,5 +1,6 @@
 """The process above: a worker that dies costs what it was just answering and nothing else; a binary is
 replaced while it sells; a plugin that crashes is left out. SPDX-License-Identifier: Apache-2.0"""
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -234,8 +235,11 @@ def test_a_killed_supervisor_takes_its_worker_along(make_supervised):
     port = shop.port
     shop.kill()
     wait_until(lambda: not worker.exists(), "the worker outlived its supervisor")
+    assert (shop.data / "control.sock").exists()  # nobody is behind it
+    done = shop.cli("status", check=False)
+    assert done.returncode == 1 and "no shop is running" in done.stderr
     shop.start("--port", str(port))
-    assert Client(shop).get("/readyz").status == 200
+    assert Client(shop).get("/readyz").status == 200 and shop.worker()
 
 
 def test_addresses_that_come_and_go_are_kept_too(make_supervised):
@@ -451,6 +455,56 @@ def test_a_new_binary_that_does_not_come_up_changes_nothing(make_supervised, own
     assert shop.stop() == 0
 
 
+@pytest.fixture
+def never_ready(own_binary):
+    """A new binary whose worker neither serves nor ends."""
+    return lambda: own_binary(b"#!/bin/sh\nexec sleep 1000\n")
+
+
+def starting(shop) -> int | None:
+    return next((w["pid"] for w in ask(shop, "status")["supervisor"]["workers"] if w["state"] == "starting"), None)
+
+
+def test_a_new_binary_that_never_gets_ready_is_waited_for_by_nobody_else(make_supervised, never_ready):
+    shop = make_supervised().start()
+    worker = shop.worker()
+    never_ready()
+    with concurrent.futures.ThreadPoolExecutor(1) as waiting:
+        upgrading = waiting.submit(upgrade, shop)
+        new = wait_until(lambda: starting(shop), "no worker of the new binary")
+        assert Client(shop).get("/swap/greeting").status == 200 and ask(shop, "status")["worker"] == worker
+        for question, said in (("apply", "an upgrade is under way"), ("upgrade", "a worker is being started")):
+            answer = ask(shop, question)
+            assert not answer["ok"] and said in answer["text"], answer
+        os.kill(new, signal.SIGKILL)
+        answer = upgrading.result(30)
+    assert not answer["ok"] and "signal 9" in answer["text"], answer
+    assert ask(shop, "apply")["ok"] and ask(shop, "status")["worker"] == worker
+    assert shop.stop() == 0
+
+
+def test_the_end_does_not_wait_for_a_new_binary_that_never_gets_ready(make_supervised, never_ready):
+    shop = make_supervised().start()
+    never_ready()
+    shop.process.send_signal(signal.SIGUSR2)
+    new = pathlib.Path(f"/proc/{wait_until(lambda: starting(shop), 'no worker of the new binary')}")
+    shop.process.send_signal(signal.SIGTERM)
+    assert shop.wait() == 0 and not new.exists()
+
+
+def test_a_worker_that_ends_during_an_upgrade_is_replaced_when_that_has_failed(make_supervised, never_ready):
+    shop = make_supervised().start()
+    worker = shop.worker()
+    never_ready()
+    shop.process.send_signal(signal.SIGUSR2)
+    new = wait_until(lambda: starting(shop), "no worker of the new binary")
+    os.kill(worker, signal.SIGKILL)
+    os.kill(new, signal.SIGKILL)
+    assert first_answer_ms(shop.port)
+    assert serving(shop, worker)["worker"] != new
+    assert shop.stop() == 0
+
+
 def test_an_upgrade_reads_the_file_and_refuses_a_broken_one(make_supervised):
     shop = make_supervised('swap = { greeting = "good" }').start()
     text = shop.config.read_text()
@@ -520,6 +574,20 @@ def test_a_second_term_stops_at_once(make_supervised):
     shop.process.send_signal(signal.SIGTERM)
     shop.wait()
     assert time.monotonic() - began < 5
+
+
+def test_a_worker_that_does_not_drain_in_time_is_ended(make_supervised):
+    shop = make_supervised().start()
+    text = shop.config.read_text()
+    shop.config.write_text(text.replace("limits = {", 'limits = { drain = "1s",', 1))
+    assert shop.config.read_text() != text and ask(shop, "apply")["ok"]
+    worker = shop.worker()
+    os.kill(worker, signal.SIGSTOP)  # it hears nothing, and ends nothing
+    shop.process.send_signal(signal.SIGTERM)
+    told = shop.wait_log(lambda l: "took too long" in l.get("message", ""))
+    assert told["pid"] == worker
+    shop.wait()
+    assert not pathlib.Path(f"/proc/{worker}").exists()
 
 
 @pytest.mark.parametrize("command", ["drain", "stop"])

@@ -46,6 +46,7 @@ struct load {
     uint64_t replies_max; /* 0: no limit */
     int64_t every_us, deadline_us;
     bool only_polite; /* no slow ones, nobody leaves */
+    bool only_untouched;
     int epoll;
     int64_t started_us, printed_us;
     uint64_t numbers, tokens_used;
@@ -68,6 +69,15 @@ static void stop(int signal)
 static bool is_slow(enum kind kind)
 {
     return kind == SLOW_READER || kind == SLOW_SENDER || kind == LEAVER;
+}
+
+static enum kind kind_of(uint32_t connection)
+{
+    enum kind kind = mix[connection % 16];
+
+    if (load.only_untouched)
+        return UNTOUCHED;
+    return load.only_polite && is_slow(kind) ? KEEP : kind;
 }
 
 /* ---- Connections ---- */
@@ -399,7 +409,8 @@ static void play(void)
 static int usage(void)
 {
     fputs("strict PORT [--connections N] [--seconds S] [--requests N] [--rate N] [--every MS]\n"
-          "       [--untouched PATH] [--deadline MS] [--polite]; see tests/load/README.md\n",
+          "       [--untouched PATH] [--deadline MS] [--polite | --only-untouched]; see "
+          "tests/load/README.md\n",
           stderr);
     return 2;
 }
@@ -439,6 +450,8 @@ static bool read_arguments(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--polite") == 0)
             load.only_polite = true;
+        else if (strcmp(argv[i], "--only-untouched") == 0)
+            load.only_untouched = true;
         else if (i + 1 == argc || !option(argv[i], argv[i + 1]))
             return false;
         else
@@ -454,11 +467,8 @@ int main(int argc, char **argv)
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
     load.epoll = epoll_create1(EPOLL_CLOEXEC);
-    for (uint32_t i = 0; i < load.connections; i++) {
-        enum kind kind = mix[i % 16];
-        load.all[i] =
-            (struct connection){.fd = -1, .kind = load.only_polite && is_slow(kind) ? KEEP : kind};
-    }
+    for (uint32_t i = 0; i < load.connections; i++)
+        load.all[i] = (struct connection){.fd = -1, .kind = kind_of(i)};
     play();
     return failures(&load.whole) > 0;
 }

@@ -4,18 +4,23 @@ import os
 import pathlib
 import re
 import statistics
+import threading
 import time
 
-from support.shop import Shop
+from support.shop import Shop, build_folder
 from support.strict import Strict, complaints
 from support.swaps import Plugins, ask, wait_quiet
 
 
+QUARTERS = 4  # of a run: memory is looked at after each
+
+
 def make_shop(folder: pathlib.Path) -> tuple[Shop, Plugins]:
-    """A seeded shop with the plugin that is swapped, not started yet."""
+    """A seeded shop of ten plugins with the one that is swapped, not started yet."""
     folder.mkdir(exist_ok=True)
     plugins = Plugins(folder / "plugins")
-    shop = Shop(folder, sql="sqlite", plugins="swap = {}", more=f'plugin_path = "{plugins.folder}",',
+    plugins.put("crash", build_folder() / "tests/data/crash/crash.so")
+    shop = Shop(folder, sql="sqlite", plugins="swap = {}, hello = {}, crash = {}", more=f'plugin_path = "{plugins.folder}",',
                 limits="connections_per_address = 1000")
     return shop.prepare(), plugins
 
@@ -53,10 +58,21 @@ class Swapper:
         self.due = self.began
 
     def swap(self) -> dict:
-        time.sleep(max(0.0, self.due - time.monotonic()))
-        self.due = time.monotonic() + self.every_ms / 1000
+        self.await_turn()
         self.plugins.swap(2 - self.done % 2)
         return self.apply()
+
+    def touch(self) -> dict:
+        """Every plugin has other bits: nothing of the world before serves on but the theme."""
+        self.await_turn()
+        self.plugins.touch_all(self.done % 2)
+        return self.apply()
+
+    def await_turn(self) -> None:
+        """One that comes late does not hurry those after it but by one turn."""
+        every = self.every_ms / 1000
+        time.sleep(max(0.0, self.due - time.monotonic()))
+        self.due = max(self.due, time.monotonic() - every) + every
 
     def apply(self) -> dict:
         answer = ask(self.shop, "apply")
@@ -78,37 +94,34 @@ class Swapper:
         return {**steps, "total": statistics.median(a["total_us"] for a in self.answers) / 1000}
 
 
-def touch_every_plugin(shop: Shop, number: int) -> None:
-    """The shop's name: each plugin is loaded anew with it, as with every apply."""
-    text = shop.config.read_text()
-    shop.config.write_text(re.sub(r'name = "Test Shop[^"]*"', f'name = "Test Shop {number}"', text))
-
-
-def settle(shop: Shop, plugins: Plugins) -> dict:
+def settle(shop: Shop, plugins: Plugins, touches: bool = False) -> dict:
     """Whatever is filled once is filled: counters from here on."""
     swapper = Swapper(shop, plugins, 0)
     load = Strict(shop.port, "--seconds", 2, "--rate", 1000)
     while load.process.poll() is None:
-        swapper.swap()
+        swapper.touch() if touches else swapper.swap()
     assert complaints(load.wait()) == {}
     wait_quiet(shop, 60)
     return counters(shop)
 
 
+def resident_kib(shop: Shop) -> int:
+    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{shop.worker()}/status").read_text())[1])
+
+
 def swaps_under_load(shop: Shop, plugins: Plugins, swaps: int, every_ms: float = 20,
-                     rate: int = 2500, change=None) -> dict:
-    """Figures of the load, of the applies, and the counters before and after. change(n): what each
-    apply is to find; the other version of the plugin otherwise."""
-    before = settle(shop, plugins)
+                     rate: int = 2500, touches: bool = False) -> dict:
+    """Figures of the load, of the applies, and the counters before and after. Each apply finds the
+    other version of a plugin; touches: other bits of every plugin."""
+    before = settle(shop, plugins, touches)
     load = Strict(shop.port, "--seconds", 24 * 3600, "--rate", rate)
     swapper = Swapper(shop, plugins, every_ms)
+    resident = []
     try:
         while swapper.done < swaps and load.process.poll() is None:
-            if change:
-                change(swapper.done)
-                swapper.apply()
-            else:
-                swapper.swap()
+            swapper.touch() if touches else swapper.swap()
+            if swapper.done % max(1, swaps // QUARTERS) == 0:
+                resident.append(resident_kib(shop))
         interval = swapper.interval_ms()
     finally:
         figures = load.stop()
@@ -116,29 +129,65 @@ def swaps_under_load(shop: Shop, plugins: Plugins, swaps: int, every_ms: float =
     return {"swaps": swapper.done, "interval_ms": interval, "steps_ms": swapper.steps_ms(),
             "load": figures, "complaints": complaints(figures), "told": load.told,
             "per_second": figures["requests"] / figures["seconds"],
-            "before": before, "after": counters(shop)}
+            "resident_kib": resident, "before": before, "after": counters(shop)}
 
 
 def growth(result: dict, memory_kib: int) -> dict:
-    """What did not come back: more of anything that is counted, or more memory than memory_kib."""
+    """What did not come back: more of anything that is counted, or more memory than memory_kib.
+    With samples of a long run: since its first quarter, in which the heap takes its shape."""
     before, after = result["before"], result["after"]
     exact = ["plugins_mapped", "fds", "threads", "worlds", "generations", "kept"]
     grown = {n: (before[n], after[n]) for n in exact if after[n] > before[n]}
-    if after["rss_kib"] > before["rss_kib"] + memory_kib:
-        grown["rss_kib"] = (before["rss_kib"], after["rss_kib"])
+    first = (result.get("resident_kib") or [before["rss_kib"]])[0]
+    if after["rss_kib"] > first + memory_kib:
+        grown["rss_kib"] = (first, after["rss_kib"])
     return grown
 
 
+class Background(threading.Thread):
+    """Swaps while `on` is set, until `ended`; problem is what stopped it before."""
+
+    def __init__(self, swapper: Swapper):
+        super().__init__(daemon=True)
+        self.swapper, self.problem = swapper, ""
+        self.on, self.ended = threading.Event(), threading.Event()
+
+    def run(self) -> None:
+        try:
+            while not self.ended.is_set():
+                if self.on.wait(0.1):
+                    self.swapper.swap()
+        except (AssertionError, OSError, ValueError) as error:
+            self.problem = str(error)
+
+    def end(self) -> None:
+        self.ended.set()
+        self.on.set()
+        self.join(30)
+
+
 def tail_ratio(shop: Shop, plugins: Plugins, rounds: int, seconds: float) -> dict:
-    """p99 of the untouched route with swaps over that without, in alternating rounds."""
-    ratios = []
-    for _ in range(rounds):
-        quiet = Strict(shop.port, "--seconds", seconds, "--polite", "--rate", 1000).wait()
-        load = Strict(shop.port, "--seconds", seconds, "--polite", "--rate", 1000)
-        swapper = Swapper(shop, plugins)
-        while load.process.poll() is None:
-            swapper.swap()
-        swapped = load.wait()
-        assert not complaints(quiet) and not complaints(swapped), (quiet, swapped)
-        ratios.append(swapped["untouched_p99_us"] / max(1, quiet["untouched_p99_us"]))
-    return {"ratios": ratios, "median": statistics.median(ratios)}
+    """p99 of a route that no swap touches: the median of windows with swaps over that of windows
+    without, which take turns in one run of one load."""
+    others = Strict(shop.port, "--seconds", 24 * 3600, "--polite", "--rate", 1500)
+    watch = Strict(shop.port, "--seconds", (2 * rounds + 1.5) * seconds, "--only-untouched",
+                   "--connections", 8, "--rate", 1000, "--every", seconds * 1000)
+    swaps = Background(Swapper(shop, plugins))
+    windows: list[dict] = []
+    swaps.start()
+    try:
+        for window in watch.lines():
+            if window["last"]:
+                break
+            windows.append(window)
+            (swaps.on.clear if swaps.on.is_set() else swaps.on.set)()
+    finally:
+        swaps.end()
+        load = others.stop()
+        watch.process.kill()
+    assert not complaints(load) and not swaps.problem, (load, swaps.problem)
+    p99 = [w["untouched_p99_us"] for w in windows]
+    quiet, swapped = p99[2::2], p99[1::2]  # the first is of a load that begins
+    return {"quiet_us": statistics.median(quiet), "swapped_us": statistics.median(swapped),
+            "median": statistics.median(swapped) / max(1, statistics.median(quiet)),
+            "ratios": [s / max(1, q) for q, s in zip(quiet, swapped)], "swaps": swaps.swapper.done}

@@ -221,6 +221,45 @@ Test(swap, warms_on_every_loop_and_cools_the_old_world_there)
     free_world(two);
 }
 
+/* two takes over one's generation. */
+static void share(struct world *two, const struct world *one)
+{
+    free(two->generations[0]);
+    two->generations[0] = one->generations[0];
+    two->generations[0]->uses = 2;
+}
+
+static void publish_shared(struct sandbox *sandbox, uint32_t times)
+{
+    struct rig *rig = rig_begin();
+    struct world *one = make_world(rig, &(struct stoa_plugin_v1){.warm = warm, .cool = cool});
+    struct world *two = make_world(rig, &PLAIN);
+    struct diag diag = {0};
+
+    share(two, one);
+    one->generations[0]->sandbox = sandbox;
+    cr_assert_eq(swap_warm(&rig->all, two, &diag), STOA_OK);
+    swap_publish(&rig->all, two, one);
+    cr_expect_eq(atomic_load(&warmed), times);
+    cr_expect_eq(atomic_load(&cooled), times);
+    rig_end(rig);
+    two->generations[0] = NULL;
+    free_world(one);
+    free_world(two);
+}
+
+Test(swap, instances_are_a_worlds_own_where_their_code_is_shared)
+{
+    publish_shared(NULL, LOOPS);
+}
+
+Test(swap, a_shared_sandbox_serves_on_neither_warmed_nor_cooled)
+{
+    char anything;
+
+    publish_shared((struct sandbox *)(void *)&anything, 0);
+}
+
 Test(swap, names_the_plugin_that_does_not_warm_on_one_of_the_loops)
 {
     struct rig *rig = rig_begin();

@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "call/events.h"
 #include "config/evaluate.h"
 #include "plugin/preflight.h"
 #include <errno.h>
@@ -87,8 +88,10 @@ static stoa_err check_databases(struct run *r, bool *missing)
 {
     struct apply *a = r->apply;
     char digest[BUILD_DIGEST_LEN], after[BUILD_DIGEST_LEN];
+    const struct world *in_force = apply_in_force(a);
     struct resources *databases = NULL;
-    bool has_digest = build_migrations_digest(r->config, a->options.resources, digest);
+    bool has_digest = resources_are_same(in_force->resources, r->config) &&
+                      build_migrations_digest(r->config, in_force->resources, digest);
     stoa_err err;
 
     if (has_digest && strcmp(digest, a->migrations) == 0)
@@ -97,7 +100,7 @@ static stoa_err check_databases(struct run *r, bool *missing)
     err = build_check_migrations(r->config, databases, &r->diag);
     resources_close(databases);
     if (err == STOA_OK && has_digest &&
-        build_migrations_digest(r->config, a->options.resources, after) &&
+        build_migrations_digest(r->config, in_force->resources, after) &&
         strcmp(digest, after) == 0)
         memcpy(a->migrations, digest, sizeof digest);
     if (err == STOA_OK || !missing)
@@ -131,14 +134,25 @@ static stoa_err build(struct run *r)
     return err;
 }
 
+static void rest(void *data, struct sql *sql)
+{
+    const struct apply *a = data;
+
+    swap_rest(&a->loops, sql);
+}
+
 /* With what only it had. NULL is fine. */
 static void end_world(struct apply *a, struct world *world)
 {
     struct resources *resources = world ? world->resources : NULL;
 
     world_destroy(world);
-    if (resources && resources != a->options.resources)
+    if (resources == a->options.resources)
+        resources_let_go(resources);
+    else
         resources_close(resources);
+    if (resources)
+        resources_each_unused(a->options.resources, rest, a);
 }
 
 /* ---- Worlds that are not in force ---- */
@@ -292,6 +306,7 @@ static void publish(struct run *r)
     uint64_t back = r->apply->revision;
 
     STOA_IGNORE(step(r, "publish")); /* too late to fail */
+    events_add(r->world->resources);
     swap_publish(&r->apply->loops, r->world, old);
     if (r->apply->options.follower.commit)
         r->apply->options.follower.commit(r->apply->options.follower.data, r->config);

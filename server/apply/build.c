@@ -3,6 +3,7 @@
 
 #include "base/hex.h"
 #include "call/wiring.h"
+#include "config/schema.h"
 #include "plugin/trust.h"
 #include "port/port.h"
 #include <limits.h>
@@ -68,7 +69,7 @@ static stoa_err refuse_change(const struct config *wanted, const char *path, str
     return STOA_E_CONFIG;
 }
 
-/* All but the size of the cache. */
+/* All but databases and the size of the cache. */
 static stoa_err check_resources(const struct config *running, const struct config *wanted,
                                 struct stoa_arena *arena, struct diag *diag)
 {
@@ -88,7 +89,7 @@ static stoa_err check_resources(const struct config *running, const struct confi
                 b = stoa_json_member(b, STOA_STR("kind"));
             }
             snprintf(path, sizeof path, "resources.%.*s", (int)name.len, name.ptr);
-            if (!is_same(arena, a, b))
+            if (strcmp(config_use_of(name), "sql") != 0 && !is_same(arena, a, b))
                 return refuse_change(wanted, path, diag);
         }
     return STOA_OK;
@@ -101,7 +102,6 @@ stoa_err build_check_fixed(const struct config *running, const struct config *wa
     static const char *const fixed[] = {"data",
                                         "node.name",
                                         "loops",
-                                        "sql",
                                         "trace",
                                         "limits.pool_sql_threads",
                                         "limits.pool_password_threads",

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "call/events.h"
 #include "call/invoke.h"
 #include "call/jobs.h"
 #include "fiber/fiber.h"
@@ -195,8 +196,20 @@ static void publish_here(struct stop *stop)
 
     world_publish(p->world);
     cool_here(p->old, p->world);
+    events_attach();
     jobs_start(p->world);
     stop_over(stop);
+}
+
+static void rest_here(struct stop *stop)
+{
+    sql_rest(stop->visit->data);
+    stop_over(stop);
+}
+
+void swap_rest(const struct swap_loops *loops, struct sql *sql)
+{
+    visit(loops, rest_here, sql);
 }
 
 /* Wrong on purpose, for the tests of the swap: nobody waits for the loops, nor asks them. */

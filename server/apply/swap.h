@@ -25,6 +25,8 @@ STOA_NODISCARD stoa_err swap_warm(const struct swap_loops *loops, struct world *
 /* One pointer a loop. What old's requests have begun they finish in old; cool() of its plugins has
  * run on each loop, and world's jobs run, when this returns. */
 void swap_publish(const struct swap_loops *loops, struct world *world, struct world *old);
+/* No world uses this database: see sql_rest(). */
+void swap_rest(const struct swap_loops *loops, struct sql *sql);
 /* Of worlds that are not in force: unused[i] = no request, job or event of worlds[i] is left, and
  * since then every loop has passed a turn, so that nothing of it can be on a stack either. */
 void swap_find_unused(const struct swap_loops *loops, struct world *const *worlds, uint32_t count,

@@ -25,7 +25,7 @@ struct plugin_lease {
 struct relay {
     struct sql *sql;
     uint32_t loop_index;
-    struct loop *loop;
+    struct loop *_Atomic loop; /* NULL: not started yet */
     struct fiber_wait nap;
     bool napping, is_over;
     _Atomic bool poked;          /* something was committed since the last step began */
@@ -33,12 +33,14 @@ struct relay {
     _Atomic int64_t lease_until; /* monotonic ms */
     struct plugin_lease plugins[WORLD_PLUGINS_MAX];
     _Atomic bool is_used; /* by a plugin that runs on this node */
+    _Atomic bool is_at_work;
     int64_t housekeeping_at;
     struct loop_message message;
 };
 
-static struct relay relays[RESOURCES_SQL_MAX];
-static uint32_t relay_count, backoff_base_ms = 1000;
+static struct relay relays[RESOURCES_OPENED_MAX];
+static _Atomic uint32_t relay_count; /* grows only; the rest of a relay is set before */
+static uint32_t relay_loops, backoff_base_ms = 1000;
 static char owner_name[64];
 static _Atomic bool stopping;
 static _Atomic bool held; /* see events_hold() */
@@ -111,13 +113,10 @@ void events_init(struct resources *resources, uint32_t loops, const char *owner,
 {
     snprintf(owner_name, sizeof owner_name, "%s", owner);
     backoff_base_ms = backoff_ms;
-    relay_count = resources->sql_count;
-    for (uint32_t i = 0; i < relay_count; i++)
-        relays[i] = (struct relay){.sql = resources->sql[i],
-                                   .loop_index = i % loops,
-                                   .is_used = true,
-                                   .message = {.run = wake_on_loop}};
+    relay_loops = loops;
+    atomic_store(&relay_count, 0);
     atomic_store(&stopping, false);
+    events_add(resources);
 }
 
 static struct relay *relay_of(const struct sql *sql)
@@ -126,6 +125,20 @@ static struct relay *relay_of(const struct sql *sql)
         if (relays[i].sql == sql)
             return &relays[i];
     return NULL;
+}
+
+void events_add(const struct resources *resources)
+{
+    for (uint32_t i = 0; i < resources->sql_count; i++) {
+        uint32_t n = atomic_load(&relay_count);
+        if (relay_of(resources->sql[i]) || n == RESOURCES_OPENED_MAX)
+            continue;
+        relays[n] = (struct relay){.sql = resources->sql[i],
+                                   .loop_index = n % relay_loops,
+                                   .is_used = true,
+                                   .message = {.run = wake_on_loop}};
+        atomic_store(&relay_count, n + 1);
+    }
 }
 
 /* ---- The lease. On SQLite the lock on the data folder has settled it already. ---- */
@@ -484,7 +497,21 @@ static void note_use(struct relay *r, const struct world *world)
 
     for (uint32_t p = 0; p < world->plugins && !is_used; p++)
         is_used = uses(world, p, r->sql);
-    atomic_store(&r->is_used, is_used);
+    if (atomic_exchange(&r->is_used, is_used) && !is_used)
+        metric_set(METRIC_outbox_pending, 0);
+}
+
+/* The same database may have been given other settings: what the relay before it has begun must not
+ * be done twice at the same time. Both may give way; then the next step is one's. */
+static bool has_rival(const struct relay *r)
+{
+    uint32_t count = atomic_load(&relay_count);
+
+    for (uint32_t i = 0; i < count; i++)
+        if (&relays[i] != r && atomic_load(&relays[i].is_at_work) &&
+            strcmp(sql_name(relays[i].sql), sql_name(r->sql)) == 0)
+            return true;
+    return false;
 }
 
 static uint32_t relay_step(struct relay *r)
@@ -498,10 +525,12 @@ static uint32_t relay_step(struct relay *r)
     world_hold_begin(&hold);
     if (world)
         note_use(r, world);
-    if (world && events_lease_held(r->sql)) {
+    atomic_store(&r->is_at_work, atomic_load(&r->is_used));
+    if (world && events_lease_held(r->sql) && !has_rival(r)) {
         done = fan_out(r, arena, world) + deliver_due(r, arena, world);
         housekeeping(r, arena);
     }
+    atomic_store(&r->is_at_work, false);
     world_hold_end(&hold);
     if (world)
         world_unpin(world);
@@ -546,19 +575,20 @@ static void attach(struct relay *r)
 void events_attach(void)
 {
     for (uint32_t i = 0; i < relay_count; i++)
-        if (relays[i].loop_index == loop_index(loop_current()))
+        if (relays[i].loop_index == loop_index(loop_current()) && !relays[i].loop)
             attach(&relays[i]);
 }
 
 void events_wake(struct sql *sql)
 {
     struct relay *r = relay_of(sql);
+    struct loop *loop = r ? r->loop : NULL;
 
-    if (!r || !r->loop)
+    if (!loop)
         return;
     atomic_store(&r->poked, true);
     if (!atomic_exchange(&r->posted, true))
-        loop_post(r->loop, &r->message);
+        loop_post(loop, &r->message);
 }
 
 void events_stop(void)

@@ -19,7 +19,10 @@ enum {
  * after a failed delivery, doubled each time. */
 void events_init(struct resources *resources, uint32_t loops, const char *owner,
                  uint32_t backoff_ms);
-/* On each loop's thread: starts the relays that belong to it. */
+/* Before a world with other databases comes into force; from then on on one thread. A database has
+ * a relay for good; one that no plugin uses any more is asked nothing. */
+void events_add(const struct resources *resources);
+/* On each loop's thread, as often as one likes: starts the relays that belong to it. */
 void events_attach(void);
 /* Any loop: something was committed to this database's outbox. */
 void events_wake(struct sql *sql);

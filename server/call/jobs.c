@@ -121,17 +121,34 @@ static void job_run(void *arg)
     runner_destroy(r);
 }
 
+static void expire_all(const struct resources *resources)
+{
+    for (uint32_t i = 0; i < resources->sql_count; i++)
+        if (events_lease_held(resources->sql[i]) && journal_expire(resources->sql[i]) != STOA_OK)
+            log_warn("journal", "old rows could not be deleted",
+                     stoa_f("sql", stoa_z(sql_last_error())));
+}
+
 static void expire_run(void *arg)
 {
-    struct resources *resources = arg;
-
     fiber_set_deadline(INT64_MAX);
-    while (fiber_sleep(EXPIRE_EVERY_MS) == STOA_OK && !events_stopping())
-        for (uint32_t i = 0; i < resources->sql_count; i++)
-            if (events_lease_held(resources->sql[i]) &&
-                journal_expire(resources->sql[i]) != STOA_OK)
-                log_warn("journal", "old rows could not be deleted",
-                         stoa_f("sql", stoa_z(sql_last_error())));
+    while (fiber_sleep(EXPIRE_EVERY_MS) == STOA_OK && !events_stopping()) {
+        struct world *world = world_pin();
+        struct world_hold hold = {.world = world,
+                                  .kind = "job",
+                                  .name = "journal.expire",
+                                  .since_us = clock_monotonic_us()};
+
+        world_hold_begin(&hold);
+        expire_all(world->resources);
+        world_hold_end(&hold);
+        world_unpin(world);
+    }
+}
+
+static bool is_auditor(const struct world *world)
+{
+    return world->resources->sql_count > 0 && events_lease_held(world->resources->sql[0]);
 }
 
 static void audit_once(void)
@@ -143,12 +160,14 @@ static void audit_once(void)
     const struct stoa_json *report, *findings;
 
     world_hold_begin(&hold);
-    report = audit_world(world, arena);
-    findings = stoa_json_get(report, "findings");
-    metric_add(METRIC_audit_runs_total, 1);
-    metric_set(METRIC_audit_findings, stoa_json_count(findings));
-    for (const struct stoa_json *f = stoa_json_first(findings); f; f = stoa_json_next(f))
-        log_error("audit", "an invariant does not hold", stoa_f("finding", stoa_j(f)));
+    if (is_auditor(world)) {
+        report = audit_world(world, arena);
+        findings = stoa_json_get(report, "findings");
+        metric_add(METRIC_audit_runs_total, 1);
+        metric_set(METRIC_audit_findings, stoa_json_count(findings));
+        for (const struct stoa_json *f = stoa_json_first(findings); f; f = stoa_json_next(f))
+            log_error("audit", "an invariant does not hold", stoa_f("finding", stoa_j(f)));
+    }
     stoa_arena_destroy(arena);
     world_hold_end(&hold);
     world_unpin(world);
@@ -156,15 +175,12 @@ static void audit_once(void)
 
 static void audit_run(void *arg)
 {
-    struct resources *resources = arg;
-
     int64_t pause = AUDIT_EVERY_MS, began;
 
     fiber_set_deadline(INT64_MAX);
     while (fiber_sleep(pause) == STOA_OK && !events_stopping()) {
         began = clock_monotonic_ms();
-        if (resources->sql_count > 0 && events_lease_held(resources->sql[0]))
-            audit_once();
+        audit_once();
         /* The more there is to look at the rarer: it may take a twentieth of the time, no more. */
         pause = (clock_monotonic_ms() - began) * AUDIT_SHARE;
         pause = pause > AUDIT_EVERY_MS ? pause : AUDIT_EVERY_MS;
@@ -222,14 +238,14 @@ static void wake_changed(const struct world *world)
     }
 }
 
-static void start_own_work(struct world *world)
+static void start_own_work(void)
 {
     static _Atomic bool started;
 
     if (loop_index(loop_current()) != 0 || atomic_exchange(&started, true))
         return;
-    spawn(expire_run, world->resources, "journal.expire");
-    spawn(audit_run, world->resources, "audit");
+    spawn(expire_run, NULL, "journal.expire");
+    spawn(audit_run, NULL, "audit");
     spawn(probe_run, NULL, "peer.probe");
 }
 
@@ -244,5 +260,5 @@ void jobs_start(struct world *world)
             stoa_str_hash(stoa_str_of(name)) % world->loops == here && !find_runner(name))
             start(name);
     }
-    start_own_work(world);
+    start_own_work();
 }

@@ -2,6 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/resources.h"
 
+#include "base/hex.h"
+#include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,52 +33,176 @@ static bool is_kind(const struct stoa_json *resource, const char *kind)
     return stoa_str_is(stoa_json_str(resource, "kind"), kind);
 }
 
-/* "sql", "users", …: every resource of kind sqlite or postgresql, "sql" first. */
-static stoa_err open_sql(struct resources *r, const struct config *config, uint32_t loops,
-                         const struct stoa_json *resource, struct diag *diag)
+/* ---- Databases: one handle for the same settings, whatever the number of worlds ---- */
+
+struct opened {
+    struct sql *sql;
+    char key[65]; /* of its name and settings; they may hold a password */
+    uint32_t users;
+};
+struct resources_opened {
+    struct opened all[RESOURCES_OPENED_MAX];
+    uint32_t count;
+};
+
+/* What must be equal for two to be one. A file is one whatever its name: two writers of one process
+ * would wait for each other. */
+static void make_key(const struct sql_options *o, char ret[65])
 {
-    char file[4096] = "", name[64], url_path[96];
-    struct stoa_arena *arena = stoa_arena_create();
-    stoa_str key = stoa_json_name(resource), named = stoa_json_str(resource, "file");
-    struct sql_options o = {
-        .name = name,
-        .loops = loops,
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    char text[8192], real[PATH_MAX];
+    int len;
+
+    if (o->sqlite)
+        len = snprintf(text, sizeof text, "sqlite %s %s", o->name,
+                       realpath(o->sqlite, real) ? real : o->sqlite);
+    else
+        len = snprintf(text, sizeof text, "postgresql %s %s %u %u %u", o->name, o->postgresql,
+                       o->connections, o->shared_timeout_ms, o->pool_timeout_ms);
+    stoa_assert(len > 0 && (size_t)len < sizeof text);
+    crypto_hash_sha256(digest, (const unsigned char *)text, (unsigned long long)len);
+    hex_encode(digest, sizeof digest, ret);
+    ret[64] = '\0';
+    sodium_memzero(text, sizeof text);
+}
+
+static struct opened *find_opened(struct resources_opened *all, const char *key)
+{
+    for (uint32_t i = 0; i < all->count; i++)
+        if (strcmp(all->all[i].key, key) == 0)
+            return &all->all[i];
+    return NULL;
+}
+
+static stoa_err open_new(struct resources_opened *all, const struct sql_options *o,
+                         struct diag *diag, struct opened **ret)
+{
+    struct opened *one = &all->all[all->count];
+
+    if (all->count == RESOURCES_OPENED_MAX) {
+        diag_set(diag, "resources", 0, 0, "this process has opened %d databases, old ones included",
+                 RESOURCES_OPENED_MAX);
+        diag_hint(diag, "restart to change more of them");
+        return STOA_E_CONFIG;
+    }
+    STOA_TRY(sql_open(o, diag, &one->sql));
+    make_key(o, one->key);
+    all->count++;
+    *ret = one;
+    return STOA_OK;
+}
+
+static stoa_err take(struct resources *r, const struct sql_options *o, struct diag *diag)
+{
+    struct opened *one;
+    char key[65];
+
+    make_key(o, key);
+    one = find_opened(r->opened, key);
+    if (!one)
+        STOA_TRY(open_new(r->opened, o, diag, &one));
+    one->users++;
+    r->sql[r->sql_count++] = one->sql;
+    return STOA_OK;
+}
+
+static void let_go(struct resources *r)
+{
+    for (uint32_t i = 0; i < r->sql_count; i++)
+        for (uint32_t k = 0; k < r->opened->count; k++)
+            r->opened->all[k].users -= r->opened->all[k].sql == r->sql[i];
+}
+
+void resources_let_go(struct resources *from)
+{
+    let_go(from);
+}
+
+void resources_each_unused(const struct resources *from, void (*each)(void *data, struct sql *sql),
+                           void *data)
+{
+    for (uint32_t i = 0; i < from->opened->count; i++)
+        if (from->opened->all[i].users == 0)
+            each(data, from->opened->all[i].sql);
+}
+
+static void fill_options(const struct resources *r, const struct config *config,
+                         const struct stoa_json *resource, struct stoa_arena *arena,
+                         struct sql_options *ret)
+{
+    stoa_str name = stoa_json_name(resource), file = stoa_json_str(resource, "file");
+    char path[96];
+
+    *ret = (struct sql_options){
+        .name = stoa_cstr(arena, name),
+        .loops = r->loops,
         .connections = config_u32(config, "sql.connections"),
         .shared_timeout_ms = config_u32(config, "sql.shared_timeout"),
         .pool_timeout_ms = config_u32(config, "sql.pool_timeout"),
         .pool = r->pool,
     };
-    stoa_err err;
+    snprintf(path, sizeof path, "resources.%s.url", ret->name);
+    if (!is_kind(resource, "sqlite"))
+        ret->postgresql = stoa_cstr(arena, config_secret(config, path));
+    else if (file.len && file.ptr[0] == '/')
+        ret->sqlite = stoa_cstr(arena, file);
+    else
+        ret->sqlite = stoa_concat(arena, stoa_str_of(r->data), STOA_STR("/"), file).ptr;
+}
 
-    snprintf(name, sizeof name, "%.*s", (int)key.len, key.ptr);
-    if (is_kind(resource, "sqlite")) {
-        const char *slash = named.len && named.ptr[0] == '/' ? "" : "/";
-        snprintf(file, sizeof file, "%s%s%.*s", *slash ? r->data : "", slash, (int)named.len,
-                 named.ptr);
-        o.sqlite = file;
-    } else {
-        snprintf(url_path, sizeof url_path, "resources.%s.url", name);
-        o.postgresql = stoa_cstr(arena, config_secret(config, url_path));
-    }
-    err = sql_open(&o, diag, &r->sql[r->sql_count]);
-    r->sql_count += err == STOA_OK;
+static bool is_sql(const struct stoa_json *resource)
+{
+    return is_kind(resource, "sqlite") || is_kind(resource, "postgresql");
+}
+
+/* "sql", "users", …: every resource of kind sqlite or postgresql, "sql" first. */
+static stoa_err open_all_sql(struct resources *r, const struct config *config, struct diag *diag)
+{
+    const struct stoa_json *all = stoa_json_get(config_json(config), "resources");
+    struct stoa_arena *arena = stoa_arena_create();
+    struct sql_options options;
+    stoa_err err = STOA_OK;
+
+    for (int pass = 0; pass < 2; pass++)
+        for (const struct stoa_json *e = stoa_json_first(all); e && err == STOA_OK;
+             e = stoa_json_next(e)) {
+            bool is_main = stoa_str_is(stoa_json_name(e), "sql");
+            if (!is_sql(e) || is_main != (pass == 0) || r->sql_count == RESOURCES_SQL_MAX)
+                continue;
+            fill_options(r, config, e, arena, &options);
+            err = take(r, &options, diag);
+        }
     stoa_arena_destroy(arena);
     return err;
 }
 
-static stoa_err open_all_sql(struct resources *r, const struct config *config, uint32_t loops,
-                             struct diag *diag)
+/* Whether its world uses it. */
+static bool has_key(const struct resources *r, const char *key)
+{
+    struct opened *one = find_opened(r->opened, key);
+
+    for (uint32_t i = 0; one && i < r->sql_count; i++)
+        if (r->sql[i] == one->sql)
+            return true;
+    return false;
+}
+
+bool resources_are_same(const struct resources *r, const struct config *config)
 {
     const struct stoa_json *all = stoa_json_get(config_json(config), "resources");
+    struct stoa_arena *arena = stoa_arena_create();
+    struct sql_options options;
+    bool same = true;
+    char key[65];
 
-    for (int pass = 0; pass < 2; pass++)
-        for (const struct stoa_json *e = stoa_json_first(all); e; e = stoa_json_next(e)) {
-            bool is_sql = is_kind(e, "sqlite") || is_kind(e, "postgresql");
-            bool is_main = stoa_str_is(stoa_json_name(e), "sql");
-            if (is_sql && is_main == (pass == 0) && r->sql_count < RESOURCES_SQL_MAX)
-                STOA_TRY(open_sql(r, config, loops, e, diag));
+    for (const struct stoa_json *e = stoa_json_first(all); e && same; e = stoa_json_next(e))
+        if (is_sql(e)) {
+            fill_options(r, config, e, arena, &options);
+            make_key(&options, key);
+            same = has_key(r, key);
         }
-    return STOA_OK;
+    stoa_arena_destroy(arena);
+    return same;
 }
 
 static stoa_err open_mail(struct resources *r, const struct config *config, struct diag *diag)
@@ -100,9 +227,11 @@ stoa_err resources_open(const struct config *config, uint32_t loops, struct diag
     stoa_str data = config_str(config, "data");
     stoa_err err;
 
+    r->opened = calloc(1, sizeof *r->opened);
+    r->loops = loops;
     r->data = strndup(data.ptr, data.len);
     r->pool = open_pool(config);
-    err = open_all_sql(r, config, loops, diag);
+    err = open_all_sql(r, config, diag);
     if (err == STOA_OK && loops > 0)
         err = open_mail(r, config, diag);
     if (err != STOA_OK) {
@@ -124,9 +253,12 @@ stoa_err resources_derive(const struct resources *from, const struct config *con
     *r = *from;
     r->is_derived = true;
     r->mail = NULL;
-    err = open_mail(r, config, diag);
+    r->sql_count = 0;
+    err = open_all_sql(r, config, diag);
+    if (err == STOA_OK)
+        err = open_mail(r, config, diag);
     if (err != STOA_OK) {
-        free(r);
+        resources_close(r);
         return err;
     }
     *ret = r;
@@ -138,12 +270,15 @@ void resources_close(struct resources *resources)
     if (!resources)
         return;
     if (resources->is_derived) {
-        mail_close(resources->mail);
+        let_go(resources);
+        if (resources->mail)
+            mail_close(resources->mail);
         free(resources);
         return;
     }
-    for (uint32_t i = 0; i < resources->sql_count; i++)
-        sql_close(resources->sql[i]);
+    for (uint32_t i = 0; i < resources->opened->count; i++)
+        sql_close(resources->opened->all[i].sql);
+    free(resources->opened);
     if (resources->mail)
         mail_close(resources->mail);
     if (resources->cache)

@@ -25,6 +25,7 @@ ONE_PROCESS = {
     "test_89_sandbox.py": "the sandboxes of one process",
     "test_86_watch.py": "one process that applies by itself",
     "test_92_certificates.py": "the listeners of one process",
+    "test_93_databases.py": "the databases of one process",
     "test_88_nodes.py": "makes nodes of its own, in the other stages with PostgreSQL",
     "test_a_slow_delivery_is_not_made_by_a_second_node_as_well": "two whole shops on one file",
 }
@@ -33,7 +34,7 @@ ONE_PROCESS = {
 ONLY_SQLITE_LOCAL = {"test_81_worlds.py", "test_82_trust.py", "test_83_controls.py", "test_84_bad_applies.py",
                      "test_86_watch.py", "test_87_supervisor.py", "test_89_sandbox.py", "test_90_strict.py",
                      "test_91_swaps.py", "test_92_certificates.py"}
-NOT_LOOPBACK = {"test_80_apply.py", "test_85_live.py"}
+NOT_LOOPBACK = {"test_80_apply.py", "test_85_live.py", "test_93_databases.py"}
 NOT_SANITIZED = {"test_83_controls.py", "test_90_strict.py", "test_91_swaps.py"}
 
 

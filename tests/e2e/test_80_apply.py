@@ -153,7 +153,7 @@ def test_a_failed_apply_changes_nothing(make_swappable, plugins, what, step, sai
     elif what == "warm":
         edit(shop, "swap = {}", "swap = { fail_warm = true }")
     elif what == "resources":
-        edit(shop, 'max = "16MiB" }', 'max = "16MiB" }, further = stoa.sqlite { file = "further.db" }')
+        edit(shop, 'max = "16MiB" }', 'max = "16MiB" }, blobs = stoa.files { folder = "elsewhere" }')
     elif what == "pool":
         edit(shop, "connections_per_address = 1000", "pool_queue = 99")
     elif what == "disk":

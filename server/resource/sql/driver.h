@@ -50,6 +50,7 @@ struct sql_tx;
 struct sql_driver {
     stoa_err (*open)(const struct sql_options *options, struct diag *diag, struct sql **ret);
     void (*close)(struct sql *sql);
+    void (*rest)(struct sql *sql); /* NULL: it has nothing that would cost anybody */
     stoa_err (*exec)(struct sql *sql, const struct sql_call *call);
     /* Nothing is sent yet: the database's BEGIN goes with the first statement. */
     struct sql_tx *(*begin)(struct sql *sql);

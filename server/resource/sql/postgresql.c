@@ -128,6 +128,38 @@ static void pg_close(struct sql *sql)
     free(db->url);
 }
 
+/* One that is at work stays. */
+static void slot_rest(struct pg_slot *slot)
+{
+    struct pg_conn *conn, *next;
+
+    for (int i = 0; i < LANES; i++) {
+        struct pg_lane *lane = &slot->lanes[i];
+        if (!lane->sent.head && !lane->gathered.head && !lane->sync.queued && !lane->waiting.head)
+            pg_lane_close(lane);
+    }
+    pthread_mutex_lock(&slot->lock); /* off the loops it is shared */
+    conn = slot->idle;
+    slot->idle = NULL;
+    pthread_mutex_unlock(&slot->lock);
+    for (; conn; conn = next) {
+        next = conn->next;
+        slot->open -= slot->loop != NULL;
+        pg_conn_destroy(conn);
+    }
+}
+
+static void pg_rest(struct sql *sql)
+{
+    struct postgresql *db = (struct postgresql *)sql;
+    uint32_t index = loop_index(loop_current());
+
+    if (index < db->loops)
+        slot_rest(&db->slots[index]);
+    if (index == 0)
+        slot_rest(&db->slots[db->loops]);
+}
+
 /* ---- Single statements ---- */
 
 /* A write waits for the disk. Behind another it would wait for two: on a connection of its own it
@@ -502,6 +534,7 @@ static stoa_err pg_explain(struct sql *sql, const struct seen *seen, struct stoa
 const struct sql_driver postgresql_driver = {
     .open = pg_open,
     .close = pg_close,
+    .rest = pg_rest,
     .exec = pg_exec,
     .begin = pg_begin,
     .tx_exec = pg_tx_exec,

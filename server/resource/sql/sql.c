@@ -83,6 +83,12 @@ void sql_close(struct sql *sql)
     free(sql);
 }
 
+void sql_rest(struct sql *sql)
+{
+    if (sql->driver->rest)
+        sql->driver->rest(sql);
+}
+
 const char *sql_name(const struct sql *sql)
 {
     return sql->name;

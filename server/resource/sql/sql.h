@@ -28,6 +28,9 @@ STOA_NODISCARD stoa_err sql_open(const struct sql_options *options, struct diag 
                                  struct sql **ret);
 /* On the loop's thread, or when the loops have stopped and are not destroyed yet. NULL is fine. */
 void sql_close(struct sql *sql);
+/* On each loop's thread, off its fibers: nobody is about to use it, so that connections which
+ * nobody has are closed. It may be used all the same, and connects again. */
+void sql_rest(struct sql *sql);
 const char *sql_name(const struct sql *sql);
 bool sql_is_postgresql(const struct sql *sql);
 

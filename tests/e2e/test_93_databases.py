@@ -1,0 +1,200 @@
+"""Databases of a running shop: added, given other settings, removed. SPDX-License-Identifier: Apache-2.0"""
+import os
+import sqlite3
+import subprocess
+import threading
+import time
+import uuid
+
+import pytest
+from support.client import Client, buy
+from support.database import run_sql
+from support.page import Browser
+from support.shop import make_database
+from support.swaps import ask
+
+
+class Visitors:
+    """Readers of the catalogue, over connections that stay; every reply is to be right."""
+
+    def __init__(self, shop):
+        self.shop, self.stop, self.done, self.failed = shop, False, 0, []
+        self.threads = [threading.Thread(target=self.run) for _ in range(4)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop = True
+        for thread in self.threads:
+            thread.join()
+
+    def run(self) -> None:
+        client = Client(self.shop)
+        while not self.stop:
+            try:
+                status = client.get("/api/v1/products").status
+                if status != 200:
+                    self.failed.append(status)
+                self.done += 1
+            except Exception as error:  # a thread's failure must reach the test
+                self.failed.append(repr(error))
+
+
+def edit(shop, old: str, new: str) -> None:
+    text = shop.config.read_text()
+    assert old in text
+    shop.config.write_text(text.replace(old, new))
+
+
+def apply(shop) -> dict:
+    answer = ask(shop, "apply")
+    assert answer["ok"], answer
+    return answer
+
+
+def rows_of(shop, where: str | None, text: str) -> list:
+    """where: another SQLite file or PostgreSQL URL; None: the shop's own."""
+    if where is None:
+        return run_sql(shop, text) if shop.database else rows_of(shop, str(shop.data / "stoa.db"), text)
+    if where.startswith("postgres"):
+        done = subprocess.run(["psql", "-qAt", where, "-c", text], check=True, capture_output=True, text=True)
+        return done.stdout.split()
+    with sqlite3.connect(where, timeout=20) as database:
+        return database.execute(text).fetchall()
+
+
+def register(shop) -> str:
+    """Somebody new; their address."""
+    browser, email = Browser(shop), f"{uuid.uuid4().hex}@example.com"
+    form = browser.open("/register").form("/register")
+    done = browser.submit(form, email=email, name="Ada", password="correct horse battery")
+    assert done.answer.status == 200, done.text
+    return email
+
+
+def threads(shop) -> int:
+    """Each SQLite handle has one that writes: two handles of one file would show."""
+    return len(os.listdir(f"/proc/{shop.worker()}/task"))
+
+
+def await_delivered(shop) -> None:
+    """Every event has reached its subscribers: the relay of the database in use works."""
+    until = time.monotonic() + 20
+    while int(rows_of(shop, None, "SELECT (SELECT COUNT(*) FROM stoa_outbox) + (SELECT COUNT(*) FROM stoa_bus)")[0][0]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def another(shop) -> tuple[str, str]:
+    """A database beside the shop's: where, and the resource."""
+    if shop.database:
+        url = make_database()
+        return url, f'stoa.postgresql {{ url = "{url}" }}'
+    return str(shop.data / "users.db"), 'stoa.sqlite { file = "users.db" }'
+
+
+def test_a_plugin_gets_a_database_of_its_own_and_loses_it_again(make_shop):
+    shop = make_shop().start()
+    where, resource = another(shop)
+    count = "SELECT COUNT(*) FROM user_account WHERE email = '%s'"
+    before = register(shop)
+    assert str(rows_of(shop, None, count % before)[0][0]) == "1"
+    with Visitors(shop) as visitors:
+        edit(shop, "cache = stoa.memory", f"users = {resource}, cache = stoa.memory")
+        edit(shop, "user = {}", 'user = { sql = "users" }')
+        answer = ask(shop, "apply")
+        assert not answer["ok"] and "stoa migrate" in answer["text"], answer
+        assert str(rows_of(shop, None, count % register(shop))[0][0]) == "1", "nothing has changed"
+        shop.cli("migrate")
+        assert any(s["path"] == "resources.users" for s in ask(shop, "plan")["settings"])
+        apply(shop)
+        there = register(shop)
+        assert str(rows_of(shop, where, count % there)[0][0]) == "1"
+        assert str(rows_of(shop, None, count % there)[0][0]) == "0"
+        alive = threads(shop)
+        for _ in range(5):
+            apply(shop)
+        assert threads(shop) == alive
+        edit(shop, f"users = {resource}, ", "")
+        edit(shop, 'user = { sql = "users" }', "user = {}")
+        apply(shop)
+        here = register(shop)
+        assert str(rows_of(shop, None, count % here)[0][0]) == "1"
+        assert str(rows_of(shop, where, count % here)[0][0]) == "0"
+    assert not visitors.failed and visitors.done > 50
+    assert buy(shop, Client(shop).get("/api/v1/products").json["items"][0]["sku"]).status == 201
+    await_delivered(shop)
+    assert shop.stop() == 0
+    shop.audit()
+
+
+def connections(shop, name: str) -> int:
+    return int(rows_of(shop, shop.database, f"SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = '{name}'")[0])
+
+
+def test_other_settings_of_a_connection_open_new_ones_and_the_old_rest(make_shop):
+    shop = make_shop()
+    if not shop.database:
+        pytest.skip("SQLite has no connections")
+    first, second, third = uuid.uuid4().hex, uuid.uuid4().hex, uuid.uuid4().hex
+    join = "&" if "?" in shop.database else "?"
+    edit(shop, shop.database, f"{shop.database}{join}application_name={first}")
+    shop.start()
+    sku = Client(shop).get("/api/v1/products").json["items"][0]["sku"]
+    assert buy(shop, sku).status == 201 and connections(shop, first) > 0
+    for old, new in ((first, second), (second, third), (third, first)):
+        with Visitors(shop) as visitors:
+            time.sleep(0.2)
+            edit(shop, f"application_name={old}", f"application_name={new}")
+            apply(shop)
+            assert buy(shop, sku).status == 201
+            time.sleep(0.2)
+        assert not visitors.failed and visitors.done > 20
+        await_delivered(shop)
+        assert connections(shop, new) > 0
+        until = time.monotonic() + 20
+        while connections(shop, old) > 0:
+            assert time.monotonic() < until, connections(shop, old)
+            time.sleep(0.1)
+    assert shop.stop() == 0
+    shop.audit()
+
+
+def test_a_database_that_cannot_be_reached_changes_nothing(make_shop):
+    shop = make_shop().start()
+    before = ask(shop, "status")
+    edit(shop, "cache = stoa.memory",
+         'users = stoa.postgresql { url = "postgresql://nobody@127.0.0.1:1/none" }, cache = stoa.memory')
+    answer = ask(shop, "apply")
+    assert not answer["ok"] and "cannot be reached" in answer["text"]
+    assert ask(shop, "status")["world"] == before["world"]
+    assert Client(shop).get("/api/v1/products").status == 200
+    assert shop.stop() == 0
+
+
+def test_the_shop_moves_to_another_file(make_shop):
+    shop = make_shop()
+    if shop.database:
+        pytest.skip("about SQLite")
+    shop.start()
+    with Visitors(shop) as visitors:
+        edit(shop, "stoa.sqlite {}", 'stoa.sqlite { file = "second.db" }')
+        shop.cli("migrate")
+        shop.cli("seed")
+        apply(shop)
+        assert buy(shop, Client(shop).get("/api/v1/products").json["items"][0]["sku"]).status == 201
+    assert not visitors.failed
+    until = time.monotonic() + 20
+    waiting = "SELECT (SELECT COUNT(*) FROM stoa_outbox) + (SELECT COUNT(*) FROM stoa_bus)"
+    while rows_of(shop, str(shop.data / "second.db"), waiting)[0][0]:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    orders = [rows_of(shop, str(shop.data / f"{name}.db"), "SELECT COUNT(*) FROM order_order")[0][0]
+              for name in ("second", "stoa")]
+    assert orders == [1, 0]
+    assert list((shop.data / "mail").glob("*.eml"))
+    assert shop.stop() == 0
+    shop.audit()

@@ -251,8 +251,10 @@ STOA_TEST(a_relay_that_cannot_write_does_not_spin)
     t_script(
         "CREATE TRIGGER full BEFORE UPDATE ON stoa_bus BEGIN SELECT RAISE(ABORT, 'full'); END");
     say("a", "x");
-    cr_assert_eq(stoa_sleep(t_request("mouth"), 60), STOA_OK);
+    for (int n = 0; n < 300 && ear.runs == 0; n++)
+        cr_assert_eq(stoa_sleep(t_request("mouth"), 10), STOA_OK);
     cr_assert_geq(ear.runs, 1);
-    cr_assert_lt(ear.runs, 4);
+    cr_assert_eq(stoa_sleep(t_request("mouth"), 60), STOA_OK);
+    cr_assert_lt(ear.runs, 5);
     t_script("DROP TRIGGER full");
 }

@@ -25,6 +25,10 @@ def make_shop(folder: pathlib.Path) -> tuple[Shop, Plugins]:
     return shop.prepare(), plugins
 
 
+def percentile(values: list, part: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))]
+
+
 def link(path: pathlib.Path) -> str:
     try:
         return os.readlink(path)
@@ -127,6 +131,7 @@ def swaps_under_load(shop: Shop, plugins: Plugins, swaps: int, every_ms: float =
         figures = load.stop()
     wait_quiet(shop, 60)
     return {"swaps": swapper.done, "interval_ms": interval, "steps_ms": swapper.steps_ms(),
+            "total_p99_ms": percentile([a["total_us"] for a in swapper.answers], 0.99) / 1000,
             "load": figures, "complaints": complaints(figures), "told": load.told,
             "per_second": figures["requests"] / figures["seconds"],
             "resident_kib": resident, "before": before, "after": counters(shop)}

@@ -62,8 +62,9 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._postgresql:
-            subprocess.run([POSTGRESQL, "stop", self.scratch / "pg"], check=False,
+        # Ours, and those of scripts that were killed: a server is nobody's child.
+        for mark in self.scratch.glob("**/data/postmaster.pid"):
+            subprocess.run([POSTGRESQL, "stop", mark.parent.parent], check=False,
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         shutil.rmtree(self.scratch, ignore_errors=True)
 

@@ -227,6 +227,8 @@ static void share(struct world *two, const struct world *one)
     free(two->generations[0]);
     two->generations[0] = one->generations[0];
     two->generations[0]->uses = 2;
+    for (uint32_t l = 0; l < LOOPS; l++)
+        two->instances[l].generation = two->generations[0];
 }
 
 static void publish_shared(struct sandbox *sandbox, uint32_t times)

@@ -6,10 +6,12 @@
 #include "plugin/trial.h"
 #include "port/inside.h"
 
+#include <signal.h>
 #include <sodium.h>
 
 int main(int argc, char **argv)
 {
+    signal(SIGCHLD, SIG_DFL); /* who started it may ignore it: then no child has a status */
     if (argc > 1 && strcmp(argv[1], "__config") == 0)
         return config_child_main();
     if (argc > 1 && strcmp(argv[1], "__trial") == 0)

@@ -49,19 +49,6 @@ stoa_err build_world(const struct config *config, struct resources *resources, u
     return STOA_OK;
 }
 
-static bool is_same(struct stoa_arena *arena, const struct stoa_json *a, const struct stoa_json *b)
-{
-    struct stoa_buf one, other;
-
-    if (!a || !b)
-        return a == b;
-    stoa_buf_init(&one, arena, 256);
-    stoa_buf_init(&other, arena, 256);
-    stoa_json_format(a, &one);
-    stoa_json_format(b, &other);
-    return stoa_str_eq(stoa_buf_str(&one), stoa_buf_str(&other));
-}
-
 static stoa_err refuse_change(const struct config *wanted, const char *path, struct diag *diag)
 {
     config_problem(wanted, path, diag, "%s cannot change while the shop runs", path);
@@ -69,27 +56,28 @@ static stoa_err refuse_change(const struct config *wanted, const char *path, str
     return STOA_E_CONFIG;
 }
 
-/* All but databases and the size of the cache. */
-static stoa_err check_resources(const struct config *running, const struct config *wanted,
-                                struct stoa_arena *arena, struct diag *diag)
+static bool has(const struct config *config, const char *path)
 {
-    const struct stoa_json *old = stoa_json_get(config_json(running), "resources"),
-                           *new = stoa_json_get(config_json(wanted), "resources");
-    char path[96];
+    return stoa_json_get(config_json(config), path) != NULL;
+}
+
+/* All but databases and the size of a cache that stays. The value behind a secret counts. */
+static stoa_err check_resources(const struct config *running, const struct config *wanted,
+                                struct diag *diag)
+{
+    const struct stoa_json *lists[] = {stoa_json_get(config_json(running), "resources"),
+                                       stoa_json_get(config_json(wanted), "resources")};
+    char path[96], kind[104];
 
     for (int pass = 0; pass < 2; pass++)
-        for (const struct stoa_json *e = stoa_json_first(pass ? new : old); e;
-             e = stoa_json_next(e)) {
+        for (const struct stoa_json *e = stoa_json_first(lists[pass]); e; e = stoa_json_next(e)) {
             stoa_str name = stoa_json_name(e);
             bool is_cache = stoa_str_is(name, "cache");
-            const struct stoa_json *a = stoa_json_member(old, name),
-                                   *b = stoa_json_member(new, name);
-            if (is_cache && a && b) {
-                a = stoa_json_member(a, STOA_STR("kind"));
-                b = stoa_json_member(b, STOA_STR("kind"));
-            }
             snprintf(path, sizeof path, "resources.%.*s", (int)name.len, name.ptr);
-            if (strcmp(config_use_of(name), "sql") != 0 && !is_same(arena, a, b))
+            snprintf(kind, sizeof kind, "%s.kind", path);
+            is_cache = is_cache && has(running, path) && has(wanted, path);
+            if (strcmp(config_use_of(name), "sql") != 0 &&
+                !config_is_same(running, wanted, is_cache ? kind : path))
                 return refuse_change(wanted, path, diag);
         }
     return STOA_OK;
@@ -110,13 +98,11 @@ stoa_err build_check_fixed(const struct config *running, const struct config *wa
                                         "limits.pool_queue",
                                         "limits.pool_password_queue",
                                         "limits.event_backoff"};
-    struct stoa_arena *arena = stoa_arena_create();
-    stoa_err err = check_resources(running, wanted, arena, diag);
+    stoa_err err = check_resources(running, wanted, diag);
 
     for (uint32_t i = 0; err == STOA_OK && i < sizeof fixed / sizeof *fixed; i++)
         if (!config_is_same(running, wanted, fixed[i]))
             err = refuse_change(wanted, fixed[i], diag);
-    stoa_arena_destroy(arena);
     return err;
 }
 

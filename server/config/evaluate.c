@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <stoa/json.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -60,8 +61,9 @@ struct child {
     int in, out;
 };
 
-/* A socket goes in, not a pipe: writing to a child that has died is no signal. */
-static bool start(struct child *ret)
+/* A socket goes in, not a pipe: writing to a child that has died is no signal. One that is to wait
+ * has a group of its own: a signal to the whole group of a worker is not about it. */
+static bool start(struct child *ret, bool is_to_wait)
 {
     char *const arguments[] = {(char *)"stoa", (char *)"__config", NULL};
     int in[2], out[2];
@@ -79,7 +81,8 @@ static bool start(struct child *ret)
                                      .arguments = arguments,
                                      .fds = fds,
                                      .fd_count = sizeof fds / sizeof *fds,
-                                     .close_from = STDERR_FILENO + 1},
+                                     .close_from = STDERR_FILENO + 1,
+                                     .is_own_group = is_to_wait},
                      &ret->pid);
     close(in[1]);
     close(out[1]);
@@ -94,20 +97,22 @@ static bool start(struct child *ret)
     return ok;
 }
 
-/* Its status. */
+/* Its status; a failure when somebody else has taken that. */
 static int end(struct child *child, bool kill_it)
 {
     int status = 0;
+    pid_t ended;
 
     if (child->in >= 0)
         close(child->in);
     close(child->out);
     if (kill_it)
         kill(child->pid, SIGKILL);
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    do
+        ended = waitpid(child->pid, &status, 0);
+    while (ended < 0 && errno == EINTR);
     child->pid = 0;
-    return status;
+    return ended < 0 ? W_EXITCODE(EXIT_FAILURE, 0) : status;
 }
 
 /* ---- The one that waits ---- */
@@ -121,7 +126,9 @@ static struct {
 void evaluate_prepare(void)
 {
     pthread_mutex_lock(&spare.lock);
-    if (!spare.child.pid && !spare.is_over && !start(&spare.child))
+    if (spare.is_over && spare.child.pid)
+        (void)end(&spare.child, true);
+    if (!spare.child.pid && !spare.is_over && !start(&spare.child, true))
         spare.child.pid = 0; /* the next evaluation starts its own, or says why not */
     pthread_mutex_unlock(&spare.lock);
 }
@@ -130,8 +137,10 @@ void evaluate_end_spare(void)
 {
     pthread_mutex_lock(&spare.lock);
     spare.is_over = true;
-    if (spare.child.pid)
-        (void)end(&spare.child, true);
+    if (spare.child.pid && spare.child.in >= 0) {
+        close(spare.child.in);
+        spare.child.in = -1;
+    }
     pthread_mutex_unlock(&spare.lock);
 }
 
@@ -139,6 +148,10 @@ void evaluate_end_spare(void)
 static bool take_spare(struct child *ret)
 {
     pthread_mutex_lock(&spare.lock);
+    if (spare.is_over) {
+        pthread_mutex_unlock(&spare.lock);
+        return false;
+    }
     *ret = spare.child;
     ret->has_waited = true;
     spare.child.pid = 0;
@@ -194,7 +207,7 @@ static bool ask(const struct evaluate_source *source, int64_t deadline, bool fre
             return true;
         (void)end(ret, true);
     }
-    if (!start(ret))
+    if (!start(ret, false))
         return false;
     (void)tell(ret, source, deadline);
     return true;
@@ -272,7 +285,7 @@ struct answer {
     int status;
 };
 
-/* False: nobody could be asked. One that waited may have been killed for what it is not about, such
+/* False: nobody could be asked. One that waited may have been ended for what it is not about, such
  * as the machine's want of memory: then another is asked. */
 static bool converse(const struct evaluate_source *source, struct answer *answer)
 {
@@ -287,7 +300,7 @@ static bool converse(const struct evaluate_source *source, struct answer *answer
         answer->whole = read_result(child.out, deadline, &answer->out);
         answer->status = end(&child, !answer->whole);
         fresh = answer->whole && child.has_waited && WIFSIGNALED(answer->status) &&
-                WTERMSIG(answer->status) == SIGKILL;
+                WTERMSIG(answer->status) != SIGXCPU;
         if (!fresh)
             return true;
     }

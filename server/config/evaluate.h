@@ -38,9 +38,10 @@ STOA_NODISCARD stoa_err evaluate_text(struct stoa_arena *arena,
                                       const struct evaluate_source *source, struct diag *diag,
                                       struct evaluate_result *ret);
 /* Starts a child that waits for the next text, unless there is one: most of the time that an
- * evaluation takes is the child's start. It ends with this process. Any thread. */
+ * evaluation takes is the child's start. It ends with this process. After evaluate_end_spare() it
+ * takes leave of the one that there was. May wait for a process; no loop's thread. */
 void evaluate_prepare(void);
-/* Ends it; from now on none is prepared any more. Any thread. */
+/* Lets it end; from now on none is prepared any more. Waits for nothing. Any thread. */
 void evaluate_end_spare(void);
 /* Reads a whole file of at most max bytes. STOA_E_NOT_FOUND, STOA_E_TOO_LARGE, STOA_E_FORBIDDEN …
  */

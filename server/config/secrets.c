@@ -106,24 +106,20 @@ stoa_str config_secret(const struct config *config, const char *path)
     return secret ? secret->value : stoa_json_str(json, "");
 }
 
-static bool has_secret(const struct stoa_json *json)
+/* json: what both say in the same words. */
+static bool has_same_secrets(const struct config *a, const struct config *b,
+                             const struct stoa_json *json)
 {
-    if (config_secret_name(json).len > 0)
-        return true;
-    for (const struct stoa_json *e = stoa_json_first(json); e; e = stoa_json_next(e))
-        if (has_secret(e))
-            return true;
-    return false;
-}
+    stoa_str name = config_secret_name(json);
 
-static bool has_same_secrets(const struct config *a, const struct config *b)
-{
-    for (uint32_t i = 0; i < a->secret_count; i++) {
-        const struct config_secret_value *other = find(b, a->secrets[i].name);
-        if (!other || !stoa_str_eq(a->secrets[i].value, other->value))
-            return false;
+    if (name.len > 0) {
+        const struct config_secret_value *one = find(a, name), *other = find(b, name);
+        return one && other && stoa_str_eq(one->value, other->value);
     }
-    return a->secret_count == b->secret_count;
+    for (const struct stoa_json *e = stoa_json_first(json); e; e = stoa_json_next(e))
+        if (!has_same_secrets(a, b, e))
+            return false;
+    return true;
 }
 
 bool config_is_same(const struct config *a, const struct config *b, const char *path)
@@ -141,8 +137,7 @@ bool config_is_same(const struct config *a, const struct config *b, const char *
     stoa_buf_init(&right, arena, 256);
     stoa_json_format(one, &left);
     stoa_json_format(other, &right);
-    ret = stoa_str_eq(stoa_buf_str(&left), stoa_buf_str(&right)) &&
-          (!has_secret(one) || has_same_secrets(a, b));
+    ret = stoa_str_eq(stoa_buf_str(&left), stoa_buf_str(&right)) && has_same_secrets(a, b, one);
     stoa_arena_destroy(arena);
     return ret;
 }

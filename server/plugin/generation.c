@@ -188,6 +188,7 @@ void generation_close(struct generation *generation)
         text_map_remove(generation->number);
         close_copy(generation);
     } else {
+        text_map_close(generation->number);
         atomic_fetch_add(&kept, 1);
     }
     atomic_fetch_sub(&alive, 1);

@@ -16,6 +16,9 @@ struct sandbox_ops {
     stoa_err (*open)(struct generation *g, const struct world_options *options, struct diag *diag);
     /* The child ends; requests that it still has are lost. Any thread; NULL is fine. */
     void (*close)(struct sandbox *sandbox);
+    /* Its first life serves: what a world has warmed. A later one may not even come up. Any thread.
+     */
+    bool (*is_well)(struct sandbox *sandbox);
     /* place, state, pid, deaths …, for `stoa status`. Any thread. */
     void (*status)(struct sandbox *sandbox, struct stoa_json *object, struct stoa_arena *arena);
 };

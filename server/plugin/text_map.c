@@ -5,24 +5,41 @@
 #include "plugin/elf_object.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 struct entry {
     struct text_owner owner;
+    bool is_closed; /* no world has it any more */
     uintptr_t start;
     _Atomic uintptr_t end; /* 0: none */
 };
 
 static struct entry table[TEXT_MAP_MAX];
-static uint32_t next; /* to be overwritten once all are taken */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static struct entry *free_entry(void)
 {
-    for (uint32_t i = 0; i < TEXT_MAP_MAX; i++)
-        if (atomic_load(&table[i].end) == 0)
-            return &table[i];
-    return &table[next++ % TEXT_MAP_MAX];
+    struct entry *oldest = NULL;
+
+    for (uint32_t i = 0; i < TEXT_MAP_MAX; i++) {
+        struct entry *e = &table[i];
+        if (atomic_load(&e->end) == 0)
+            return e;
+        if (e->is_closed && (!oldest || e->owner.generation < oldest->owner.generation))
+            oldest = e;
+    }
+    return oldest;
+}
+
+static void put(struct entry *e, struct elf_range code, const char *name, uint64_t generation)
+{
+    atomic_store(&e->end, 0);
+    e->is_closed = false;
+    e->start = code.begin;
+    e->owner.generation = generation;
+    snprintf(e->owner.name, sizeof e->owner.name, "%s", name);
+    atomic_store(&e->end, code.end);
 }
 
 void text_map_add(void *dl, const char *name, uint64_t generation)
@@ -32,11 +49,17 @@ void text_map_add(void *dl, const char *name, uint64_t generation)
 
     pthread_mutex_lock(&lock);
     e = free_entry();
-    atomic_store(&e->end, 0);
-    e->start = code.begin;
-    e->owner.generation = generation;
-    snprintf(e->owner.name, sizeof e->owner.name, "%s", name);
-    atomic_store(&e->end, code.end);
+    if (e)
+        put(e, code, name, generation);
+    pthread_mutex_unlock(&lock);
+}
+
+void text_map_close(uint64_t generation)
+{
+    pthread_mutex_lock(&lock);
+    for (uint32_t i = 0; i < TEXT_MAP_MAX; i++)
+        if (table[i].owner.generation == generation)
+            table[i].is_closed = true;
     pthread_mutex_unlock(&lock);
 }
 

@@ -154,13 +154,21 @@ static bool is_placed_alike(const struct generation *g, const struct world_optio
            is_same_at(o, "trust.all");
 }
 
+/* An apply is to find out what does not work: a child that has died is not taken over, but made and
+ * warmed anew. Elsewhere there is none. */
+static bool is_well(const struct generation *g, const struct world_options *o)
+{
+    return !g->sandbox || !world_runs_here(o->config, stoa_str_of(g->name)) ||
+           g->placed->is_well(g->sandbox);
+}
+
 /* All that reaches a generation beside its bits. */
 static bool is_untouched(const struct generation *g, const struct world_options *o)
 {
     char path[64];
 
     snprintf(path, sizeof path, "plugins.%s", g->name);
-    return is_same_at(o, path) && is_placed_alike(g, o);
+    return is_same_at(o, path) && is_placed_alike(g, o) && is_well(g, o);
 }
 
 /* The generation of the last world with these bits, if it may serve on; NULL otherwise. */

@@ -276,6 +276,16 @@ static const char *state_name(enum sandbox_state state)
     return state == SANDBOX_UP ? "up" : state == SANDBOX_DOWN ? "down" : "starting";
 }
 
+static bool place_is_well(struct sandbox *sandbox)
+{
+    bool ret;
+
+    keeper_lock();
+    ret = sandbox->state == SANDBOX_UP && sandbox->life == 1;
+    keeper_unlock();
+    return ret;
+}
+
 static void place_status(struct sandbox *sandbox, struct stoa_json *object,
                          struct stoa_arena *arena)
 {
@@ -290,5 +300,8 @@ static void place_status(struct sandbox *sandbox, struct stoa_json *object,
     keeper_unlock();
 }
 
-const struct sandbox_ops port_sandbox = {
-    .port = &port_wire, .open = place_open, .close = place_close, .status = place_status};
+const struct sandbox_ops port_sandbox = {.port = &port_wire,
+                                         .open = place_open,
+                                         .close = place_close,
+                                         .is_well = place_is_well,
+                                         .status = place_status};

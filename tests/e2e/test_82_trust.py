@@ -69,6 +69,42 @@ def test_required_signatures_are_required(make_shop, plugins, key):
     assert shop.stop() == 0
 
 
+def test_who_vouches_for_bits_is_asked_at_each_apply(make_shop, plugins, key):
+    """Also for bits that have not changed, and that otherwise would just serve on."""
+    def apply_edited(old: str, new: str) -> dict:
+        text = shop.config.read_text()
+        assert old in text
+        shop.config.write_text(text.replace(old, new))
+        return ask(shop, "apply")
+
+    def generation() -> int:
+        return next(p for p in ask(shop, "status")["plugins"] if p["name"] == "swap")["generation"]
+
+    secret, line = key
+    signature = plugins.folder / "swap.so.sig"
+    done = stoa("plugin", "keygen", "second", cwd=plugins.folder)
+    shop = make(make_shop, plugins, f'keys = {{ "{line}", "{done.stdout.strip()}" }}, require = true')
+    sign_all(plugins, secret)
+    shop.cli("migrate")
+    shop.start()
+    first = generation()
+    assert ask(shop, "apply")["ok"] and generation() == first
+    kept = signature.read_bytes()
+    signature.unlink()
+    answer = ask(shop, "apply")
+    assert not answer["ok"] and "is not signed" in answer["text"], answer
+    signature.write_bytes(kept)
+    answer = apply_edited(f'"{line}", ', "")
+    assert not answer["ok"] and "does not have: acme" in answer["text"], answer
+    assert generation() == first
+    answer = apply_edited("keys = { ", f'keys = {{ "{line}", ')
+    assert answer["ok"] and generation() == first, answer
+    assert stoa("plugin", "sign", plugins.folder / "swap.so", "--key",
+                plugins.folder / "second.key").returncode == 0
+    assert ask(shop, "apply")["ok"] and generation() != first
+    assert shop.stop() == 0
+
+
 def test_plugins_beside_the_binary_need_no_signature(make_shop):
     shop = make_shop(seed=False, more="trust = { require = true },")
     shop.cli("migrate")

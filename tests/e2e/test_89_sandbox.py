@@ -172,6 +172,9 @@ def test_after_five_deaths_it_is_left_alone(sinful):
     assert client.get("/sin/innocent").status == 503
     assert time.monotonic() - before < 1  # at once: nobody waits for it
     assert client.get("/api/v1/products").status == 200
+    assert ask(sinful, "apply")["ok"]  # it does not take over what is dead
+    assert client.get("/sin/innocent").json == {"result": 7}
+    assert status(sinful)["circuit"] == "closed" and status(sinful)["pid"] != now["pid"]
 
 
 # ---- Breaking out ----
@@ -377,6 +380,13 @@ def test_a_node_has_no_sandbox_of_what_runs_elsewhere(make_sinful):
     answer = ask(shop, "apply")  # the plugin moves here
     assert answer["ok"], answer
     assert Client(shop).get("/sin/innocent").json == {"result": 7}
+    shop.config.write_text(text)
+    assert ask(shop, "apply")["ok"]  # and away
+    assert Client(shop).get("/sin/innocent").status == 503
+    until = time.monotonic() + 20
+    while ask(shop, "status")["generations"]["sandboxes"] > 0:
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_worlds_own_their_children(sinful):

@@ -2,6 +2,7 @@
 #include "apply/history.h"
 
 #include "config/config_private.h"
+#include "config/evaluate.h"
 #include <criterion/criterion.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -99,6 +100,27 @@ Test(history, counts_the_same_again_as_no_new_revision)
     cr_assert_eq(add(s, "apply"), 2);
     memset(s->plugin.sha256, 'b', 64);
     cr_assert_eq(add(s, "apply"), 3, "other bits are another revision");
+    shelf_end(s);
+}
+
+Test(history, keeps_the_signature_of_now_or_none)
+{
+    struct shelf *s = shelf_begin();
+    char path[160];
+    stoa_str kept = {0};
+
+    snprintf(path, sizeof path, "%s/revisions/plugins/%s.so.sig", s->data, s->plugin.sha256);
+    snprintf(s->plugin.signature, sizeof s->plugin.signature, "one");
+    add(s, "start");
+    snprintf(s->plugin.signature, sizeof s->plugin.signature, "two");
+    s->plugin.is_kept = false; /* another generation of the same bits */
+    cr_assert_eq(add(s, "apply"), 1);
+    cr_assert_eq(evaluate_read(s->arena, path, 100, &kept), STOA_OK);
+    cr_assert(stoa_str_is(kept, "two"));
+    s->plugin.signature[0] = '\0';
+    s->plugin.is_kept = false;
+    add(s, "apply");
+    cr_assert_eq(access(path, F_OK), -1);
     shelf_end(s);
 }
 

@@ -84,6 +84,29 @@ Test(again, a_secret_counts_by_its_value)
     fixture_end(&f);
 }
 
+Test(again, only_the_secrets_below_a_path_count)
+{
+    static const char text[] =
+        BEGIN "cluster = { key = stoa.secret 'key' },"
+              "resources = { sql = stoa.postgresql { url = stoa.secret 'url' } }" END;
+    struct fixture f = fixture_begin();
+    struct config *again;
+
+    setenv("STOA_SECRET_KEY", "before", 1);
+    setenv("STOA_SECRET_URL", "postgresql://shop:one@db/shop", 1);
+    cr_assert_eq(fixture_load(&f, text), STOA_OK, "%s", fixture_said(&f));
+    setenv("STOA_SECRET_KEY", "after", 1);
+    again = load_again(&f, f.config);
+    cr_expect(!config_is_same(f.config, again, "cluster"));
+    cr_expect(config_is_same(f.config, again, "resources.sql"));
+    config_destroy(again);
+    setenv("STOA_SECRET_URL", "postgresql://shop:two@db/shop", 1);
+    again = load_again(&f, f.config);
+    cr_expect(!config_is_same(f.config, again, "resources.sql"));
+    config_destroy(again);
+    fixture_end(&f);
+}
+
 /* ---- A child that waits ---- */
 
 Test(again, one_that_waits_evaluates_the_next_text)
@@ -113,15 +136,38 @@ static pid_t only_child(void)
 
 Test(again, one_that_died_while_it_waited_is_not_missed)
 {
+    static const int signals[] = {SIGKILL, SIGHUP, SIGTERM};
     struct fixture f = fixture_begin();
     siginfo_t ended;
     pid_t child;
 
+    for (uint32_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        evaluate_prepare();
+        child = only_child();
+        cr_assert(child > 0 && kill(child, signals[i]) == 0);
+        cr_assert_eq(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
+        cr_expect_eq(fixture_load(&f, plain), STOA_OK, "%s", fixture_said(&f));
+    }
+    fixture_end(&f);
+}
+
+Test(again, one_that_waits_is_in_a_group_of_its_own)
+{
+    evaluate_program = getenv("STOA_TEST_CONFIG_CHILD");
     evaluate_prepare();
-    child = only_child();
-    cr_assert(child > 0 && kill(child, SIGKILL) == 0);
-    cr_assert_eq(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
-    cr_expect_eq(fixture_load(&f, plain), STOA_OK, "%s", fixture_said(&f));
+    cr_assert_eq(getpgid(only_child()), only_child());
+    evaluate_end_spare();
+    evaluate_prepare();
+}
+
+Test(again, a_status_that_somebody_else_took_is_no_result)
+{
+    struct fixture f = fixture_begin();
+
+    signal(SIGCHLD, SIG_IGN);
+    cr_expect_eq(fixture_load(&f, plain), STOA_E_CONFIG);
+    cr_expect(strstr(fixture_said(&f), "exit code 1") != NULL, "%s", fixture_said(&f));
+    signal(SIGCHLD, SIG_DFL);
     fixture_end(&f);
 }
 

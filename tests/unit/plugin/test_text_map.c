@@ -33,3 +33,21 @@ Test(text_map, who_runs_is_not_pushed_out_by_those_that_come_and_go)
     text_map_remove(1);
     cr_assert_null(text_map_find(running));
 }
+
+Test(text_map, a_full_table_loses_only_who_is_closed)
+{
+    uintptr_t live = 0, other = 0;
+    void *one = object("libm.so.6", "ldexp", &live);
+    void *two = object("libz.so.1", "zlibVersion", &other);
+
+    text_map_add(one, "live", 1); /* the oldest */
+    for (uint64_t n = 2; n <= TEXT_MAP_MAX; n++)
+        text_map_add(one, "live", n);
+    text_map_add(two, "late", TEXT_MAP_MAX + 1);
+    cr_assert_null(text_map_find(other), "nobody makes room");
+    cr_assert_eq(text_map_find(live)->generation, 1);
+    text_map_close(7);
+    text_map_add(two, "late", TEXT_MAP_MAX + 2);
+    cr_assert_eq(text_map_find(other)->generation, TEXT_MAP_MAX + 2);
+    cr_assert_eq(text_map_find(live)->generation, 1);
+}

@@ -62,12 +62,13 @@ static stoa_err step(struct run *r, const char *name)
     return err;
 }
 
-static stoa_err load_revision(struct run *r, const struct config_source *source)
+static stoa_err load_revision(struct run *r, struct config_source *source)
 {
     struct apply *a = r->apply;
     uint64_t number = r->job->revision ? r->job->revision : a->history.last - 1;
 
     STOA_TRY(history_read(&a->history, number, r->arena, &r->diag, &r->revision));
+    source->evaluated = history_config(&a->history, r->revision, r->arena);
     return boot_load_text(source, r->revision, r->arena, &r->diag, &r->config);
 }
 

@@ -3,6 +3,7 @@
 
 #include "apply/history.h"
 #include "base/file.h"
+#include "base/log.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -38,6 +39,15 @@ const struct stoa_json *boot_kept(const char *data, struct stoa_arena *arena)
     return history_files(&history, revision, arena);
 }
 
+static void compare_hash(const struct stoa_json *revision, const struct config *config)
+{
+    if (stoa_str_is(stoa_json_str(revision, "hash"), config_hash(config)))
+        return;
+    log_error("apply", "a revision says something else than it did",
+              stoa_f("revision", stoa_i(stoa_json_int(revision, "revision", 0))),
+              stoa_f("why", stoa_z("a file or variable that its text reads has changed")));
+}
+
 stoa_err boot_load_text(const struct config_source *source, const struct stoa_json *revision,
                         struct stoa_arena *arena, struct diag *diag, struct config **ret)
 {
@@ -55,6 +65,8 @@ stoa_err boot_load_text(const struct config_source *source, const struct stoa_js
     kept.path = path;
     err = config_load(&kept, diag, ret);
     close(fd);
+    if (err == STOA_OK)
+        compare_hash(revision, *ret);
     return err;
 }
 
@@ -63,6 +75,7 @@ stoa_err boot_load(const char *data, uint64_t number, const struct config_source
                    struct stoa_arena *arena, struct diag *diag, struct boot *ret)
 {
     const struct stoa_json *revision = NULL;
+    struct config_source kept = *source;
     struct history history;
 
     if (!open_history(data, &history)) {
@@ -70,7 +83,8 @@ stoa_err boot_load(const char *data, uint64_t number, const struct config_source
         return STOA_E_NOT_FOUND;
     }
     STOA_TRY(history_read(&history, number, arena, diag, &revision));
-    STOA_TRY(boot_load_text(source, revision, arena, diag, &ret->config));
+    kept.evaluated = history_config(&history, revision, arena);
+    STOA_TRY(boot_load_text(&kept, revision, arena, diag, &ret->config));
     ret->files = history_files(&history, revision, arena);
     return STOA_OK;
 }

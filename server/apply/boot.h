@@ -16,7 +16,9 @@ struct boot {
 STOA_NODISCARD stoa_err boot_load(const char *data, uint64_t revision,
                                   const struct config_source *source, struct stoa_arena *arena,
                                   struct diag *diag, struct boot *ret);
-/* The configuration alone of a revision that history_read() gave. */
+/* The configuration alone of a revision that history_read() gave; source->evaluated is
+ * history_config() of it. When that is empty, and the text says something else by now, as a file
+ * that it reads has changed, the log says so. */
 STOA_NODISCARD stoa_err boot_load_text(const struct config_source *source,
                                        const struct stoa_json *revision, struct stoa_arena *arena,
                                        struct diag *diag, struct config **ret);

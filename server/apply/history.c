@@ -3,14 +3,17 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hex.h"
 #include "config/evaluate.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <stoa/time.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,14 +71,15 @@ static uint64_t find_last(const struct history *h)
 
 stoa_err history_open(const char *data, struct diag *diag, struct history *ret)
 {
-    char plugins[PATH_MAX];
+    static const char *const below[] = {"", "/plugins", "/configs"};
+    char folder[PATH_MAX];
 
     snprintf(ret->folder, sizeof ret->folder, "%s/revisions", data);
-    snprintf(plugins, sizeof plugins, "%s/revisions/plugins", data);
-    STOA_TRY(make_folder(ret->folder, diag));
-    STOA_TRY(make_folder(plugins, diag));
-    file_sweep(ret->folder);
-    file_sweep(plugins);
+    for (uint32_t i = 0; i < sizeof below / sizeof *below; i++) {
+        snprintf(folder, sizeof folder, "%s%s", ret->folder, below[i]);
+        STOA_TRY(make_folder(folder, diag));
+        file_sweep(folder);
+    }
     ret->unsynced = 0;
     ret->last = 0;
     ret->last = find_last(ret);
@@ -98,6 +102,31 @@ stoa_err history_read(const struct history *h, uint64_t number, struct stoa_aren
     diag_set(diag, path, 0, 0, "there is no revision %llu", (unsigned long long)number);
     diag_hint(diag, "`stoa history` lists those that are kept");
     return STOA_E_NOT_FOUND;
+}
+
+/* Its hash is its name: what a power cut or anybody else has changed is not taken. */
+static bool read_config(const char *folder, stoa_str hash, struct stoa_arena *arena, stoa_str *ret)
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    char path[PATH_MAX + 96], hex[2 * sizeof digest + 1];
+
+    snprintf(path, sizeof path, "%s/%.*s.json", folder, (int)hash.len, hash.len ? hash.ptr : "");
+    if (evaluate_read(arena, path, EVALUATE_RESULT_MAX, ret) != STOA_OK || ret->len == 0)
+        return false;
+    crypto_hash_sha256(digest, (const unsigned char *)ret->ptr, ret->len);
+    hex_encode(digest, sizeof digest, hex);
+    return stoa_str_is(hash, hex);
+}
+
+stoa_str history_config(const struct history *h, const struct stoa_json *revision,
+                        struct stoa_arena *arena)
+{
+    char folder[PATH_MAX];
+    stoa_str text;
+
+    snprintf(folder, sizeof folder, "%s/configs", h->folder);
+    return read_config(folder, stoa_json_str(revision, "hash"), arena, &text) ? text
+                                                                              : (stoa_str){0};
 }
 
 struct stoa_json *history_list(const struct history *h, struct stoa_arena *arena)
@@ -224,6 +253,23 @@ static bool keep_plugin(const struct history *h, struct generation *g)
     return done;
 }
 
+/* As the revision itself it is synced a moment later, by history_sync(). */
+static bool keep_config(const struct history *h, const struct config *config,
+                        struct stoa_arena *arena)
+{
+    char folder[PATH_MAX], name[80], path[PATH_MAX + 96];
+    stoa_str kept;
+
+    snprintf(folder, sizeof folder, "%s/configs", h->folder);
+    snprintf(name, sizeof name, "%s.json", config_hash(config));
+    if (config_evaluated(config).len == 0 ||
+        read_config(folder, stoa_str_of(config_hash(config)), arena, &kept))
+        return true;
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    unlink(path); /* a damaged one, if any */
+    return file_put_new(folder, name, config_evaluated(config)) || errno == EEXIST;
+}
+
 static struct stoa_json *plugins_json(const struct world *w, struct stoa_arena *arena)
 {
     struct stoa_json *list = stoa_json_array(arena);
@@ -262,6 +308,7 @@ static bool is_newest(const struct history *h, const struct stoa_json *revision,
                        format(stoa_json_get(revision, "plugins"), arena));
 }
 
+/* By the hash of a plugin's bits, or of a configuration. */
 static bool is_referred(const struct history *h, const char *name)
 {
     struct stoa_arena *arena = stoa_arena_create();
@@ -274,6 +321,7 @@ static bool is_referred(const struct history *h, const char *name)
         if (history_read(h, n, arena, &diag, &revision) != STOA_OK)
             continue;
         const struct stoa_json *plugins = stoa_json_get(revision, "plugins");
+        found = stoa_str_eq(stoa_json_str(revision, "hash"), sha);
         for (const struct stoa_json *p = stoa_json_first(plugins); p; p = stoa_json_next(p))
             found = found || stoa_str_eq(stoa_json_str(p, "sha256"), sha);
     }
@@ -281,17 +329,18 @@ static bool is_referred(const struct history *h, const char *name)
     return found;
 }
 
-static void trim_plugins(const struct history *h)
+/* Whose names are a hash and an ending. */
+static void trim_folder(const struct history *h, const char *below)
 {
     char path[PATH_MAX + 300];
     DIR *folder;
 
-    snprintf(path, sizeof path, "%s/plugins", h->folder);
+    snprintf(path, sizeof path, "%s/%s", h->folder, below);
     folder = opendir(path);
     for (struct dirent *e = folder ? readdir(folder) : NULL; e; e = readdir(folder)) {
         if (strlen(e->d_name) < 67 || is_referred(h, e->d_name))
             continue;
-        snprintf(path, sizeof path, "%s/plugins/%s", h->folder, e->d_name);
+        snprintf(path, sizeof path, "%s/%s/%s", h->folder, below, e->d_name);
         unlink(path);
     }
     if (folder)
@@ -312,7 +361,8 @@ static void trim(const struct history *h)
         if (unlink(path) != 0)
             break;
     }
-    trim_plugins(h);
+    trim_folder(h, "plugins");
+    trim_folder(h, "configs");
 }
 
 /* Another process may be about to end its last apply: whoever comes second has the next number. */
@@ -336,6 +386,25 @@ static bool write_revision(struct history *h, struct stoa_json *revision, struct
     return done;
 }
 
+static bool sync_config(const struct history *h, uint64_t number)
+{
+    struct stoa_arena *arena = stoa_arena_create();
+    const struct stoa_json *revision = NULL;
+    char folder[PATH_MAX], name[80];
+    struct diag ignored;
+    bool done = true;
+
+    if (history_read(h, number, arena, &ignored, &revision) == STOA_OK) {
+        stoa_str hash = stoa_json_str(revision, "hash");
+        snprintf(folder, sizeof folder, "%s/configs", h->folder);
+        snprintf(name, sizeof name, "%.*s.json", (int)(hash.len < 64 ? hash.len : 64),
+                 hash.len ? hash.ptr : "");
+        done = file_sync(folder, name) || errno == ENOENT;
+    }
+    stoa_arena_destroy(arena);
+    return done;
+}
+
 bool history_sync(struct history *h)
 {
     char name[32];
@@ -343,7 +412,7 @@ bool history_sync(struct history *h)
 
     for (uint64_t n = h->unsynced; n > 0 && n <= h->last; n++) {
         name_of(n, name);
-        if (!file_sync(h->folder, name) && errno != ENOENT)
+        if (!sync_config(h, n) || (!file_sync(h->folder, name) && errno != ENOENT))
             error = errno;
     }
     h->unsynced = 0;
@@ -355,10 +424,30 @@ static bool keep(struct history *h, const struct world *world, struct stoa_json 
                  struct stoa_arena *arena)
 {
     h->last = find_last(h);
+    if (!keep_config(h, world->config, arena))
+        return false;
     for (uint32_t p = 0; p < world->plugins; p++) /* the same bits may be signed anew */
         if (!keep_plugin(h, world->generations[p]))
             return false;
     return is_newest(h, revision, arena) || write_revision(h, revision, arena);
+}
+
+/* Another process that trims must not see files whose revision is still to be written. What cannot
+ * be locked is kept all the same. */
+static bool keep_locked(struct history *h, const struct world *world, struct stoa_json *revision,
+                        struct stoa_arena *arena)
+{
+    int fd = open(h->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error;
+    bool done;
+
+    while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR)
+        ;
+    done = keep(h, world, revision, arena);
+    error = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return done;
 }
 
 /* cap: the declared contract */
@@ -379,7 +468,7 @@ stoa_err history_add(struct history *h, const struct world *world, const char *w
     if (h->changes)
         stoa_json_set(revision, "changes", stoa_json_copy(arena, h->changes));
     h->changes = NULL;
-    done = keep(h, world, revision, arena);
+    done = keep_locked(h, world, revision, arena);
     if (!done)
         diag_set(diag, h->folder, 0, 0, "the revision could not be written: %s", strerror(errno));
     else

@@ -1,5 +1,6 @@
 /* apply/history.h: what was in force, in <data>/revisions/: NNNNNN.json (hash, the file's text, its
- * plugins, who, when, why) and plugins/<sha256>.so, so that going back finds the same bits. Written
+ * plugins, who, when, why), configs/<hash>.json (what the text said) and plugins/<sha256>.so, so
+ * that going back finds the same bits, and the same contents of files that the text reads. Written
  * whole or not at all. One thread; several processes may add to one folder.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef APPLY_HISTORY_H
@@ -34,6 +35,10 @@ bool history_sync(struct history *history);
 STOA_NODISCARD stoa_err history_read(const struct history *history, uint64_t number,
                                      struct stoa_arena *arena, struct diag *diag,
                                      const struct stoa_json **ret);
+/* What the revision's text said: for config_source.evaluated. Empty when it is not kept (by an
+ * older version), or damaged. */
+stoa_str history_config(const struct history *history, const struct stoa_json *revision,
+                        struct stoa_arena *arena);
 /* Newest first, without the files' text. */
 struct stoa_json *history_list(const struct history *history, struct stoa_arena *arena);
 /* {plugin: {path, sha256}} of the kept .so files of a revision. */

@@ -65,6 +65,11 @@ stoa_str config_text(const struct config *config)
     return config->text;
 }
 
+stoa_str config_evaluated(const struct config *config)
+{
+    return config->evaluated;
+}
+
 const char *config_file(const struct config *config)
 {
     return config->file;
@@ -280,14 +285,22 @@ static void add_place(const struct config *c, struct diag *diag)
 /* The file is a pure function: the same text in the same process says the same. */
 static bool take_last(struct config *c, const struct config *last)
 {
-    if (!last || last->evaluated.len == 0 || !stoa_str_eq(last->text, c->text) ||
+    if (!last || !last->is_pure || !stoa_str_eq(last->text, c->text) ||
         strcmp(last->file, c->file) != 0)
         return false;
     c->evaluated = stoa_str_copy(c->arena, last->evaluated);
+    c->is_pure = true;
     return true;
 }
 
-static stoa_err evaluate_anew(struct config *c, struct diag *diag, stoa_str *ret)
+static bool take_kept(struct config *c, stoa_str evaluated)
+{
+    if (evaluated.len > 0)
+        c->evaluated = stoa_str_copy(c->arena, evaluated);
+    return evaluated.len > 0;
+}
+
+static stoa_err evaluate_anew(struct config *c, struct diag *diag)
 {
     const struct evaluate_source source = {c->text, c->file};
     struct evaluate_result result;
@@ -297,24 +310,20 @@ static stoa_err evaluate_anew(struct config *c, struct diag *diag, stoa_str *ret
         add_place(c, diag);
         return err;
     }
-    *ret = result.json;
-    if (result.is_pure)
-        c->evaluated = result.json;
+    c->evaluated = result.json;
+    c->is_pure = result.is_pure;
     return STOA_OK;
 }
 
-static stoa_err evaluate(struct config *c, const struct config *last, const struct stoa_json **ret,
-                         struct diag *diag)
+static stoa_err evaluate(struct config *c, const struct config_source *source,
+                         const struct stoa_json **ret, struct diag *diag)
 {
     struct stoa_json_error error;
-    stoa_str text;
 
-    if (take_last(c, last))
-        text = c->evaluated;
-    else
-        STOA_TRY(evaluate_anew(c, diag, &text));
-    hash_text(c, text);
-    if (stoa_json_parse(c->arena, text, &error, ret) == STOA_OK)
+    if (!take_kept(c, source->evaluated) && !take_last(c, source->last))
+        STOA_TRY(evaluate_anew(c, diag));
+    hash_text(c, c->evaluated);
+    if (stoa_json_parse(c->arena, c->evaluated, &error, ret) == STOA_OK)
         return STOA_OK;
     diag_set(diag, c->file, 0, 0, "is too much to take in: %s", error.reason);
     return STOA_E_CONFIG;
@@ -344,7 +353,7 @@ static stoa_err load(struct config *c, const struct config_source *source, struc
     struct stoa_json *json;
 
     STOA_TRY(read_text(c, diag));
-    STOA_TRY(evaluate(c, source->last, &given, diag));
+    STOA_TRY(evaluate(c, source, &given, diag));
     STOA_TRY(check_all(c, given, diag, &json));
     STOA_TRY(choose_node(c, json, source, diag));
     resolve_folders(c, json, source);

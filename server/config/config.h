@@ -24,6 +24,8 @@ struct config_source {
     /* One that was loaded before: the same text is not evaluated again, unless it reads files.
      * NULL: none. */
     const struct config *last;
+    /* What the text said once (config_evaluated()): it is not asked again. Empty: it is. */
+    stoa_str evaluated;
 };
 STOA_NODISCARD stoa_err config_load(const struct config_source *source, struct diag *diag,
                                     struct config **ret);
@@ -60,8 +62,10 @@ STOA_NODISCARD stoa_err config_check_table(const struct config *config, const ch
 stoa_str config_secret(const struct config *config, const char *path);
 /* Do both say the same at path? The values behind secrets count, not their names alone. */
 bool config_is_same(const struct config *a, const struct config *b, const char *path);
-/* The file's own text, and its name as it was given. */
+/* The file's own text, what it said (canonical JSON, of which config_hash() is the hash; files and
+ * the environment are a part of it, secrets are handles), and its name as it was given. */
 stoa_str config_text(const struct config *config);
+stoa_str config_evaluated(const struct config *config);
 const char *config_file(const struct config *config);
 /* Effective configuration with secrets masked, for `stoa -T`. */
 void config_print(const struct config *config, struct stoa_buf *out);

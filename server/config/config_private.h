@@ -15,7 +15,8 @@ struct config {
     const char *file; /* folders and messages are relative to it */
     const char *read; /* where its text is */
     stoa_str text;
-    stoa_str evaluated; /* what the text says; empty unless nothing else was a part of it */
+    stoa_str evaluated; /* what the text said: JSON; secrets are handles */
+    bool is_pure;       /* nothing but the text was a part of it */
     const struct scan *scan;
     const struct stoa_json *json;
     const struct stoa_json *secret_paths; /* where a string is a secret too */

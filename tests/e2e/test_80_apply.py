@@ -255,6 +255,39 @@ def test_rollback_brings_back_text_and_bits(make_swappable, plugins):
     assert done.returncode == 1 and "no revision 77" in done.stderr
 
 
+def test_a_revision_keeps_what_the_file_said(make_swappable):
+    """Not its text alone: what that reads may be another by now."""
+    shop = make_swappable()
+    read = shop.config.with_name("greeting.txt")
+    read.write_text("first")
+    edit(shop, "swap = {}", 'swap = { greeting = stoa.file "greeting.txt" }')
+    shop.start()
+    first = ask(shop, "status")["config_hash"]
+    read.write_text("second")
+    apply(shop)
+    assert greeting(shop) == "second"
+    shop.cli("rollback", "1")
+    assert greeting(shop) == "first" and ask(shop, "status")["config_hash"] == first
+    worker = shop.worker()
+    os.kill(worker, signal.SIGKILL)  # the next one starts with the revision, too
+    wait_until(lambda: not pathlib.Path(f"/proc/{worker}").exists() and is_answering(shop))
+    assert greeting(shop) == "first" and ask(shop, "status")["config_hash"] == first
+    assert apply(shop)["config_hash"] != first and greeting(shop) == "second"
+    kept = shop.data / "revisions/configs" / f"{first}.json"
+    kept.write_text("{}")  # damaged: the text is all there is
+    shop.cli("rollback", "1")
+    shop.wait_log(lambda l: l.get("message") == "a revision says something else than it did")
+    assert greeting(shop) == "second"
+    assert shop.stop() == 0
+
+
+def is_answering(shop) -> bool:
+    try:
+        return Client(shop).get("/swap/greeting").status == 200
+    except OSError:
+        return False
+
+
 def test_the_way_back_is_tried_until_it_succeeds(make_swappable):
     shop = make_swappable().start()
     kept = shop.data / "revisions" / "000001.json"

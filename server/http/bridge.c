@@ -105,6 +105,7 @@ void http_bridge_on_end(h2o_logger_t *self, h2o_req_t *req)
     c->exchange = NULL;
     c->own_reply = false;
     c->quiet_since_ms = loop_now(c->loop->loop);
+    http_connection_check_left(c);
     if (!x) {
         log_refusal(c, req);
         return;
@@ -137,10 +138,12 @@ static void unwatch(struct http_exchange *x)
  * be; no request is that short. Before an end of file comes one, as a rule. */
 static bool is_farewell(const unsigned char *bytes, ssize_t len)
 {
-    enum { ALERT = 21, DATA = 23, ALERT_LEN = 2 + 1 + 16 };
+    enum { ALERT = 21, DATA = 23, VERSION = 3, ALERT_LEN = 2 + 1 + 16, TLS12_MAX = 8 + 2 + 16 };
 
-    return bytes[0] == ALERT ||
-           (len == TLS_HEAD && bytes[0] == DATA && bytes[3] == 0 && bytes[4] == ALERT_LEN);
+    if (len < TLS_HEAD || bytes[1] != VERSION || bytes[3] != 0)
+        return false;
+    return bytes[0] == DATA ? bytes[4] == ALERT_LEN
+                            : bytes[0] == ALERT && bytes[4] > 0 && bytes[4] <= TLS12_MAX;
 }
 
 static void on_watch(h2o_socket_t *sock, const char *err)
@@ -345,20 +348,21 @@ static stoa_str header_of(const struct stoa_req *req, stoa_str name)
     return (stoa_str){0};
 }
 
-/* A trusted proxy says for whom it asks, and how that one came. */
+/* A trusted proxy says for whom it asks and, if it can, how that one came. */
 static struct http_ip forwarded(struct stoa_req *req, struct http_connection *c)
 {
     const struct http_proxies *proxies = &c->loop->proxies;
     stoa_str values[GUARD_FIELDS_MAX];
     uint32_t count = 0;
     struct http_ip ip = c->ip;
+    stoa_str proto = header_of(req, STOA_STR("x-forwarded-proto"));
 
     for (uint32_t i = 0; i < req->header_count && count < GUARD_FIELDS_MAX; i++)
         if (stoa_str_eq(req->headers[i].name, STOA_STR("x-forwarded-for")))
             values[count++] = req->headers[i].value;
     http_forwarded_for(proxies->networks, proxies->count, values, count, &ip);
-    req->is_https =
-        stoa_str_eq_nocase(header_of(req, STOA_STR("x-forwarded-proto")), STOA_STR("https"));
+    if (proto.len > 0)
+        req->is_https = stoa_str_eq_nocase(proto, STOA_STR("https"));
     return ip;
 }
 
@@ -368,6 +372,7 @@ static bool set_client(struct http_exchange *x)
     struct http_connection *c = x->connection;
     uint32_t most = http_tuning(c->loop->http)->limits.in_flight_per_address;
 
+    x->req.is_https = c->sock->ssl != NULL;
     if (c->by_proxy) {
         struct http_ip ip = forwarded(&x->req, c), visitor = http_ip_visitor(&ip);
         char *text = stoa_arena_take(x->req.arena, HTTP_IP_TEXT);
@@ -382,7 +387,6 @@ static bool set_client(struct http_exchange *x)
         else
             x->address = http_address_acquire(&c->loop->addresses, &visitor, UINT32_MAX);
     }
-    x->req.is_https |= c->sock->ssl != NULL;
     x->is_counted = true;
     x->loop->in_flight++;
     metric_add(METRIC_requests_in_flight, 1);

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/filter.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -16,8 +17,8 @@
 
 enum { ACCEPT_BURST = 32, CONTINUE_LEN = sizeof("HTTP/1.1 100 Continue\r\n\r\n") - 1 };
 
-#define connection_of_timer(ptr)                                                                   \
-    ((struct http_connection *)((char *)(ptr)-offsetof(struct http_connection, linger_timer)))
+#define connection_of(member, ptr)                                                                 \
+    ((struct http_connection *)((char *)(ptr)-offsetof(struct http_connection, member)))
 #define loop_of(member, ptr)                                                                       \
     ((struct http_loop *)((char *)(ptr)-offsetof(struct http_loop, member)))
 
@@ -161,7 +162,7 @@ static void linger_end(struct http_connection *c)
 /* Goes on as long as the client takes the rest of its reply at a decent pace. */
 static void on_linger_timer(struct loop_timer *timer)
 {
-    struct http_connection *c = connection_of_timer(timer);
+    struct http_connection *c = connection_of(linger_timer, timer);
     uint64_t least =
         (uint64_t)http_tuning(c->loop->http)->limits.stall_bytes * HTTP_LINGER_MS / 1000;
     int left = 0;
@@ -205,6 +206,7 @@ static void on_close(void *data)
 {
     struct http_connection *c = data;
 
+    loop_timer_cancel(c->loop->loop, &c->leave_timer);
     *c->link = c->next;
     if (c->next)
         c->next->link = c->link;
@@ -229,6 +231,17 @@ void http_connection_cut(struct http_connection *c)
     shutdown(h2o_socket_get_fd(c->sock), SHUT_RDWR);
 }
 
+/* Part of a TLS record is in a buffer of libh2o's own, where it cannot be seen. */
+static bool has_part_of_record(const struct http_connection *c)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+
+    return c->tls &&
+           getsockopt(h2o_socket_get_fd(c->sock), IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+           info.tcpi_last_data_recv < HTTP_QUIET_MS;
+}
+
 bool http_connection_is_quiet(struct http_connection *c, int64_t now_ms)
 {
     char byte;
@@ -236,8 +249,42 @@ bool http_connection_is_quiet(struct http_connection *c, int64_t now_ms)
     if (c->is_greeting || c->exchange || h2o_socket_is_writing(c->sock) ||
         c->sock->input->size > 0 || now_ms - c->quiet_since_ms < HTTP_QUIET_MS)
         return false;
-    return recv(h2o_socket_get_fd(c->sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+    return recv(h2o_socket_get_fd(c->sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0 &&
+           !has_part_of_record(c);
 }
+
+/* ---- A client that has said farewell. libh2o would read and keep for ever what comes after it. */
+
+static void on_leave(struct loop_timer *timer)
+{
+    struct http_connection *c = connection_of(leave_timer, timer);
+
+    if (c->exchange)
+        return; /* its end comes back here */
+    if (h2o_socket_is_writing(c->sock))
+        loop_timer_arm(c->loop->loop, timer, HTTP_DRAIN_TICK_MS);
+    else
+        http_connection_cut(c);
+}
+
+/* A moment later: a request that came with it has been begun by then. */
+void http_connection_check_left(struct http_connection *c)
+{
+    if (!c->has_left)
+        return;
+    c->leave_timer.fire = on_leave;
+    loop_timer_arm(c->loop->loop, &c->leave_timer, 0);
+}
+
+static bool is_farewell(const SSL *ssl, int alert)
+{
+    int what = alert & 0xff;
+
+    return alert >> 8 == SSL3_AL_FATAL || what == SSL_AD_CLOSE_NOTIFY ||
+           (SSL_version(ssl) == TLS1_3_VERSION && what != SSL_AD_USER_CANCELLED);
+}
+
+/* ---- TLS ---- */
 
 /* Why a greeting is refused. libh2o closes without it; before there are keys it is plain bytes, and
  * nothing else waits to be sent. A client that does not get it knows less, no more. */
@@ -257,6 +304,10 @@ void tls_on_progress(const SSL *ssl, int where, int result)
 
     if (where == SSL_CB_WRITE_ALERT && SSL_get_state(ssl) == TLS_ST_SR_CLNT_HELLO)
         say_why(sock, result);
+    if (where == SSL_CB_READ_ALERT && is_farewell(ssl, result)) {
+        c->has_left = true;
+        http_connection_check_left(c);
+    }
     if (!(where & (SSL_CB_HANDSHAKE_START | SSL_CB_HANDSHAKE_DONE)))
         return;
     c->is_greeting = where & SSL_CB_HANDSHAKE_START;

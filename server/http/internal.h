@@ -51,6 +51,7 @@ struct http_connection {
     struct tls *tls;  /* NULL: plain */
     bool is_greeting; /* a TLS handshake has begun and not ended */
     bool has_greeted; /* one has ended well */
+    bool has_left;    /* its client sends no more over TLS, and can only be answered */
     bool by_proxy;    /* the peer is a trusted proxy */
     bool own_reply;   /* what is being sent now was made here, not by libh2o */
     uint32_t text_len;
@@ -65,7 +66,7 @@ struct http_connection {
     uint32_t linger_bytes; /* read since */
     int linger_left;       /* unsent when last seen */
     struct loop_io *linger_io;
-    struct loop_timer linger_timer;
+    struct loop_timer linger_timer, leave_timer;
 };
 
 /* One request from its head to the last byte of its reply. Lives in its own arena. */
@@ -192,6 +193,8 @@ stoa_str http_connection_text(struct http_connection *c);
 void http_connection_linger(struct http_connection *c);
 /* Ends it as if the network had; h2o frees it. */
 void http_connection_cut(struct http_connection *c);
+/* A request has ended: one whose client has left is cut, unless another has begun. */
+void http_connection_check_left(struct http_connection *c);
 bool http_connection_is_quiet(struct http_connection *c, int64_t now_ms);
 /* Those of http are trusted from the next request on. */
 void http_proxies_take(struct http_loop *loop);

@@ -251,9 +251,13 @@ static stoa_err use_certificate(SSL_CTX *context, const struct file *file, struc
     BIO *bio = bio_of(file);
     X509 *certificate = PEM_read_bio_X509_AUX(bio, NULL, no_passphrase, NULL), *next;
     bool is_used = certificate && SSL_CTX_use_certificate(context, certificate) == 1;
+    bool is_whole = true;
+    uint32_t count = 1;
 
-    while (is_used && (next = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)))
+    for (; is_used && (next = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)); count++)
         is_used = SSL_CTX_add0_chain_cert(context, next) == 1;
+    if (is_used) /* the last one was not read: is that the file's end? */
+        is_whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     BIO_free(bio);
     if (!certificate) {
         diag_set(diag, "", 0, 0, "%s holds no certificate", pair->file);
@@ -261,11 +265,14 @@ static stoa_err use_certificate(SSL_CTX *context, const struct file *file, struc
     } else if (!is_used) {
         diag_set(diag, "", 0, 0, "%s cannot be used: %s", pair->file, reason());
         diag_hint(diag, "get one with an RSA key of 2048 bits or more, or an EC key");
+    } else if (!is_whole) {
+        diag_set(diag, "", 0, 0, "%s: its certificate %u is broken", pair->file, count + 1);
+        diag_hint(diag, "copy the whole file again, as it was issued");
     } else {
         read_facts(certificate, pair);
     }
     X509_free(certificate);
-    return is_used ? STOA_OK : STOA_E_CONFIG;
+    return is_used && is_whole ? STOA_OK : STOA_E_CONFIG;
 }
 
 static stoa_err use_key(SSL_CTX *context, const struct file *file, const char *path,
@@ -366,7 +373,13 @@ bool tls_is_same(const struct tls *one, const struct tls *other)
 {
     if (!one || !other)
         return one == other;
-    return one->count == other->count && memcmp(one->digest, other->digest, 32) == 0;
+    if (one->count != other->count || memcmp(one->digest, other->digest, 32) != 0)
+        return false;
+    for (uint32_t i = 0; i < one->count; i++)
+        if (strcmp(one->pairs[i].file, other->pairs[i].file) != 0 ||
+            one->pairs[i].is_exposed != other->pairs[i].is_exposed)
+            return false;
+    return true;
 }
 
 SSL_CTX *tls_context(const struct tls *tls)

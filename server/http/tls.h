@@ -22,7 +22,8 @@ STOA_NODISCARD stoa_err tls_load(const struct http_listen *listen, struct diag *
                                  struct tls **ret);
 struct tls *tls_hold(struct tls *tls); /* tls; NULL is fine */
 void tls_release(struct tls *tls);     /* NULL is fine */
-/* The same certificates and keys, byte for byte; both may be NULL. */
+/* The same certificates and keys, byte for byte, from the same files, and as well hidden; both may
+ * be NULL. */
 bool tls_is_same(const struct tls *one, const struct tls *other);
 /* Lives as long as tls. It chooses the certificate by the name that the client asks for. */
 SSL_CTX *tls_context(const struct tls *tls);

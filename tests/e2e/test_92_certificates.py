@@ -208,6 +208,15 @@ def test_an_expired_certificate_and_an_open_key_are_said_aloud(make_shop, certif
     assert line["level"] == "warn"
     await_served(shop, certificate)
     assert "can read its key" in shop.cli("check").stderr
+    assert "can read its key" in ask(shop, "status")["certificates"][0]["problem"]
+    certificate.key.chmod(0o600)
+    apply(shop)
+    assert "problem" not in ask(shop, "status")["certificates"][0]
+    certificate.pem.with_name("moved.pem").write_bytes(certificate.pem.read_bytes())
+    edit(shop, '"shop.pem"', '"moved.pem"')
+    assert [c["change"] for c in ask(shop, "plan")["certificates"]] == ["added", "removed"]
+    apply(shop)
+    assert ask(shop, "status")["certificates"][0]["file"].endswith("moved.pem")
     assert shop.stop() == 0
 
 

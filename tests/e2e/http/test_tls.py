@@ -1,9 +1,11 @@
 """TLS listeners: what is greeted, what is refused, what a silent client costs.
 SPDX-License-Identifier: Apache-2.0"""
+import fcntl
 import re
 import socket
 import ssl
 import subprocess
+import termios
 import time
 
 import pytest
@@ -79,6 +81,15 @@ def test_every_reply_says_https_only(serve, certificate):
         assert (reply.status, reply.header("strict-transport-security")) == (status, "max-age=31536000")
     assert b"https=1\n" in server.get("/echo").body
     assert server.metric("requests_unparsed_total") == 0
+
+
+def test_a_proxy_that_speaks_tls_says_how_its_visitor_came(serve, certificate):
+    server = serve(certificate=certificate, proxy="127.0.0.0/8")
+    for header, https in (("", 1), ("X-Forwarded-Proto: https\r\n", 1), ("X-Forwarded-Proto: http\r\n", 0)):
+        reply = server.get("/echo", headers=header)
+        assert b"https=%d\n" % https in reply.body, header
+        assert bool(reply.header("strict-transport-security")) == bool(https)
+    assert b"https=1\n" in serve(certificate=certificate).get("/echo", headers="X-Forwarded-Proto: http\r\n").body
 
 
 def files(certificate):
@@ -187,6 +198,102 @@ def test_a_client_that_leaves_with_a_farewell_is_noticed(serve, certificate):
         wire.eventually(lambda: server.metric("requests_in_flight") == 1)
 
 
+def say_farewell(client, outgoing, raw):
+    with pytest.raises((ssl.SSLWantReadError, ssl.SSLSyscallError)):
+        client.unwrap()
+    raw.sendall(outgoing.read())
+
+
+def by_hand(server, certificate, version):
+    """A socket, and its TLS client's other end: what the client writes is sent when the test wants it."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = certificate.context(minimum_version=version, maximum_version=version)
+    client = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    raw = socket.create_connection(server.address, 10)
+    while True:
+        try:
+            client.do_handshake()
+            raw.sendall(outgoing.read())
+            return raw, client, incoming, outgoing
+        except ssl.SSLWantReadError:
+            raw.sendall(outgoing.read())
+            incoming.write(raw.recv(65536))
+
+
+def read_until(raw, client, incoming, wanted):
+    data = b""
+    while wanted not in data:
+        try:
+            data += client.read(65536)
+        except ssl.SSLWantReadError:
+            incoming.write(raw.recv(65536))
+    return data
+
+
+@pytest.mark.parametrize("before", [b"", GET % b"/hello",
+                                    b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc"])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_what_comes_after_a_farewell_is_not_kept(serve, certificate, version, before):
+    server = serve(certificate=certificate)
+    raw, client, incoming, outgoing = by_hand(server, certificate, version)
+    with raw:
+        if before:
+            client.write(before)
+        say_farewell(client, outgoing, raw)  # in one piece with what was before it
+        if before.startswith(b"GET"):
+            assert b"Hello, world" in read_until(raw, client, incoming, b"world")
+        rss = server.rss()
+        raw.settimeout(0.5)
+        with pytest.raises((ConnectionResetError, BrokenPipeError, TimeoutError)):  # last: a full window, and the end
+            for _ in range(64):
+                raw.sendall(b"\x17\x03\x03\x40\x00" * ((1 << 20) // 5))
+        wire.eventually(lambda: server.metric("connections_open") == 1, seconds=2)
+        assert server.rss() - rss < 16 << 20
+
+
+def test_a_request_with_a_farewell_behind_it_is_answered(serve, certificate):
+    server = serve(certificate=certificate)
+    raw, client, incoming, outgoing = by_hand(server, certificate, ssl.TLSVersion.TLSv1_3)
+    with raw:
+        client.write((GET % b"/hello") * 3 + b"POST /wait?ms=300 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+        say_farewell(client, outgoing, raw)
+        assert read_until(raw, client, incoming, b"woke").count(b"Hello, world") == 3
+        wire.eventually(lambda: server.metric("connections_open") == 1)
+
+
+def test_bytes_that_only_begin_like_a_farewell_are_none(serve, certificate):
+    server = serve(certificate=certificate)
+    raw, client, incoming, outgoing = by_hand(server, certificate, ssl.TLSVersion.TLSv1_3)
+    with raw:
+        client.write(GET % b"/wait?ms=700")
+        raw.sendall(outgoing.read())
+        wire.eventually(lambda: server.metric("requests_in_flight") == 2)
+        raw.sendall(b"\x15\xff\xff\xff\xff\xff\xff")
+        assert b"woke" in read_until(raw, client, incoming, b"woke")
+    assert server.metric("requests_abandoned_total") == 0
+
+
+def test_a_record_that_has_begun_may_end_while_draining(serve, certificate):
+    server = serve(certificate=certificate)
+    raw, client, incoming, outgoing = by_hand(server, certificate, ssl.TLSVersion.TLSv1_3)
+    with raw:
+        time.sleep(1.3)  # longer than a connection is waited for on which nothing happens
+        client.write(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+        record = outgoing.read()
+        raw.sendall(record[:40])
+        wire.eventually(lambda: unread(raw) == 0)
+        server.term()
+        time.sleep(0.5)
+        raw.sendall(record[40:])
+        assert b"body=abc" in read_until(raw, client, incoming, b"abc")
+    assert server.process.wait(5) == 0
+
+
+def unread(sock):
+    """Bytes that the other side has not confirmed."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4), "little")
+
+
 def test_a_client_that_does_not_read_is_cut(serve, certificate):
     server = serve(certificate=certificate, stall_ms=1000)
     with server.connect(receive=4096) as c:
@@ -221,10 +328,24 @@ def test_a_handshake_that_has_begun_may_end_while_draining(serve, certificate):
     assert server.process.wait(5) == 0
 
 
+def broken(certificate):
+    lines = certificate.pem.read_text().splitlines(True)
+    return "".join(lines[:3] + ["!" + lines[3][1:]] + lines[4:])
+
+
+def test_a_chain_may_have_words_and_keys_in_it(serve, folder, certificate):
+    chain = Certificate(folder, "chain")
+    chain.pem.write_text("the shop's own\n" + chain.pem.read_text() + "its issuer\n" + certificate.pem.read_text() +
+                         chain.key.read_text() + "the end\n")
+    serve(certificate=chain)
+
+
 @pytest.mark.parametrize("spoil,why", [
     (lambda c, o: c.pem.unlink(), "cannot be read: No such file"),
     (lambda c, o: c.key.unlink(), "cannot be read: No such file"),
     (lambda c, o: c.pem.write_text("nothing\n"), "holds no certificate"),
+    (lambda c, o: c.pem.write_text(c.pem.read_text() + o.pem.read_text() + "\n" + broken(o)), "its certificate 3 is broken"),
+    (lambda c, o: c.pem.write_text(c.pem.read_text() + o.pem.read_text()[:-40]), "its certificate 2 is broken"),
     (lambda c, o: c.key.write_text("nothing\n"), "holds no private key"),
     (lambda c, o: c.key.write_bytes(o.key.read_bytes()), "is not the key of"),
     (lambda c, o: c.pem.write_bytes(b"x" * 300000), "cannot be read: File too large"),

@@ -175,19 +175,28 @@ struct place {
     const char *path, *label;
 };
 
+static bool is_tls(const struct stoa_json *listener)
+{
+    return stoa_json_type(listener) == STOA_JSON_OBJECT;
+}
+
+static stoa_str address_of(const struct stoa_json *listener)
+{
+    return stoa_json_str(listener, is_tls(listener) ? "address" : "");
+}
+
 /* One of a node's listeners: an address, or what stoa.tls() returned. */
 static void check_listener(struct check *check, const struct stoa_json *e, struct place at)
 {
     uint32_t certificates = stoa_json_count(stoa_json_get(e, "certificate"));
     uint32_t keys = stoa_json_count(stoa_json_get(e, "key"));
-    bool is_tls = stoa_json_type(e) == STOA_JSON_OBJECT;
 
-    if (!is_listen(stoa_json_str(e, is_tls ? "address" : "")))
+    if (!is_listen(address_of(e)))
         check_problem(check, at.path,
                       "%s is no address; write it like \"127.0.0.1:8080\", \":8080\" or "
                       "\"[::1]:8080\"",
                       at.label);
-    if (!is_tls)
+    if (!is_tls(e))
         return;
     if (certificates == 0 || certificates > CERTIFICATES_MAX)
         check_problem(check, at.path, "%s has %u certificates; it takes 1 to %d", at.label,
@@ -198,22 +207,129 @@ static void check_listener(struct check *check, const struct stoa_json *e, struc
                       at.label, certificates, keys);
 }
 
-static void check_node(struct check *check, const struct stoa_json *node,
-                       const struct stoa_json *filled)
+static int64_t port_of(stoa_str address, stoa_str *host)
 {
-    const struct stoa_json *plugins = stoa_json_get(filled, "plugins");
-    const struct stoa_json *listen = stoa_json_get(node, "listen"),
-                           *run = stoa_json_get(node, "run");
+    stoa_str port;
+    int64_t number = 0;
+
+    if (!split_port(address, host, &port) || !is_port(port) ||
+        stoa_str_int(stoa_str_sub(port, 1, port.len), 0, 65535, &number) != STOA_OK)
+        return 0;
+    return number;
+}
+
+/* Written differently they may still be one: "[::1]:80" and "[0::1]:080". */
+static bool is_same_host(stoa_str one, stoa_str other)
+{
+    unsigned char bytes[2][16] = {{0}};
+    const stoa_str hosts[] = {one, other};
+    int family[2];
+
+    for (uint32_t i = 0; i < 2; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)hosts[i].len, hosts[i].len ? hosts[i].ptr : "");
+        family[i] = stoa_str_find(hosts[i], ':', 0) >= 0 ? AF_INET6 : AF_INET;
+        if (hosts[i].len > 0 && inet_pton(family[i], name, bytes[i]) != 1)
+            return false;
+    }
+    return (one.len == 0) == (other.len == 0) && family[0] == family[1] &&
+           memcmp(bytes[0], bytes[1], 16) == 0;
+}
+
+/* Each of port 0 is one of its own. */
+static bool is_same_address(stoa_str one, stoa_str other)
+{
+    stoa_str hosts[2];
+    int64_t port = port_of(one, &hosts[0]);
+
+    return port != 0 && port == port_of(other, &hosts[1]) && is_same_host(hosts[0], hosts[1]);
+}
+
+static void check_twice(struct check *check, const struct stoa_json *listen,
+                        const struct stoa_json *at, struct place place)
+{
+    for (const struct stoa_json *e = stoa_json_first(listen); e != at; e = stoa_json_next(e))
+        if (is_same_address(address_of(e), address_of(at))) {
+            check_problem(check, place.path,
+                          "%s is an address that is in the list already; an address is either "
+                          "plain or stoa.tls, and stands there once",
+                          place.label);
+            return;
+        }
+}
+
+/* Other nodes call this one there: they sign, and speak no TLS. */
+static bool is_for_nodes(const struct stoa_json *node, int64_t port)
+{
+    const struct stoa_json *reach = stoa_json_get(node, "reach");
+    struct check_url url;
+    stoa_str host, at;
+
+    for (const struct stoa_json *e = stoa_json_first(reach); e; e = stoa_json_next(e)) {
+        at = stoa_json_str(e, "");
+        if (check_url_parse(at, &url) &&
+            port ==
+                (url.port.len ? port_of(stoa_str_sub(at, url.scheme.len + 3, at.len), &host) : 80))
+            return true;
+    }
+    return false;
+}
+
+static bool has_tls(const struct stoa_json *listen)
+{
+    for (const struct stoa_json *e = stoa_json_first(listen); e; e = stoa_json_next(e))
+        if (is_tls(e))
+            return true;
+    return false;
+}
+
+/* Where the shop speaks https itself, nobody is to send a password beside it. */
+static void check_beside(struct check *check, const struct stoa_json *node,
+                         const struct stoa_json *at, struct place place)
+{
+    stoa_str host = {0};
+    int64_t port = port_of(address_of(at), &host);
+
+    if (!is_tls(at) && has_tls(stoa_json_get(node, "listen")) && !check_is_loopback(host) &&
+        !is_for_nodes(node, port))
+        check_problem(check, place.path,
+                      "%s is plain http beside a stoa.tls, and passwords would be in clear there; "
+                      "listen on \"127.0.0.1:%lld\", name the proxy in trusted_proxies, or set "
+                      "insecure_http = true if you know why",
+                      place.label, (long long)port);
+}
+
+static void check_listeners(struct check *check, const struct stoa_json *node,
+                            const struct stoa_json *filled)
+{
+    const struct stoa_json *listen = stoa_json_get(node, "listen");
+    bool is_open = stoa_json_true(filled, "insecure_http") ||
+                   stoa_json_count(stoa_json_get(filled, "trusted_proxies")) > 0;
     stoa_str name = stoa_json_name(node);
     char path[PATH_LEN], label[PATH_LEN];
     uint32_t index = 0;
 
     for (const struct stoa_json *e = stoa_json_first(listen); e; e = stoa_json_next(e), index++) {
+        struct place place = {path, label};
         snprintf(path, sizeof(path), "nodes.%.*s.listen.%u", (int)name.len, name.ptr, index);
         snprintf(label, sizeof(label), "nodes.%.*s.listen[%u]", (int)name.len, name.ptr, index + 1);
-        check_listener(check, e, (struct place){path, label});
+        check_listener(check, e, place);
+        check_twice(check, listen, e, place);
+        if (!is_open)
+            check_beside(check, node, e, place);
     }
-    index = 0;
+}
+
+static void check_node(struct check *check, const struct stoa_json *node,
+                       const struct stoa_json *filled)
+{
+    const struct stoa_json *plugins = stoa_json_get(filled, "plugins");
+    const struct stoa_json *run = stoa_json_get(node, "run");
+    stoa_str name = stoa_json_name(node);
+    char path[PATH_LEN];
+    uint32_t index = 0;
+
+    check_listeners(check, node, filled);
     for (const struct stoa_json *e = stoa_json_first(run); e; e = stoa_json_next(e), index++) {
         snprintf(path, sizeof(path), "nodes.%.*s.run.%u", (int)name.len, name.ptr, index);
         if (!stoa_json_member(plugins, stoa_json_str(e, "")))

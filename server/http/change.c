@@ -80,10 +80,14 @@ struct http_move {
     struct http_proxies proxies;
 };
 
-static int32_t find_slot(const struct http *http, const char *address)
+/* One that the list has not named before: ":0" may be there twice. */
+static int32_t find_slot(const struct http_move *move, const char *address)
 {
+    const struct http *http = move->http;
+
     for (uint32_t i = 0; i < http->listener_count; i++)
-        if (http->listeners[i].is_open && strcmp(http->listeners[i].sockets.address, address) == 0)
+        if (http->listeners[i].is_open && !move->wanted[i] &&
+            strcmp(http->listeners[i].sockets.address, address) == 0)
             return (int32_t)i;
     return -1;
 }
@@ -102,7 +106,7 @@ static stoa_err want_slot(struct http_move *move, const char *address, struct di
 {
     struct http *http = move->http;
 
-    *ret = find_slot(http, address);
+    *ret = find_slot(move, address);
     if (*ret >= 0) {
         move->wanted[*ret] = true;
         return STOA_OK;
@@ -132,7 +136,6 @@ static stoa_err want(struct http_move *move, const struct http_wanted *wanted, u
         return STOA_E_CONFIG;
     }
     before = move->opened[slot] ? NULL : move->http->listeners[slot].tls;
-    tls_release(move->tls[slot]); /* the address is in the list twice */
     move->tls[slot] = tls;
     if (tls_is_same(before, tls)) { /* the same bytes: tickets stay good */
         move->tls[slot] = tls_hold(before);

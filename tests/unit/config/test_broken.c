@@ -289,6 +289,20 @@ Test(broken, names_and_addresses_are_looked_at)
          "nodes = { all = { listen = {\n stoa.tls { ':1', certificate = 'a', kay = 'b', key = "
          "'b' } } } }" END,
          "4:38: nodes.all.listen.0.kay is not a setting; did you mean 'key'?"},
+        {BEGIN "nodes = { all = { listen = { ':80', ':8080',\n stoa.tls { ':080', certificate = "
+               "'a', key = 'b' } } } }, insecure_http = true" END,
+         "4:2: nodes.all.listen[3] is an address that is in the list already; an address is either "
+         "plain or stoa.tls, and stands there once"},
+        {BEGIN "nodes = { all = { listen = { '127.0.0.1:0', '127.0.0.1:0', '[::1]:81',\n"
+               "'[0:0::1]:81' } } }" END,
+         "4:1: nodes.all.listen[4] is an address that is in the list already; an address is either "
+         "plain or stoa.tls, and stands there once"},
+        {BEGIN "nodes = { all = { listen = { '127.0.0.1:80',\n ':8080', stoa.tls { ':443', "
+               "certificate = 'a', key = 'b' } } } }" END,
+         "4:2: nodes.all.listen[2] is plain http beside a stoa.tls, and passwords would be in "
+         "clear "
+         "there; listen on \"127.0.0.1:8080\", name the proxy in trusted_proxies, or set "
+         "insecure_http = true if you know why"},
         {BEGIN "shop = { url = 'http://shop.example.com' }" END,
          "3:10: shop.url is plain http, so browsers would drop the session cookie; use https, or "
          "set "

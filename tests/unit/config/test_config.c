@@ -30,6 +30,30 @@ Test(config, fills_in_every_default)
     fixture_end(&f);
 }
 
+Test(config, plain_http_may_stand_beside_https_where_it_is_meant)
+{
+    static const char *const texts[] = {
+        BEGIN
+        "nodes = { all = { listen = { '127.0.0.1:80', '127.0.0.2:80', '[::1]:80', TLS } } }" END,
+        BEGIN "nodes = { all = { listen = { ':80', ':0', ':0', TLS } } }, insecure_http = true" END,
+        BEGIN "nodes = { all = { listen = { ':80', TLS } } }, trusted_proxies = { '10.0.0.1' }" END,
+        BEGIN
+        "nodes = { a = { listen = { ':9001', TLS }, reach = 'http://10.0.0.5:9001' },\n"
+        "b = { listen = { ':80' } } }, cluster = { key = 'abcdefghijabcdefghijabcdefghij12' }" END,
+    };
+
+    for (uint32_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct fixture f = fixture_begin();
+        const char *at = strstr(texts[i], "TLS");
+        char text[1024];
+        snprintf(text, sizeof text, "%.*sstoa.tls { ':443', certificate = 'a', key = 'b' }%s",
+                 (int)(at - texts[i]), texts[i], at + 3);
+        cr_assert_eq(fixture_load_as(&f, text, (struct config_source){.node = i == 3 ? "a" : NULL}),
+                     STOA_OK, "%s", fixture_said(&f));
+        fixture_end(&f);
+    }
+}
+
 Test(config, takes_what_is_given)
 {
     struct fixture f = fixture_begin();
@@ -92,11 +116,11 @@ Test(config, a_tls_listener_has_files_beside_the_configuration)
     struct fixture f = fixture_begin();
     char expected[128];
 
-    load_ok(f,
-            BEGIN "nodes = { all = { listen = { ':1', stoa.tls { ':2', certificate = 'c.pem', "
-                  "key = { '/k.pem' } }, stoa.tls { address = ':3', certificate = 'c', key = 'k' } "
-                  "} } }" END);
-    expect_str(f, "node.listen.0", ":1");
+    load_ok(f, BEGIN
+            "nodes = { all = { listen = { '127.0.0.1:1', stoa.tls { ':2', certificate = 'c.pem', "
+            "key = { '/k.pem' } }, stoa.tls { address = ':3', certificate = 'c', key = 'k' } "
+            "} } }" END);
+    expect_str(f, "node.listen.0", "127.0.0.1:1");
     expect_str(f, "node.listen.1.address", ":2");
     snprintf(expected, sizeof(expected), "%s/c.pem", f.folder);
     expect_str(f, "node.listen.1.certificate.0", expected);

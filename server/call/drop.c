@@ -88,10 +88,8 @@ static bool is_waiting(const struct drop_out *o, stoa_str tag)
     return false;
 }
 
-static void tell(struct peer *peer, stoa_str tag)
+static void add(struct drop_out *o, stoa_str tag)
 {
-    struct drop_out *o = out_of(peer);
-
     if (is_waiting(o, tag))
         return;
     if (o->count == DROP_WAITING_MAX) {
@@ -101,7 +99,15 @@ static void tell(struct peer *peer, stoa_str tag)
     if (!o->arena)
         o->arena = stoa_arena_create();
     o->tags[o->count++] = stoa_str_copy(o->arena, tag);
-    if (o->is_sending)
+}
+
+/* What waits may be there because no fiber could be had the last time: whatever the tag, try. */
+static void tell(struct peer *peer, stoa_str tag)
+{
+    struct drop_out *o = out_of(peer);
+
+    add(o, tag);
+    if (o->is_sending || o->count == 0)
         return;
     o->is_sending = true;
     if (fiber_spawn(send_run, NULL, o, NULL) != STOA_OK)

@@ -4,6 +4,25 @@
 #include "testing.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "call/wiring.h"
+#include "fiber/fiber.h"
+
+static uint32_t spawns;
+static bool has_fibers = true;
+
+/* The linker puts this in the real one's place: sometimes there is no fiber to be had. */
+stoa_err __real_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
+                            struct fiber **ret);
+stoa_err __wrap_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
+                            struct fiber **ret);
+stoa_err __wrap_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
+                            struct fiber **ret)
+{
+    spawns++;
+    return has_fibers ? __real_fiber_spawn(fn, done, arg, ret) : STOA_E_BUSY;
+}
 
 static const struct stoa_plugin_v1 plugin = {0};
 static const struct t_plugin plugins[] = {{"toy", &plugin}};
@@ -44,4 +63,29 @@ STOA_TEST(tags_of_another_node_have_their_limits)
     cr_assert_not(takes(1, DROP_TAG_MAX + 1));
     cr_assert_not(takes(1, 1 << 20));
     cr_assert_not(takes(DROP_TAGS_MAX + 1, 1));
+}
+
+STOA_TEST(a_node_is_told_once_there_is_a_fiber_again)
+{
+    struct stoa_req *req = t_request("toy");
+    struct remote *remote = req->world->wiring->remote;
+    struct peer_group before = remote->others;
+
+    remote->others.count = 1;
+    remote->others.peers[0] = peer_get(STOA_STR("http://127.0.0.1:9"), STOA_STR("other"));
+    spawns = 0;
+    has_fibers = false;
+    drop_tag(req, STOA_STR("one"));
+    drop_tag(req, STOA_STR("one"));
+    cr_assert_eq(spawns, 2, "the same tag tries again");
+    for (uint32_t i = 1; i < DROP_WAITING_MAX; i++) {
+        char tag[32];
+        snprintf(tag, sizeof tag, "t%u", i);
+        drop_tag(req, stoa_str_of(tag));
+    }
+    spawns = 0;
+    drop_tag(req, STOA_STR("one too many"));
+    cr_assert_eq(spawns, 1, "so does one that finds no place");
+    remote->others = before;
+    has_fibers = true;
 }

@@ -23,26 +23,33 @@ struct breaker {
     uint32_t pause_ms;
     int64_t until_ms; /* open until then */
     bool is_probing;  /* the one call of half-open is on its way */
+    uint32_t epoch;   /* how often it has opened */
     struct seconds recent;
 };
 
 /* May a call be made now? Changes nothing. */
 bool breaker_is_passable(const struct breaker *b, int64_t now_ms);
-enum breaker_pass {
+enum breaker_admission {
     BREAKER_REFUSED,
     BREAKER_CALL,
     BREAKER_PROBE, /* half-open: its end decides, and no other call's */
 };
+/* How a call was let in, and when: once the breaker has opened, what had begun before says nothing
+ * any more, also not when it has closed again. */
+struct breaker_pass {
+    enum breaker_admission as;
+    uint32_t epoch;
+};
 /* As that; begins a call, which is told how it was let in when it ends with one of the three below.
  */
-enum breaker_pass breaker_enter(struct breaker *b, int64_t now_ms);
+struct breaker_pass breaker_enter(struct breaker *b, int64_t now_ms);
 /* It was answered. Returns true when that closed the breaker. */
-bool breaker_succeed(struct breaker *b, enum breaker_pass as, int64_t now_ms);
+bool breaker_succeed(struct breaker *b, struct breaker_pass pass, int64_t now_ms);
 /* It failed. Returns true when that opened the breaker (again). */
-bool breaker_fail(struct breaker *b, enum breaker_pass as, int64_t now_ms);
+bool breaker_fail(struct breaker *b, struct breaker_pass pass, int64_t now_ms);
 /* It ended without telling anything: given up by the caller. A probe is given back: the next call
  * is one. */
-void breaker_forget(struct breaker *b, enum breaker_pass as);
+void breaker_forget(struct breaker *b, struct breaker_pass pass);
 /* There is a sign of life (/readyz): the next call may be the probe, without the rest of the pause.
  */
 void breaker_hurry(struct breaker *b, int64_t now_ms);

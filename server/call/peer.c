@@ -75,19 +75,19 @@ struct peer *peer_get(stoa_str url, stoa_str node)
 
 enum admission { ADMITTED, NONE_UP, ALL_BUSY };
 
-static enum breaker_pass enter(struct peer *p, uint32_t in_flight_max, int64_t now)
+static struct breaker_pass enter(struct peer *p, uint32_t in_flight_max, int64_t now)
 {
-    enum breaker_pass as = BREAKER_REFUSED;
+    struct breaker_pass pass = {.as = BREAKER_REFUSED};
 
     pthread_mutex_lock(&p->lock);
     if (!p->is_draining && p->in_flight < in_flight_max)
-        as = breaker_enter(&p->breaker, now);
-    if (as != BREAKER_REFUSED) {
+        pass = breaker_enter(&p->breaker, now);
+    if (pass.as != BREAKER_REFUSED) {
         p->in_flight++;
         p->calls++;
     }
     pthread_mutex_unlock(&p->lock);
-    return as;
+    return pass;
 }
 
 static struct balance_address look(struct peer *p, uint32_t in_flight_max, bool *is_full)
@@ -105,7 +105,7 @@ static struct balance_address look(struct peer *p, uint32_t in_flight_max, bool 
 
 struct admitted {
     struct peer *peer;
-    enum breaker_pass as;
+    struct breaker_pass pass;
 };
 
 /* tried: a bit for each of the group. Another loop may be faster: then the next best is asked. */
@@ -124,8 +124,8 @@ static enum admission admit(const struct peer_group *g, const struct peer_messag
     while ((best = balance_choose(all, g->count, turn)) >= 0) {
         *tried |= 1u << best;
         ret->peer = g->peers[best];
-        ret->as = enter(ret->peer, m->in_flight_max, clock_monotonic_ms());
-        if (ret->as != BREAKER_REFUSED)
+        ret->pass = enter(ret->peer, m->in_flight_max, clock_monotonic_ms());
+        if (ret->pass.as != BREAKER_REFUSED)
             return ADMITTED;
         all[best].is_up = false;
     }
@@ -155,11 +155,11 @@ static void leave(struct admitted a, enum outcome o)
     p->in_flight--;
     p->failures += is_failure;
     if (is_failure)
-        turned = breaker_fail(&p->breaker, a.as, now);
+        turned = breaker_fail(&p->breaker, a.pass, now);
     else if (o == GIVEN_UP)
-        breaker_forget(&p->breaker, a.as);
+        breaker_forget(&p->breaker, a.pass);
     else
-        turned = breaker_succeed(&p->breaker, a.as, now);
+        turned = breaker_succeed(&p->breaker, a.pass, now);
     pthread_mutex_unlock(&p->lock);
     metric_add(METRIC_peer_failures_total, is_failure);
     if (!turned)

@@ -7,11 +7,17 @@
 
 enum { T0 = 1000000 };
 
+/* Of a call that was let in since it last opened. */
+static struct breaker_pass pass(const struct breaker *b, enum breaker_admission as)
+{
+    return (struct breaker_pass){as, b->epoch};
+}
+
 static void fail_times(struct breaker *b, uint32_t times, int64_t now)
 {
     for (uint32_t i = 0; i < times; i++) {
-        cr_assert(breaker_enter(b, now));
-        breaker_fail(b, BREAKER_CALL, now);
+        cr_assert(breaker_enter(b, now).as);
+        breaker_fail(b, pass(b, BREAKER_CALL), now);
     }
 }
 
@@ -21,10 +27,10 @@ Test(breaker, opens_after_five_failures_in_a_row)
 
     fail_times(&b, BREAKER_IN_A_ROW - 1, T0);
     cr_assert(breaker_is_passable(&b, T0));
-    cr_assert(breaker_enter(&b, T0));
-    cr_assert(breaker_fail(&b, BREAKER_CALL, T0));
+    cr_assert(breaker_enter(&b, T0).as);
+    cr_assert(breaker_fail(&b, pass(&b, BREAKER_CALL), T0));
     cr_assert_eq(b.state, BREAKER_OPEN);
-    cr_assert_not(breaker_enter(&b, T0 + BREAKER_PAUSE_MS - 1));
+    cr_assert_not(breaker_enter(&b, T0 + BREAKER_PAUSE_MS - 1).as);
 }
 
 Test(breaker, one_success_ends_the_row)
@@ -33,10 +39,10 @@ Test(breaker, one_success_ends_the_row)
 
     for (uint32_t i = 0; i < 3; i++) {
         fail_times(&b, BREAKER_IN_A_ROW - 1, T0);
-        cr_assert(breaker_enter(&b, T0));
-        breaker_succeed(&b, BREAKER_CALL, T0);
+        cr_assert(breaker_enter(&b, T0).as);
+        breaker_succeed(&b, pass(&b, BREAKER_CALL), T0);
         for (uint32_t j = 0; j < BREAKER_IN_A_ROW; j++)
-            breaker_succeed(&b, BREAKER_CALL, T0);
+            breaker_succeed(&b, pass(&b, BREAKER_CALL), T0);
     }
     cr_assert_eq(b.state, BREAKER_CLOSED);
 }
@@ -49,11 +55,11 @@ Test(breaker, opens_when_more_than_half_of_twenty_fail)
 
     while (b.state == BREAKER_CLOSED && calls < 100) {
         calls += 3;
-        breaker_fail(&b, BREAKER_CALL, T0);
+        breaker_fail(&b, pass(&b, BREAKER_CALL), T0);
         if (b.state == BREAKER_CLOSED)
-            breaker_fail(&b, BREAKER_CALL, T0);
+            breaker_fail(&b, pass(&b, BREAKER_CALL), T0);
         if (b.state == BREAKER_CLOSED)
-            breaker_succeed(&b, BREAKER_CALL, T0);
+            breaker_succeed(&b, pass(&b, BREAKER_CALL), T0);
     }
     cr_assert_eq(b.state, BREAKER_OPEN);
     cr_assert_geq(calls, BREAKER_SHARE_OF);
@@ -65,11 +71,11 @@ Test(breaker, forgets_what_is_older_than_ten_seconds)
     struct breaker b = {0};
 
     for (uint32_t i = 0; i < 9; i++) {
-        breaker_fail(&b, BREAKER_CALL, T0);
-        breaker_succeed(&b, BREAKER_CALL, T0);
+        breaker_fail(&b, pass(&b, BREAKER_CALL), T0);
+        breaker_succeed(&b, pass(&b, BREAKER_CALL), T0);
     }
     for (uint32_t i = 0; i < 4; i++)
-        breaker_fail(&b, BREAKER_CALL, T0 + SECONDS * 1000);
+        breaker_fail(&b, pass(&b, BREAKER_CALL), T0 + SECONDS * 1000);
     cr_assert_eq(b.state, BREAKER_CLOSED);
 }
 
@@ -79,12 +85,12 @@ Test(breaker, one_probe_decides)
     int64_t later = T0 + BREAKER_PAUSE_MS;
 
     fail_times(&b, BREAKER_IN_A_ROW, T0);
-    cr_assert(breaker_enter(&b, later));
+    cr_assert(breaker_enter(&b, later).as);
     cr_assert_eq(b.state, BREAKER_HALF_OPEN);
-    cr_assert_not(breaker_enter(&b, later), "a second probe");
-    cr_assert(breaker_succeed(&b, BREAKER_PROBE, later));
+    cr_assert_not(breaker_enter(&b, later).as, "a second probe");
+    cr_assert(breaker_succeed(&b, pass(&b, BREAKER_PROBE), later));
     cr_assert_eq(b.state, BREAKER_CLOSED);
-    cr_assert(breaker_enter(&b, later));
+    cr_assert(breaker_enter(&b, later).as);
 }
 
 Test(breaker, a_probe_that_was_given_up_lets_the_next_one_in)
@@ -93,9 +99,9 @@ Test(breaker, a_probe_that_was_given_up_lets_the_next_one_in)
     int64_t later = T0 + BREAKER_PAUSE_MS;
 
     fail_times(&b, BREAKER_IN_A_ROW, T0);
-    cr_assert(breaker_enter(&b, later));
-    breaker_forget(&b, BREAKER_PROBE);
-    cr_assert(breaker_enter(&b, later));
+    cr_assert(breaker_enter(&b, later).as);
+    breaker_forget(&b, pass(&b, BREAKER_PROBE));
+    cr_assert(breaker_enter(&b, later).as);
 }
 
 Test(breaker, waits_longer_each_time_up_to_half_a_minute)
@@ -106,20 +112,22 @@ Test(breaker, waits_longer_each_time_up_to_half_a_minute)
     fail_times(&b, BREAKER_IN_A_ROW, now);
     for (uint32_t want = 2 * BREAKER_PAUSE_MS; want < 4 * BREAKER_PAUSE_MAX_MS; want *= 2) {
         now = b.until_ms;
-        cr_assert(breaker_enter(&b, now));
-        cr_assert(breaker_fail(&b, BREAKER_PROBE, now));
+        cr_assert(breaker_enter(&b, now).as);
+        cr_assert(breaker_fail(&b, pass(&b, BREAKER_PROBE), now));
         cr_assert_eq(b.until_ms - now, want < BREAKER_PAUSE_MAX_MS ? want : BREAKER_PAUSE_MAX_MS);
     }
     breaker_hurry(&b, now + 1);
-    cr_assert(breaker_enter(&b, now + 1), "a sign of life ends the pause");
+    cr_assert(breaker_enter(&b, now + 1).as, "a sign of life ends the pause");
 }
 
 Test(breaker, what_was_on_its_way_does_not_close_it)
 {
     struct breaker b = {0};
 
+    struct breaker_pass old = breaker_enter(&b, T0);
+
     fail_times(&b, BREAKER_IN_A_ROW, T0);
-    cr_assert_not(breaker_succeed(&b, BREAKER_CALL, T0 + 1));
+    cr_assert_not(breaker_succeed(&b, old, T0 + 1));
     cr_assert_eq(b.state, BREAKER_OPEN);
 }
 
@@ -127,17 +135,34 @@ Test(breaker, what_was_on_its_way_does_not_close_it)
 Test(breaker, only_the_probe_decides)
 {
     struct breaker b = {0};
+    struct breaker_pass old = breaker_enter(&b, T0);
     int64_t later = T0 + BREAKER_PAUSE_MS;
 
     fail_times(&b, BREAKER_IN_A_ROW, T0);
-    cr_assert_eq(breaker_enter(&b, later), BREAKER_PROBE);
-    breaker_forget(&b, BREAKER_CALL);
-    cr_assert_not(breaker_enter(&b, later), "another call's end let a second probe in");
-    cr_assert_not(breaker_fail(&b, BREAKER_CALL, later));
-    cr_assert_not(breaker_succeed(&b, BREAKER_CALL, later));
+    cr_assert_eq(breaker_enter(&b, later).as, BREAKER_PROBE);
+    breaker_forget(&b, old);
+    cr_assert_not(breaker_enter(&b, later).as, "another call's end let a second probe in");
+    cr_assert_not(breaker_fail(&b, old, later));
+    cr_assert_not(breaker_succeed(&b, old, later));
     cr_assert_eq(b.state, BREAKER_HALF_OPEN);
-    cr_assert(breaker_succeed(&b, BREAKER_PROBE, later));
+    cr_assert(breaker_succeed(&b, pass(&b, BREAKER_PROBE), later));
     cr_assert_eq(b.state, BREAKER_CLOSED);
+}
+
+Test(breaker, what_began_before_it_opened_does_not_open_it_again)
+{
+    struct breaker b = {0};
+    struct breaker_pass old = breaker_enter(&b, T0);
+    int64_t later = T0 + BREAKER_PAUSE_MS;
+
+    fail_times(&b, BREAKER_IN_A_ROW, T0);
+    cr_assert(breaker_succeed(&b, breaker_enter(&b, later), later));
+    for (uint32_t i = 0; i < 2 * BREAKER_SHARE_OF; i++)
+        cr_assert_not(breaker_fail(&b, old, later));
+    cr_assert_eq(b.state, BREAKER_CLOSED);
+    cr_assert_eq(b.in_a_row, 0);
+    fail_times(&b, BREAKER_IN_A_ROW, later);
+    cr_assert_eq(b.state, BREAKER_OPEN, "new ones do");
 }
 
 /* ---- The retry budget ---- */

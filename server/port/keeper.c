@@ -98,6 +98,8 @@ static void take_failure(struct sandbox *box)
     set_why(box, "no process could be started");
     box->state = box->is_open ? SANDBOX_DOWN : SANDBOX_GONE;
     box->due_ms = now + circuit_died(&box->circuit, now);
+    for (uint32_t i = 0; box->is_open && i < box->loops; i++)
+        lane_poke(box->lanes[i]); /* no child comes soon: requests wait for none */
     pthread_cond_broadcast(&keeper.changed);
 }
 

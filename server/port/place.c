@@ -1,6 +1,7 @@
 /* port/place.c: a plugin into a sandbox: limits and grants from the configuration, a first life,
  * and a descriptor with the host's own functions in the place of the plugin's.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "plugin/settings.h"
@@ -290,6 +291,7 @@ static void place_status(struct sandbox *sandbox, struct stoa_json *object,
                          struct stoa_arena *arena)
 {
     keeper_lock();
+    circuit_look(&sandbox->circuit, clock_monotonic_ms());
     stoa_json_set_str(object, "state", stoa_str_of(state_name(sandbox->state)));
     stoa_json_set_str(object, "circuit", stoa_str_of(circuit_name(sandbox->circuit.state)));
     stoa_json_set_int(object, "pid", sandbox->pid);

@@ -1,5 +1,8 @@
 /* Loops take the keeper's lock on their requests' way: a start, which takes milliseconds, must not
  * hold it. SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "port/lane.h"
+#include "port/port.h"
 #include "port/start.h"
 
 #include <criterion/criterion.h>
@@ -30,18 +33,70 @@ bool __wrap_spawn_sandbox(const struct sandbox *box, struct spawned *ret)  /* NO
     return false;
 }
 
-Test(keeper, starts_processes_without_its_lock)
+static struct sandbox *poked;
+
+/* Under the keeper's lock. A sandbox that was never open is not tried again. */
+void __wrap_lane_poke(struct lane *lane); /* NOLINT */
+void __wrap_lane_poke(struct lane *lane)  /* NOLINT */
+{
+    poked->is_open = poked->lanes[0] != lane;
+}
+
+static struct sandbox *create_box(void)
 {
     struct sandbox *box = calloc(1, sizeof *box);
-    struct diag diag = {0};
 
     *box = (struct sandbox){
         .name = "toy", .bits_fd = -1, .pidfd = -1, .control_fd = -1, .words_fd = -1};
     box->arena = stoa_arena_create();
-    cr_assert_eq(keeper_start(box, &diag), STOA_E_PLUGIN);
-    cr_assert(strstr(diag.message, "no process could be started"), "%s", diag.message);
-    cr_assert(is_lockable, "a loop would have waited for the start");
+    return box;
+}
+
+static void end_box(struct sandbox *box)
+{
     keeper_close(box);
     while (keeper_count() > 0)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+Test(keeper, tells_those_who_wait_that_no_process_could_be_started, .timeout = 10)
+{
+    struct sandbox *box = poked = create_box();
+    struct diag diag = {0};
+
+    box->is_open = true;
+    box->loops = 1;
+    box->ends[0] = -1;
+    box->lanes[0] = lane_create(box, 0);
+    cr_assert_eq(keeper_start(box, &diag), STOA_E_PLUGIN);
+    cr_assert_eq(box->life, 2, "the first failure poked the lane");
+    end_box(box);
+}
+
+static const char *circuit_after(int64_t ms)
+{
+    struct sandbox *box = create_box();
+    struct stoa_json *object = stoa_json_object(box->arena);
+
+    box->circuit =
+        (struct circuit){.state = CIRCUIT_PROBING, .since_ms = clock_monotonic_ms() - ms};
+    port_sandbox.status(box, object, box->arena);
+    return stoa_cstr(box->arena, stoa_json_str(object, "circuit"));
+}
+
+Test(keeper, the_status_of_what_has_recovered_is_closed)
+{
+    cr_assert_str_eq(circuit_after(CIRCUIT_PROVEN_MS - 2000), "probing");
+    cr_assert_str_eq(circuit_after(CIRCUIT_PROVEN_MS), "closed");
+}
+
+Test(keeper, starts_processes_without_its_lock)
+{
+    struct sandbox *box = create_box();
+    struct diag diag = {0};
+
+    cr_assert_eq(keeper_start(box, &diag), STOA_E_PLUGIN);
+    cr_assert(strstr(diag.message, "no process could be started"), "%s", diag.message);
+    cr_assert(is_lockable, "a loop would have waited for the start");
+    end_box(box);
 }

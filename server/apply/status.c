@@ -103,7 +103,7 @@ static const struct generation *generation_in(const struct world *w, const char 
     return index < 0 ? NULL : w->generations[index];
 }
 
-static void put_alive(const struct alive *alive, const struct generation *g, bool is_in_force,
+static void put_alive(const struct alive *alive, const struct generation *g, const char *state,
                       struct stoa_json *list, struct stoa_arena *arena)
 {
     struct stoa_json *one = stoa_json_push(list, stoa_json_object(arena));
@@ -112,7 +112,7 @@ static void put_alive(const struct alive *alive, const struct generation *g, boo
     stoa_json_set_str(one, "version", stoa_str_copy(arena, stoa_str_of(g->version)));
     stoa_json_set_str(one, "sha256", stoa_str_copy(arena, stoa_str_of(g->sha256)));
     stoa_json_set_int(one, "world", (int64_t)alive->world->number);
-    stoa_json_set_str(one, "state", is_in_force ? STOA_STR("in force") : STOA_STR("draining"));
+    stoa_json_set_str(one, "state", stoa_str_of(state));
     stoa_json_set_int(one, "pins", pins_of(alive->world));
     stoa_json_set_int(one, "age_ms", clock_monotonic_ms() - alive->since_ms);
 }
@@ -126,10 +126,15 @@ bool apply_why(struct apply *apply, const char *plugin, struct stoa_json *answer
     for (uint32_t i = 0; i < apply->alive_count; i++) {
         const struct alive *alive = &apply->alive[i];
         const struct generation *g = generation_in(alive->world, plugin);
+        bool is_shared = i > 0 && g == generation_in(apply_in_force(apply), plugin);
         if (!g)
             continue;
-        put_alive(alive, g, i == 0, generations, arena);
-        if (i > 0)
+        put_alive(alive, g,
+                  i == 0      ? "in force"
+                  : is_shared ? "shared"
+                              : "draining",
+                  generations, arena);
+        if (i > 0 && !is_shared) /* what serves on is not there because of an old world */
             swap_list_holds(&apply->loops, alive->world, holds, arena);
     }
     stoa_json_set_int(answer, "kept", (int64_t)generation_count().kept);

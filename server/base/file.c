@@ -31,13 +31,23 @@ bool file_write_all(int fd, stoa_str bytes)
     return true;
 }
 
+static bool sync_or_fail(int fd)
+{
+    if (fault_point("file.sync_folder") == STOA_OK)
+        return fsync(fd) == 0;
+    errno = EIO;
+    return false;
+}
+
 static bool sync_folder(const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = fd >= 0 && fsync(fd) == 0;
+    bool ok = fd >= 0 && sync_or_fail(fd);
+    int error = errno;
 
     if (fd >= 0)
         close(fd);
+    errno = error;
     return ok;
 }
 
@@ -72,15 +82,61 @@ static bool write_part(const char *folder, stoa_str bytes, bool syncs, char part
     return ok;
 }
 
-/* renameat2() could tell a name that is there, but not on every file system. */
-static bool move(const char *part, const char *path, bool is_new)
+static bool link_or_fail(const char *part, const char *path)
 {
-    if (!is_new)
-        return rename(part, path) == 0;
-    if (link(part, path) != 0)
+    if (fault_point("file.link") == STOA_OK)
+        return link(part, path) == 0;
+    errno = EPERM;
+    return false;
+}
+
+/* On FAT and some of the network's file systems a file has one name. */
+static bool has_no_links(int error)
+{
+    return error == EPERM || error == EOPNOTSUPP || error == ENOSYS;
+}
+
+/* The name is taken by an empty file, which the part then replaces. */
+static bool reserve_and_move(const char *part, const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), error;
+
+    if (fd < 0)
         return false;
+    close(fd);
+    if (rename(part, path) == 0)
+        return true;
+    error = errno;
+    unlink(path);
+    errno = error;
+    return false;
+}
+
+/* renameat2() could tell a name that is there, but not on every file system. */
+static bool move_new(const char *part, const char *path)
+{
+    if (!link_or_fail(part, path))
+        return has_no_links(errno) && reserve_and_move(part, path);
     unlink(part);
     return true;
+}
+
+/* What a failed sync is to leave: a name that was not there before is not there then. */
+static bool replace(const char *folder, const char *part, const char *path)
+{
+    bool was_there = access(path, F_OK) == 0;
+    struct stat own, now;
+    int error;
+
+    if (stat(part, &own) != 0 || rename(part, path) != 0)
+        return false;
+    if (sync_folder(folder))
+        return true;
+    error = errno;
+    if (!was_there && stat(path, &now) == 0 && now.st_ino == own.st_ino)
+        unlink(path);
+    errno = error;
+    return false;
 }
 
 static bool put(const char *folder, const char *name, stoa_str bytes, bool is_new)
@@ -94,8 +150,8 @@ static bool put(const char *folder, const char *name, stoa_str bytes, bool is_ne
     }
     if (!write_part(folder, bytes, !is_new, part))
         return false;
-    if (move(part, path, is_new))
-        return is_new || sync_folder(folder);
+    if (is_new ? move_new(part, path) : replace(folder, part, path))
+        return true;
     error = errno;
     unlink(part);
     errno = error;

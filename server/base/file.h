@@ -10,10 +10,13 @@ enum { FILE_LEFT_OVER_S = 3600 };
 /* False with errno; a part may have been written then. Async-signal-safe. */
 bool file_write_all(int fd, stoa_str bytes);
 /* folder/name, replaced if it is there; for the owner only. It and its name have reached the disk.
- * False with errno: nothing has changed. Threads and processes may write the same name at once. */
+ * False with errno: nothing has changed, but that a file that was there may be the new one already,
+ * and a power cut decides (its folder could not be synced). Threads and processes may write the
+ * same name at once. */
 bool file_put(const char *folder, const char *name, stoa_str bytes);
 /* A name that must not be there: false with EEXIST. Of several at once one makes it. Other
- * processes see all of it or nothing; what a power cut leaves is certain only after file_sync(). */
+ * processes see all of it or nothing (on a file system without links an empty file, for a moment);
+ * what a power cut leaves is certain only after file_sync(). */
 bool file_put_new(const char *folder, const char *name, stoa_str bytes);
 /* folder/name and its name have reached the disk. False with errno. */
 bool file_sync(const char *folder, const char *name);

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "plugin/generation.h"
+#include <stdio.h>
 
 struct setting_value {
     const char *name;
@@ -155,19 +156,61 @@ stoa_err settings_read(const struct stoa_json *table, const struct stoa_span *sc
     return err;
 }
 
+static bool is_string(const struct stoa_span *schema, stoa_str name)
+{
+    for (uint32_t i = 0; schema && i < schema->count; i++) {
+        struct stoa_setting entry;
+        span_read(schema, i, &entry, sizeof entry);
+        if (stoa_str_is(name, entry.name))
+            return entry.type == STOA_SET_STRING;
+    }
+    return !schema;
+}
+
+const struct stoa_json *settings_table(const struct config *config, const char *path,
+                                       const struct stoa_span *schema, struct stoa_arena *arena)
+{
+    const struct stoa_json *given = stoa_json_get(config_json(config), path);
+    struct stoa_json *all = stoa_json_object(arena);
+    char below[128];
+
+    for (const struct stoa_json *e = stoa_json_first(given); e; e = stoa_json_next(e)) {
+        const char *name = stoa_cstr(arena, stoa_json_name(e));
+        stoa_str secret = {0};
+        snprintf(below, sizeof below, "%s.%s", path, name);
+        if (stoa_json_type(e) == STOA_JSON_OBJECT && is_string(schema, stoa_json_name(e)))
+            secret = config_secret(config, below);
+        if (secret.len > 0)
+            stoa_json_set_str(all, name, secret);
+        else
+            stoa_json_set(all, name, stoa_json_copy(arena, e));
+    }
+    return all;
+}
+
 stoa_err settings_create(const struct config *config, const char *path,
                          const struct stoa_span *schema, struct diag *diag,
                          struct stoa_settings **ret)
 {
     struct stoa_setting entries[SETTINGS_MAX];
+    struct stoa_arena *arena;
+    stoa_err err;
 
     STOA_TRY(read_entries(schema, path, diag, entries));
     STOA_TRY(config_check_table(config, path, entries, schema->count, diag));
-    return settings_read(stoa_json_get(config_json(config), path), schema, diag, ret);
+    arena = stoa_arena_create();
+    err = settings_read(settings_table(config, path, schema, arena), schema, diag, ret);
+    stoa_arena_destroy(arena);
+    return err;
 }
 
 void settings_destroy(struct stoa_settings *settings)
 {
-    if (settings)
-        stoa_arena_destroy(settings->arena);
+    if (!settings)
+        return;
+    for (uint32_t i = 0; i < settings->count; i++)
+        if (settings->values[i].type == STOA_SET_STRING && settings->values[i].value.s.len > 0)
+            explicit_bzero((char *)settings->values[i].value.s.ptr,
+                           settings->values[i].value.s.len); /* it may be a secret */
+    stoa_arena_destroy(settings->arena);
 }

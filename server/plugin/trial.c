@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/metrics.h"
 #include "base/spawn.h"
+#include "plugin/settings.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -71,7 +72,7 @@ static stoa_str settings_of(const struct plugin_bits *bits, const struct config 
     snprintf(path, sizeof path, "plugins.%s", bits->name);
     if (stoa_json_get(config_json(config), path))
         stoa_json_set(plugins, bits->name,
-                      stoa_json_copy(arena, stoa_json_get(config_json(config), path)));
+                      stoa_json_copy(arena, settings_table(config, path, NULL, arena)));
     stoa_buf_init(&out, arena, 1024);
     stoa_json_format(all, &out);
     return stoa_buf_str(&out);

@@ -325,6 +325,8 @@ static void free_box(struct sandbox *box)
         lane_free(box->lanes[i]);
     free(box->start);
     free(box->description);
+    if (box->table)
+        explicit_bzero(box->table, box->table_len); /* secrets of its settings */
     free(box->table);
     stoa_arena_destroy(box->arena);
     free(box);

@@ -144,10 +144,10 @@ static void keep_start(struct sandbox *box, const struct config *config)
 }
 
 /* Its own settings and nothing else: what the host reads of the table is not its business. */
-static void put_table(struct stoa_buf *out, const struct generation *g, const struct config *config)
+static void put_table(struct stoa_buf *out, const struct generation *g, const struct config *config,
+                      const char *path)
 {
-    const struct stoa_json *plugins = stoa_json_get(config_json(config), "plugins");
-    const struct stoa_json *given = stoa_json_member(plugins, stoa_str_of(g->name));
+    const struct stoa_json *given = settings_table(config, path, &g->desc.settings, out->arena);
     struct stoa_json *own = stoa_json_object(out->arena);
 
     for (uint32_t i = 0; i < g->desc.settings.count; i++) {
@@ -227,7 +227,7 @@ static stoa_err give_settings(struct generation *g, const struct config *config,
     snprintf(path, sizeof path, "plugins.%s", g->name);
     err = settings_create(config, path, &g->desc.settings, diag, &g->settings);
     stoa_buf_init(&table, arena, 1024);
-    put_table(&table, g, config);
+    put_table(&table, g, config, path);
     if (err == STOA_OK && table.len > CONTROL_MAX / 2) {
         config_problem(config, path, diag, "settings of a sandboxed plugin have at most 64 KiB");
         err = STOA_E_CONFIG;

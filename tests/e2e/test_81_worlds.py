@@ -31,6 +31,9 @@ def test_why_names_what_holds_an_old_generation(make_swappable, plugins):
     hold, = [h for h in answer["holds"] if h["kind"] == "request"]  # a job may be on its way too
     assert hold["kind"] == "request" and hold["route"] == "/swap/long/{n}" and hold["plugin"] == "swap"
     assert len(hold["id"]) == 32 and 0 <= hold["age_ms"] < 20000
+    other = json.loads(shop.cli("plugin", "why", "user", "--json").stdout)  # nothing has touched it
+    assert [g["state"] for g in other["generations"]] == ["in force", "shared"] and other["holds"] == []
+    assert len({g["generation"] for g in other["generations"]}) == 1
     shown = shop.cli("plugin", "why", "swap").stdout
     assert "version 1.0.0" in shown and hold["id"] in shown and "/swap/long/{n}" in shown
     done = shop.cli("plugin", "why", "nobody", check=False)
@@ -133,6 +136,26 @@ def test_a_sandbox_that_nothing_touches_serves_on(make_swappable, plugins):
     assert (second := pid()) != first  # the child is told the shop's name
     replace(shop, plugins, 2)
     assert pid() != second and Client(shop).get("/swap/now/1").text[0] == "2"
+    wait_quiet(shop)
+
+
+@pytest.mark.parametrize("place", ["process", "sandbox"])
+def test_a_secret_among_its_settings_reaches_a_plugin_and_nobody_else(make_swappable, place):
+    shop = make_swappable(plugins=f'swap = {{ greeting = stoa.secret "greeting", place = "{place}", trusted = true }}',
+                          seed=False)
+    secret = shop.config.parent / "secrets/greeting"
+    secret.parent.mkdir()
+    secret.write_text("first-of-its-kind")
+    shop.cli("migrate")
+    shop.start()
+    assert Client(shop).get("/swap/greeting").text == "first-of-its-kind"
+    secret.write_text("second-of-its-kind")
+    plan = ask(shop, "plan")
+    assert ask(shop, "apply")["ok"]
+    assert Client(shop).get("/swap/greeting").text == "second-of-its-kind"
+    said = json.dumps([plan, ask(shop, "status"), ask(shop, "history"), shop.lines]) + shop.cli("check", "--effective").stdout
+    kept = [path for path in shop.data.rglob("*") if path.is_file() and b"of-its-kind" in path.read_bytes()]
+    assert "of-its-kind" not in said and kept == []
     wait_quiet(shop)
 
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fault.h"
 #include "base/file.h"
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -125,6 +126,32 @@ Test(file, leaves_the_old_one_when_the_disk_is_full)
     cr_assert_str_eq(read_name("a"), "old");
     cr_assert_eq(count_files(), 1);
     free(large);
+}
+
+Test(file, leaves_no_new_name_that_is_not_synced)
+{
+    cr_assert_eq(fault_arm("file.sync_folder=error:STORE"), STOA_OK);
+    cr_assert_not(file_put(folder, "a", STOA_STR("new")));
+    cr_assert_eq(errno, EIO);
+    cr_assert_eq(count_files(), 0);
+    fault_clear();
+    cr_assert(file_put(folder, "a", STOA_STR("old")));
+    cr_assert_eq(fault_arm("file.sync_folder=error:STORE"), STOA_OK);
+    cr_assert_not(file_put(folder, "a", STOA_STR("new")));
+    cr_assert_str_eq(read_name("a"), "new", "as the header says");
+    cr_assert_eq(count_files(), 1);
+    fault_clear();
+}
+
+Test(file, that_is_new_needs_no_links)
+{
+    cr_assert_eq(fault_arm("file.link=error:STORE"), STOA_OK);
+    cr_assert(file_put_new(folder, "a", STOA_STR("first")));
+    cr_assert_not(file_put_new(folder, "a", STOA_STR("second")));
+    cr_assert_eq(errno, EEXIST);
+    cr_assert_str_eq(read_name("a"), "first");
+    cr_assert_eq(count_files(), 1);
+    fault_clear();
 }
 
 /* Each its own letter, so that a mixture shows. */

@@ -226,7 +226,9 @@ def read_until(raw, client, incoming, wanted):
         try:
             data += client.read(65536)
         except ssl.SSLWantReadError:
-            incoming.write(raw.recv(65536))
+            more = raw.recv(65536)
+            assert more, f"the server has ended after {data!r}"
+            incoming.write(more)
     return data
 
 

@@ -2,7 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "config_fixture.h"
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 
 static struct config *load_again(struct fixture *f, const struct config *last)
@@ -148,6 +152,53 @@ Test(again, one_that_died_while_it_waited_is_not_missed)
         cr_assert_eq(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT), 0);
         cr_expect_eq(fixture_load(&f, plain), STOA_OK, "%s", fixture_said(&f));
     }
+    fixture_end(&f);
+}
+
+struct ender {
+    pid_t child, asker;
+};
+
+static bool is_asleep(pid_t thread)
+{
+    char path[64], line[256] = "";
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)thread);
+    file = fopen(path, "re");
+    if (!file || !fgets(line, sizeof line, file))
+        line[0] = '\0';
+    if (file)
+        fclose(file);
+    return strstr(line, ") S ") != NULL;
+}
+
+/* Once the other thread has told its text and waits for the answer. */
+static void *end_it(void *data)
+{
+    const struct ender *e = data;
+
+    while (!is_asleep(e->asker))
+        sched_yield();
+    kill(e->child, SIGHUP);
+    kill(e->child, SIGCONT);
+    return NULL;
+}
+
+Test(again, one_that_ends_before_it_answers_is_not_missed)
+{
+    struct fixture f = fixture_begin();
+    struct ender ender;
+    pthread_t thread;
+    int status;
+
+    evaluate_prepare();
+    ender = (struct ender){only_child(), gettid()};
+    cr_assert(ender.child > 0 && kill(ender.child, SIGSTOP) == 0);
+    cr_assert_eq(waitpid(ender.child, &status, WUNTRACED), ender.child);
+    cr_assert_eq(pthread_create(&thread, NULL, end_it, &ender), 0);
+    cr_expect_eq(fixture_load(&f, plain), STOA_OK, "%s", fixture_said(&f));
+    pthread_join(thread, NULL);
     fixture_end(&f);
 }
 

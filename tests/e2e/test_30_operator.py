@@ -53,6 +53,20 @@ def test_broken_lua_is_told_with_its_line(made):
     refused(made, f"config.lua:{line}")
 
 
+def test_who_ignores_children_starts_it_all_the_same(made):
+    """Ignored signals are inherited, and with this one no child has a status."""
+    def check():
+        command = [binary(), "check", "-c", str(made.config), "--data", str(made.data)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30,
+                              preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+
+    done = check()
+    assert done.returncode == 0, done
+    line = change(made, "resources = {", "resources = = {")
+    done = check()
+    assert done.returncode == CONFIG_ERROR and f"config.lua:{line}" in done.stderr, done
+
+
 def test_an_unknown_key_is_told_with_what_was_meant(made):
     line = change(made, "limits = {", "limitz = {")
     refused(made, f"config.lua:{line}", "limitz", "did you mean", "limits")

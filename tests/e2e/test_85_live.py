@@ -147,6 +147,23 @@ def test_the_shop_moves_to_another_port(make_shop):
     assert shop.stop() == 0
 
 
+def test_what_is_applied_could_also_be_started(make_shop):
+    shop = make_shop().start()
+    before, free = ask(shop, "status")["listen"], free_ports(1)[0]
+    edit(shop, '"127.0.0.1:0"', f'"127.0.0.1:0", "127.0.0.1:{free}", "127.0.0.1:{free}"')
+    answer = ask(shop, "apply")
+    assert not answer["ok"] and "listen[3] is an address that is in the list already" in answer["text"]
+    assert answer["line"] > 0 and ask(shop, "status")["listen"] == before and not is_open(free)
+    edit(shop, f'"127.0.0.1:{free}", "127.0.0.1:{free}"', '"127.0.0.1:0"')
+    apply(shop)  # each of port 0 is an address of its own
+    after = ask(shop, "status")["listen"]
+    assert len(set(after)) == 2 and before[0] in after
+    assert [status_of(int(one.rsplit(":", 1)[1])) for one in after] == [200, 200]
+    apply(shop)
+    assert ask(shop, "status")["listen"] == after
+    assert shop.stop() == 0
+
+
 def test_a_port_in_use_changes_nothing(make_shop):
     shop = make_shop().start()
     before = ask(shop, "status")

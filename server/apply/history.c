@@ -108,7 +108,7 @@ stoa_err history_read(const struct history *h, uint64_t number, struct stoa_aren
 static bool read_config(const char *folder, stoa_str hash, struct stoa_arena *arena, stoa_str *ret)
 {
     unsigned char digest[crypto_hash_sha256_BYTES];
-    char path[PATH_MAX + 96], hex[2 * sizeof digest + 1];
+    char path[PATH_MAX + 96], hex[2 * sizeof digest + 1] = ""; /* hex_encode() writes no NUL */
 
     snprintf(path, sizeof path, "%s/%.*s.json", folder, (int)hash.len, hash.len ? hash.ptr : "");
     if (evaluate_read(arena, path, EVALUATE_RESULT_MAX, ret) != STOA_OK || ret->len == 0)

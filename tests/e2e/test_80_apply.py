@@ -270,7 +270,8 @@ def test_a_revision_keeps_what_the_file_said(make_swappable):
     assert greeting(shop) == "first" and ask(shop, "status")["config_hash"] == first
     worker = shop.worker()
     os.kill(worker, signal.SIGKILL)  # the next one starts with the revision, too
-    wait_until(lambda: not pathlib.Path(f"/proc/{worker}").exists() and is_answering(shop))
+    wait_until(lambda: is_answering(shop) and ask(shop, "status").get("worker", worker) != worker
+               and "config_hash" in ask(shop, "status"))
     assert greeting(shop) == "first" and ask(shop, "status")["config_hash"] == first
     assert apply(shop)["config_hash"] != first and greeting(shop) == "second"
     kept = shop.data / "revisions/configs" / f"{first}.json"

@@ -101,7 +101,10 @@ def test_the_client_notices(sin):
     assert figures["requests"] >= 20, figures
     if SINS[sin]:
         assert figures[SINS[sin]] > 0, (figures, client.told)
-    assert set(complaints(figures)) == ({SINS[sin]} if SINS[sin] else set()), (figures, client.told)
+    noticed = set(complaints(figures))
+    if sin == "answers twice":  # the second one may come where /same is awaited, which is shorter
+        noticed.discard("wrong_length")
+    assert noticed == ({SINS[sin]} if SINS[sin] else set()), (figures, client.told)
     assert client.process.returncode == (1 if SINS[sin] else 0)
 
 

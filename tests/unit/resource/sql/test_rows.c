@@ -80,7 +80,7 @@ Test(rows, become_members)
 Test(statements, keep_the_names_of_their_first_result)
 {
     static const char *const names[] = {"id", "name"}, *const others[] = {"id", "slug"};
-    struct seen seen = {0};
+    struct seen seen = {.hash = 0};
     const stoa_str *kept = seen_names(&seen, names, 2);
 
     cr_assert(stoa_str_is(kept[0], "id") && stoa_str_is(kept[1], "name"));

@@ -142,6 +142,7 @@ static struct generation *make_generation(const struct t_plugin *p, uint64_t num
     snprintf(g->name, sizeof(g->name), "%s", p->name);
     snprintf(path, sizeof(path), "plugins.%s", p->name);
     g->number = number;
+    g->uses = 1;
     g->fd = -1;
     g->desc = *p->desc;
     must(settings_create(shop.config, path, &g->desc.settings, &diag, &g->settings), path, &diag);

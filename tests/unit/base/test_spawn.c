@@ -168,6 +168,13 @@ Test(spawn, has_a_group_of_its_own_if_wanted)
     cr_assert_str_eq(shared.said, expected);
 }
 
+/* Valgrind makes of vfork() a fork(), so the parent cannot see why the child did not start. */
+#ifdef STOA_VALGRIND
+enum { SEES_WHY = false };
+#else
+enum { SEES_WHY = true };
+#endif
+
 Test(spawn, says_why_not)
 {
     char *const arguments[] = {(char *)"none", NULL};
@@ -177,6 +184,8 @@ Test(spawn, says_why_not)
         .program = "/bin/sh", .arguments = arguments, .fds = &closed, .fd_count = 1};
     pid_t pid = 77;
 
+    if (!SEES_WHY)
+        return;
     cr_assert_not(spawn_start(&none, &pid));
     cr_assert_eq(errno, ENOENT);
     cr_assert_not(spawn_start(&no_fd, &pid));

@@ -81,6 +81,7 @@ stoa_err history_open(const char *data, struct diag *diag, struct history *ret)
         file_sweep(folder);
     }
     ret->unsynced = 0;
+    ret->changes = NULL;
     ret->last = 0;
     ret->last = find_last(ret);
     return STOA_OK;

@@ -7,6 +7,7 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -75,13 +76,17 @@ Test(keeper, tells_those_who_wait_that_no_process_could_be_started, .timeout = 1
 
 static const char *circuit_after(int64_t ms)
 {
+    static char said[16];
     struct sandbox *box = create_box();
     struct stoa_json *object = stoa_json_object(box->arena);
 
     box->circuit =
         (struct circuit){.state = CIRCUIT_PROBING, .since_ms = clock_monotonic_ms() - ms};
     port_sandbox.status(box, object, box->arena);
-    return stoa_cstr(box->arena, stoa_json_str(object, "circuit"));
+    snprintf(said, sizeof said, "%s", stoa_json_str(object, "circuit").ptr);
+    stoa_arena_destroy(box->arena);
+    free(box);
+    return said;
 }
 
 Test(keeper, the_status_of_what_has_recovered_is_closed)

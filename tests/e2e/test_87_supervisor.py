@@ -65,6 +65,8 @@ def serving(shop, other_than: int = 0):
             status = ask(shop, "status")
         except ValueError:
             return None  # the worker that was to answer has ended
+        except ConnectionRefusedError:
+            return None  # the socket has its name, and nobody listens yet
         return status if status.get("worker", other_than) != other_than else None
 
     return wait_until(look, "no new worker serves")

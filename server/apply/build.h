@@ -14,7 +14,7 @@ STOA_NODISCARD stoa_err build_world(const struct config *config, struct resource
  * resources, …). */
 STOA_NODISCARD stoa_err build_check_fixed(const struct config *running, const struct config *wanted,
                                           struct diag *diag);
-/* The databases lack nothing that the host or a plugin needs. resources: opened for 0 loops. */
+/* The databases lack nothing that the host or a plugin needs. Off the loops. */
 STOA_NODISCARD stoa_err build_check_migrations(const struct config *config,
                                                struct resources *resources, struct diag *diag);
 /* Of all files that it looks at, and whose they are; asks no database. False when one cannot be

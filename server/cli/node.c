@@ -194,27 +194,23 @@ static stoa_err recover(struct node *node, struct diag *diag)
     return STOA_OK;
 }
 
-/* Blocking, before there are loops. */
+/* Blocking, before the loops run. What has served a moment ago had its migrations: files of a
+ * newer version, unpacked meanwhile, are not its own. */
 static stoa_err prepare_databases(struct node *node, bool may_migrate, struct diag *diag)
 {
     uint32_t applied = 0;
-    stoa_err err = resources_open(node->config, 0, diag, &node->resources);
 
-    if (err == STOA_OK)
-        err = may_migrate ? node_migrate(node, diag, &applied)
-                          : build_check_migrations(node->config, node->resources, diag);
-    if (err == STOA_OK && node->lock_fd >= 0 && !node->is_successor)
-        err = recover(node, diag);
-    resources_close(node->resources);
-    node->resources = NULL;
-    return err;
+    if (!node->choice.files_have_served)
+        STOA_TRY(may_migrate ? node_migrate(node, diag, &applied)
+                             : build_check_migrations(node->config, node->resources, diag));
+    return node->lock_fd >= 0 && !node->is_successor ? recover(node, diag) : STOA_OK;
 }
 
 stoa_err node_build(struct node *node, uint32_t loops, bool may_migrate, struct diag *diag)
 {
     journal_init(node->owner);
-    STOA_TRY(prepare_databases(node, may_migrate, diag));
     STOA_TRY(resources_open(node->config, loops, diag, &node->resources));
+    STOA_TRY(prepare_databases(node, may_migrate, diag));
     STOA_TRY(build_world(node->config, node->resources, loops, &node->choice, diag, &node->world));
     node->loop_count = loops;
     for (uint32_t i = 0; i < loops; i++)

@@ -9,6 +9,7 @@
 #include "plugin/trust.h"
 #include <fenv.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -421,6 +422,44 @@ static stoa_err open_theme(struct world *w, const struct world_options *o, struc
     return theme_load(folder, o->choice.last ? o->choice.last->theme : NULL, diag, &w->theme);
 }
 
+/* At a start nobody serves meanwhile: the theme is compiled beside the plugins. An apply mostly
+ * finds the last one. */
+struct theme_work {
+    struct world *world;
+    const struct world_options *options;
+    struct diag diag;
+    stoa_err err;
+    bool is_beside;
+    pthread_t thread;
+};
+
+static void *load_theme(void *arg)
+{
+    struct theme_work *work = arg;
+
+    work->err = open_theme(work->world, work->options, &work->diag);
+    return NULL;
+}
+
+static void begin_theme(struct theme_work *work)
+{
+    work->is_beside =
+        !work->options->choice.last && pthread_create(&work->thread, NULL, load_theme, work) == 0;
+    if (!work->is_beside)
+        load_theme(work);
+}
+
+/* What is wrong with the theme is said first. */
+static stoa_err end_theme(struct theme_work *work, stoa_err err, struct diag *diag)
+{
+    if (work->is_beside)
+        pthread_join(work->thread, NULL);
+    if (work->err == STOA_OK)
+        return err;
+    *diag = work->diag;
+    return work->err;
+}
+
 static struct world *world_new(const struct world_options *o)
 {
     static _Atomic uint64_t numbers;
@@ -439,13 +478,15 @@ static struct world *world_new(const struct world_options *o)
 stoa_err world_create(const struct world_options *o, struct diag *diag, struct world **ret)
 {
     struct world *w = world_new(o);
-    stoa_err err;
+    struct theme_work theme = {.world = w, .options = o};
+    stoa_err err = STOA_OK;
 
     stoa_assert(o->loops >= 1 && o->loops <= WORLD_LOOPS_MAX);
     read_shop(w);
-    err = open_theme(w, o, diag);
-    if (err == STOA_OK)
+    begin_theme(&theme);
+    if (theme.is_beside || theme.err == STOA_OK)
         err = open_plugins(w, o, diag);
+    err = end_theme(&theme, err, diag);
     w->instances = stoa_new_array(w->arena, struct stoa_instance, (w->plugins + 1) * w->loops);
     for (uint32_t l = 0; err == STOA_OK && l < w->loops; l++)
         for (uint32_t p = 0; err == STOA_OK && p < w->plugins; p++)

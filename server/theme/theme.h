@@ -22,7 +22,7 @@ extern const struct theme_limits theme_limits_default;
  * error *diag says file, line, column, and what to write instead. last: a theme that is loaded; one
  * more use of it is what comes back when the folder holds the very bytes it was made from, and
  * gzip forms of assets that have not changed are taken from it otherwise. NULL: none. Themes are
- * loaded and destroyed on one thread. */
+ * loaded and destroyed one after the other. */
 STOA_NODISCARD stoa_err theme_load(const char *folder, struct theme *last, struct diag *diag,
                                    struct theme **ret);
 void theme_destroy(struct theme *theme); /* one use of it; NULL is fine */

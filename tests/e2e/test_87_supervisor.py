@@ -13,7 +13,7 @@ import time
 
 import pytest
 from support.client import Client, buy
-from support.shop import binary, build_folder, free_ports
+from support.shop import ROOT, binary, build_folder, free_ports
 from support.account import StrictLoad
 from support.swaps import Plugins, Reader, ask
 
@@ -146,6 +146,24 @@ def test_a_restarted_worker_finds_what_was_in_force_wherever_it_is_kept(make_sup
         finally:
             process.terminate()
             assert process.wait(30) == 0
+
+
+def test_migrations_of_a_newer_version_do_not_keep_what_has_served_closed(make_supervised, tmp_path):
+    """They are unpacked, and `stoa migrate` has not run yet: just then a worker ends."""
+    shop = make_supervised()
+    folder = tmp_path / "migrations"
+    shutil.copytree(ROOT / "migrations", folder)
+    shop.config.write_text(shop.config.read_text().replace(f"{ROOT}/migrations", str(folder)))
+    shop.start()
+    worker = shop.worker()
+    newer = folder / "order/0999_newer.sql"
+    newer.write_text("ALTER TABLE order_line ADD COLUMN newer TEXT;\n")
+    os.kill(worker, signal.SIGKILL)
+    assert serving(shop, worker)["supervisor"]["restarts"] == 1
+    assert Client(shop).get("/api/v1/products").status == 200
+    assert shop.stop() == 0
+    shop.launch()
+    assert shop.wait(30) == 78 and newer.name in str(shop.lines), "a start looks at them"
 
 
 def kept_copy(shop) -> pathlib.Path:

@@ -1,5 +1,6 @@
 """Databases of a running shop: added, given other settings, removed. SPDX-License-Identifier: Apache-2.0"""
 import os
+import pathlib
 import sqlite3
 import subprocess
 import threading
@@ -173,6 +174,20 @@ def test_a_database_that_cannot_be_reached_changes_nothing(make_shop):
     assert ask(shop, "status")["world"] == before["world"]
     assert Client(shop).get("/api/v1/products").status == 200
     assert shop.stop() == 0
+
+
+def test_the_client_library_is_loaded_when_it_is_wanted(make_shop, tmp_path):
+    shop = make_shop().start()
+    maps = pathlib.Path(f"/proc/{shop.worker()}/maps").read_text()
+    assert ("/libpq.so" in maps) == bool(shop.database)
+    assert shop.stop() == 0
+    (tmp_path / "libpq.so.5").write_bytes(b"no library")
+    edit(shop, "cache = stoa.memory",
+         'users = stoa.postgresql { url = "postgresql://nobody@127.0.0.1:1/none" }, cache = stoa.memory')
+    shop.launch(env={"LD_LIBRARY_PATH": str(tmp_path)})
+    said = shop.wait_log(lambda l: "cannot be loaded" in l.get("why", ""), 30)["why"]
+    assert "libpq, PostgreSQL's client library" in said and "install it (Debian: libpq5)" in said
+    shop.kill()
 
 
 def test_the_shop_moves_to_another_file(make_shop):

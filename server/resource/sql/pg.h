@@ -5,7 +5,7 @@
 
 #include "fiber/fiber.h"
 #include "resource/sql/driver.h"
-#include <libpq-fe.h>
+#include "resource/sql/pg_library.h"
 #include <pthread.h>
 
 struct pg_lane;

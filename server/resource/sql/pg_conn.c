@@ -52,13 +52,13 @@ struct pg_conn *pg_conn_create(PGconn *pg, struct loop *loop, struct pg_slot *sl
     conn->loop = loop;
     conn->slot = slot;
     conn->lane = lane;
-    PQsetnonblocking(pg, 1);
-    stoa_assert(PQenterPipelineMode(pg));
+    pq.setnonblocking(pg, 1);
+    stoa_assert(pq.enterPipelineMode(pg));
     conn->watched_fd = -1;
     if (loop) {
         /* libpq closes its socket by itself when the server goes; one that the loop still watches
          * would corrupt its state (facts 5.3). */
-        conn->watched_fd = fcntl(PQsocket(pg), F_DUPFD_CLOEXEC, 0);
+        conn->watched_fd = fcntl(pq.socket(pg), F_DUPFD_CLOEXEC, 0);
         stoa_assert(conn->watched_fd >= 0);
         conn->io = loop_io_create(loop, conn->watched_fd, on_io, conn);
     }
@@ -71,7 +71,7 @@ void pg_conn_destroy(struct pg_conn *conn)
     loop_io_destroy(conn->io);
     if (conn->watched_fd >= 0)
         close(conn->watched_fd);
-    PQfinish(conn->pg);
+    pq.finish(conn->pg);
     while (conn->statements.oldest)
         statements_remove(&conn->statements, conn->statements.oldest);
     free(conn);
@@ -124,8 +124,8 @@ static bool send_text(struct pg_conn *conn, const char *text, const struct param
                       struct pg_reply *reply, uint32_t count)
 {
     reply->commands++;
-    return PQsendQueryParams(conn->pg, text, (int)count, NULL, params ? params->values : NULL, NULL,
-                             NULL, 0);
+    return pq.sendQueryParams(conn->pg, text, (int)count, NULL, params ? params->values : NULL,
+                              NULL, NULL, 0);
 }
 
 static bool send_deallocate(struct pg_conn *conn, struct statement *surplus, struct pg_reply *reply)
@@ -147,7 +147,7 @@ static bool send_prepare(struct pg_conn *conn, const struct sql_call *call, stru
         return false;
     *ret = statements_add(&conn->statements, call->hash, call->owner, call->text);
     reply->prepare_at = reply->commands++;
-    return PQsendPrepare(conn->pg, (*ret)->name, call->text, 0, NULL);
+    return pq.sendPrepare(conn->pg, (*ret)->name, call->text, 0, NULL);
 }
 
 static bool send_prepared(struct pg_conn *conn, const struct sql_call *call,
@@ -160,8 +160,8 @@ static bool send_prepared(struct pg_conn *conn, const struct sql_call *call,
     reply->prepare_hash = one->hash;
     reply->prepare_id = one->id;
     reply->commands++;
-    return PQsendQueryPrepared(conn->pg, one->name, (int)call->params_count, params->values, NULL,
-                               NULL, 0);
+    return pq.sendQueryPrepared(conn->pg, one->name, (int)call->params_count, params->values, NULL,
+                                NULL, 0);
 }
 
 bool pg_conn_queue(struct pg_conn *conn, const struct sql_call *call, bool begin,
@@ -182,12 +182,12 @@ bool pg_conn_queue(struct pg_conn *conn, const struct sql_call *call, bool begin
 
 bool pg_conn_sync(struct pg_conn *conn)
 {
-    return PQpipelineSync(conn->pg) && pg_conn_flush(conn);
+    return pq.pipelineSync(conn->pg) && pg_conn_flush(conn);
 }
 
 bool pg_conn_flush(struct pg_conn *conn)
 {
-    int left = PQflush(conn->pg);
+    int left = pq.flush(conn->pg);
 
     watch(conn, LOOP_READ | (left == 1 ? LOOP_WRITE : 0));
     return left >= 0;
@@ -199,7 +199,7 @@ static int bytes_waiting(struct pg_conn *conn)
 {
     int bytes = 0;
 
-    return ioctl(PQsocket(conn->pg), FIONREAD, &bytes) == 0 ? bytes : 0;
+    return ioctl(pq.socket(conn->pg), FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 
 /* libpq keeps a result until its end however long it gets, so what goes in is counted. */
@@ -209,9 +209,9 @@ static bool consume(struct pg_conn *conn)
     bool ok;
 
     if (++conn->reads <= READS_FREE)
-        return PQconsumeInput(conn->pg);
+        return pq.consumeInput(conn->pg);
     before = bytes_waiting(conn);
-    ok = PQconsumeInput(conn->pg);
+    ok = pq.consumeInput(conn->pg);
     if (ok && before > bytes_waiting(conn))
         conn->read_bytes += (uint64_t)(before - bytes_waiting(conn));
     return ok && !pg_conn_overflowed(conn);
@@ -224,7 +224,7 @@ bool pg_conn_overflowed(const struct pg_conn *conn)
 
 bool pg_conn_read(struct pg_conn *conn)
 {
-    SSL *ssl = PQsslInUse(conn->pg) ? PQgetssl(conn->pg) : NULL;
+    SSL *ssl = pq.sslInUse(conn->pg) ? pq.getssl(conn->pg) : NULL;
 
     /* What OpenSSL has read already makes no event on the socket. */
     do {
@@ -236,7 +236,7 @@ bool pg_conn_read(struct pg_conn *conn)
 
 static bool reply_feed(struct pg_reply *reply, PGresult *result)
 {
-    ExecStatusType status = PQresultStatus(result);
+    ExecStatusType status = pq.resultStatus(result);
 
     if (!result) {
         reply->at++;
@@ -253,14 +253,14 @@ static bool reply_feed(struct pg_reply *reply, PGresult *result)
         return false;
     }
     reply->is_aborted |= status == PGRES_PIPELINE_ABORTED;
-    PQclear(result);
+    pq.clear(result);
     return status == PGRES_PIPELINE_SYNC;
 }
 
 bool pg_conn_results(struct pg_conn *conn, struct pg_reply *reply)
 {
-    while (!PQisBusy(conn->pg) && PQstatus(conn->pg) == CONNECTION_OK)
-        if (reply_feed(reply, PQgetResult(conn->pg))) {
+    while (!pq.isBusy(conn->pg) && pq.status(conn->pg) == CONNECTION_OK)
+        if (reply_feed(reply, pq.getResult(conn->pg))) {
             conn->reads = 0;
             conn->read_bytes = 0;
             return true;
@@ -270,20 +270,20 @@ bool pg_conn_results(struct pg_conn *conn, struct pg_reply *reply)
 
 void pg_reply_finish(struct pg_reply *reply)
 {
-    PQclear(reply->result);
-    PQclear(reply->error);
+    pq.clear(reply->result);
+    pq.clear(reply->error);
     reply->result = reply->error = NULL;
 }
 
 /* Of a result that nobody reads, which has the same limits. */
 static uint64_t bytes_of(const PGresult *result)
 {
-    int rows = PQntuples(result), columns = PQnfields(result);
+    int rows = pq.ntuples(result), columns = pq.nfields(result);
     uint64_t bytes = 0;
 
     for (int row = 0; row < rows; row++)
         for (int column = 0; column < columns; column++)
-            bytes += (uint64_t)PQgetlength(result, row, column) + 1;
+            bytes += (uint64_t)pq.getlength(result, row, column) + 1;
     return bytes;
 }
 
@@ -296,9 +296,9 @@ static bool find_cells(const PGresult *result, struct stoa_rows *rows, uint64_t 
     *ret = 0;
     for (int row = 0; row < count; row++)
         for (int column = 0; column < columns; column++, cell++) {
-            cell->len = (uint64_t)PQgetlength(result, row, column);
-            if (cell->len > 0 || !PQgetisnull(result, row, column))
-                cell->ptr = PQgetvalue(result, row, column);
+            cell->len = (uint64_t)pq.getlength(result, row, column);
+            if (cell->len > 0 || !pq.getisnull(result, row, column))
+                cell->ptr = pq.getvalue(result, row, column);
             *ret += cell->len + 1;
         }
     return *ret <= ROWS_BYTES_MAX;
@@ -316,7 +316,7 @@ static void copy_cells(const PGresult *result, struct stoa_rows *rows, char *to)
             continue;
         memcpy(to, cell->ptr, cell->len + 1);
         cell->ptr = to;
-        if (cell->len == 1 && PQftype(result, (int)(i % columns)) == BOOLEAN_OID)
+        if (cell->len == 1 && pq.ftype(result, (int)(i % columns)) == BOOLEAN_OID)
             *to = *to == 't' ? '1' : '0';
         to += cell->len + 1;
     }
@@ -324,14 +324,14 @@ static void copy_cells(const PGresult *result, struct stoa_rows *rows, char *to)
 
 static struct stoa_rows *rows_named_as(const PGresult *result, const struct sql_call *call)
 {
-    uint32_t columns = (uint32_t)PQnfields(result), rows = (uint32_t)PQntuples(result);
+    uint32_t columns = (uint32_t)pq.nfields(result), rows = (uint32_t)pq.ntuples(result);
     const char **names = stoa_new_array(call->arena, const char *, (uint64_t)columns + 1);
     const stoa_str *kept;
-    bool is_select = strncmp(PQcmdStatus((PGresult *)result), "SELECT", 6) == 0;
-    int64_t affected = is_select ? 0 : strtoll(PQcmdTuples((PGresult *)result), NULL, 10);
+    bool is_select = strncmp(pq.cmdStatus((PGresult *)result), "SELECT", 6) == 0;
+    int64_t affected = is_select ? 0 : strtoll(pq.cmdTuples((PGresult *)result), NULL, 10);
 
     for (uint32_t column = 0; column < columns; column++)
-        names[column] = PQfname(result, (int)column);
+        names[column] = pq.fname(result, (int)column);
     kept = call->seen ? seen_names(call->seen, names, columns) : NULL;
     return kept ? rows_create_sharing(call->arena, columns, kept, rows, affected)
                 : rows_create(call->arena, columns, names, rows, affected);
@@ -339,7 +339,7 @@ static struct stoa_rows *rows_named_as(const PGresult *result, const struct sql_
 
 static stoa_err take_rows(const PGresult *result, const struct sql_call *call)
 {
-    bool fits = (uint32_t)PQntuples(result) <= sql_rows_max(call);
+    bool fits = (uint32_t)pq.ntuples(result) <= sql_rows_max(call);
     uint64_t bytes = 0;
 
     if (fits && call->ret) {
@@ -362,8 +362,8 @@ static stoa_err take_rows(const PGresult *result, const struct sql_call *call)
  * was reset), or its plan no longer fits the table. */
 static bool reply_is_stale(const struct pg_reply *reply)
 {
-    const char *state = PQresultErrorField(reply->error, PG_DIAG_SQLSTATE);
-    const char *words = PQresultErrorField(reply->error, PG_DIAG_MESSAGE_PRIMARY);
+    const char *state = pq.resultErrorField(reply->error, PG_DIAG_SQLSTATE);
+    const char *words = pq.resultErrorField(reply->error, PG_DIAG_MESSAGE_PRIMARY);
 
     return reply->prepare_id && state &&
            (strcmp(state, "26000") == 0 ||
@@ -421,7 +421,7 @@ stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struc
 
 static stoa_err wait_with_poll(struct pg_conn *conn, bool write)
 {
-    struct pollfd fd = {.fd = PQsocket(conn->pg),
+    struct pollfd fd = {.fd = pq.socket(conn->pg),
                         .events = (short)(POLLIN | (write ? POLLOUT : 0))};
     int64_t left = sql_deadline() - clock_monotonic_ms();
     int ready;
@@ -437,7 +437,7 @@ static stoa_err wait_for_socket(struct pg_conn *conn)
     stoa_err err;
 
     if (!conn->io)
-        return wait_with_poll(conn, PQflush(conn->pg) == 1);
+        return wait_with_poll(conn, pq.flush(conn->pg) == 1);
     conn->wait = (struct fiber_wait){0};
     conn->waiting = true;
     err = fiber_await(&conn->wait, -1);
@@ -448,7 +448,7 @@ static stoa_err wait_for_socket(struct pg_conn *conn)
 static stoa_err wait_for_reply(struct pg_conn *conn, struct pg_reply *reply)
 {
     while (!pg_conn_results(conn, reply)) {
-        if (PQstatus(conn->pg) != CONNECTION_OK)
+        if (pq.status(conn->pg) != CONNECTION_OK)
             return STOA_E_STORE;
         STOA_TRY(wait_for_socket(conn));
         if (!pg_conn_read(conn))

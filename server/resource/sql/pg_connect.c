@@ -21,9 +21,9 @@ static bool session_set_up(PGconn *pg, const struct pg_session *session)
              "SET statement_timeout = %u; SET idle_in_transaction_session_timeout = 10000;"
              "SET standard_conforming_strings = on; SET default_transaction_read_only = %s",
              session->statement_timeout_ms, session->is_read_only ? "on" : "off");
-    result = PQexec(pg, text);
-    ok = PQresultStatus(result) == PGRES_COMMAND_OK;
-    PQclear(result);
+    result = pq.exec(pg, text);
+    ok = pq.resultStatus(result) == PGRES_COMMAND_OK;
+    pq.clear(result);
     return ok;
 }
 
@@ -34,19 +34,19 @@ PGconn *pg_connect(const char *url, const struct pg_session *session, char error
                                         "fallback_application_name", "dbname",
                                         "client_encoding",           NULL};
     const char *const values[] = {"5", "read-write", "stoa", url, "UTF8", NULL};
-    PGconn *pg = PQconnectdbParams(names, values, 1);
+    PGconn *pg = pq.connectdbParams(names, values, 1);
 
-    PQsetNoticeReceiver(pg, ignore_notice, NULL);
-    if (PQstatus(pg) == CONNECTION_OK && session_set_up(pg, session))
+    pq.setNoticeReceiver(pg, ignore_notice, NULL);
+    if (pq.status(pg) == CONNECTION_OK && session_set_up(pg, session))
         return pg;
-    first_line(error, PQerrorMessage(pg));
-    PQfinish(pg);
+    first_line(error, pq.errorMessage(pg));
+    pq.finish(pg);
     return NULL;
 }
 
 bool pg_error_is_loss(const PGresult *result)
 {
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *state = pq.resultErrorField(result, PG_DIAG_SQLSTATE);
 
     /* 08: connection exception, but 08P01 is our own misuse of the protocol. 57P: shutting down. */
     return !state || (strncmp(state, "08", 2) == 0 && strcmp(state, "08P01") != 0) ||
@@ -77,8 +77,8 @@ static stoa_err error_of(const char *state)
 /* The detail is left out: it quotes what people entered. */
 stoa_err pg_error(const char *name, const PGresult *result)
 {
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *words = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *state = pq.resultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *words = pq.resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
     sql_error("%s: %s (%s)", name, words ? words : "the connection to PostgreSQL was lost",
               state ? state : "no answer");

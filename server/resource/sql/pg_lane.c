@@ -150,7 +150,7 @@ static bool lane_results(struct pg_lane *lane)
     if (lane->sent.head)
         return true;
     lane->conn->reads = 0;
-    (void)PQisBusy(lane->conn->pg); /* parses what came: a notice, a changed setting */
+    (void)pq.isBusy(lane->conn->pg); /* parses what came: a notice, a changed setting */
     return true;
 }
 
@@ -160,7 +160,7 @@ void pg_lane_on_io(struct pg_lane *lane, int ready)
     bool alive = !(ready & LOOP_READ) || pg_conn_read(conn);
 
     if (!lane_results(lane) || !alive || !pg_conn_flush(conn) ||
-        PQstatus(conn->pg) != CONNECTION_OK)
+        pq.status(conn->pg) != CONNECTION_OK)
         lane_lost(lane);
 }
 

@@ -116,7 +116,7 @@ static void connect_fiber(void *arg)
     backoff_note(slot, job);
     slot->attempts--;
     if (slot->db->closing && job->pg) {
-        PQfinish(job->pg);
+        pq.finish(job->pg);
         job->pg = NULL;
     }
     job->how.connected(&job->how, job->pg);
@@ -266,7 +266,7 @@ static void cancel_work(void *arg)
     const struct cancel_job *job = arg;
     char error[256];
 
-    PQcancel(job->cancel, error, sizeof(error));
+    pq.cancel(job->cancel, error, sizeof(error));
 }
 
 static void cancel_fiber(void *arg)
@@ -276,7 +276,7 @@ static void cancel_fiber(void *arg)
     if (pool_run(job->pool, POOL_SQL_READ, cancel_work, job) != STOA_OK)
         log_put(STOA_WARN, "sql", "a statement could not be cancelled; its own timeout will end it",
                 STOA_NO_FIELDS);
-    PQfreeCancel(job->cancel);
+    pq.freeCancel(job->cancel);
     free(job);
 }
 
@@ -286,15 +286,15 @@ static void cancel_statement(struct pg_conn *conn)
     struct cancel_job *job;
 
     if (!conn->slot->db->base.pool || conn->slot->db->closing ||
-        PQstatus(conn->pg) != CONNECTION_OK || PQtransactionStatus(conn->pg) != PQTRANS_ACTIVE)
+        pq.status(conn->pg) != CONNECTION_OK || pq.transactionStatus(conn->pg) != PQTRANS_ACTIVE)
         return;
     job = malloc(sizeof(*job));
     stoa_assert(job);
-    job->cancel = PQgetCancel(conn->pg);
+    job->cancel = pq.getCancel(conn->pg);
     job->pool = conn->slot->db->base.pool;
     if (job->cancel && fiber_spawn(cancel_fiber, NULL, job, NULL) == STOA_OK)
         return;
-    PQfreeCancel(job->cancel);
+    pq.freeCancel(job->cancel);
     free(job);
 }
 
@@ -330,8 +330,8 @@ void pg_idle_input(struct pg_conn *conn)
 {
     struct pg_conn **link = &conn->slot->idle;
 
-    if (PQconsumeInput(conn->pg)) {
-        (void)PQisBusy(conn->pg); /* parses what came: a notice, a changed setting */
+    if (pq.consumeInput(conn->pg)) {
+        (void)pq.isBusy(conn->pg); /* parses what came: a notice, a changed setting */
         return;
     }
     conn->broken = true;

@@ -31,7 +31,7 @@ static struct pg_slot *slot_mine(struct postgresql *db)
 static void diag_unreachable(const struct sql_options *options, const char *error,
                              struct diag *diag)
 {
-    PQconninfoOption *all = PQconninfoParse(options->postgresql, NULL);
+    PQconninfoOption *all = pq.conninfoParse(options->postgresql, NULL);
     const char *host = NULL, *database = NULL, *user = NULL;
 
     for (PQconninfoOption *one = all; one && one->keyword; one++) {
@@ -49,7 +49,7 @@ static void diag_unreachable(const struct sql_options *options, const char *erro
                  user ? user : "default", error);
     diag_hint(diag, all ? "is it running, and may this user connect from here?"
                         : "postgresql://user:password@host:5432/database");
-    PQconninfoFree(all);
+    pq.conninfoFree(all);
 }
 
 static void slots_create(struct postgresql *db, uint32_t connections)
@@ -71,14 +71,26 @@ static void slots_create(struct postgresql *db, uint32_t connections)
     }
 }
 
+static void diag_no_library(const char *error, struct diag *diag)
+{
+    diag_set(diag, "", 0, 0, "libpq, PostgreSQL's client library, cannot be loaded: %s", error);
+    diag_hint(diag, "install it (Debian: libpq5); with SQLite it is not needed");
+    sql_error("%s", error);
+}
+
 static stoa_err pg_open(const struct sql_options *options, struct diag *diag, struct sql **ret)
 {
     uint32_t pool_ms = options->pool_timeout_ms ? options->pool_timeout_ms : POOL_TIMEOUT_MS;
     const struct pg_session session = {.statement_timeout_ms = pool_ms};
     char error[SQL_ERROR_MAX] = "";
-    PGconn *first = pg_connect(options->postgresql, &session, error);
     struct postgresql *db;
+    PGconn *first;
 
+    if (pg_library_load(error) != STOA_OK) {
+        diag_no_library(error, diag);
+        return STOA_E_STORE;
+    }
+    first = pg_connect(options->postgresql, &session, error);
     if (!first) {
         diag_unreachable(options, error, diag);
         sql_error("%s", error);
@@ -279,7 +291,7 @@ static stoa_err tx_end(struct pg_tx *tx, const char *text)
         fiber_set_deadline(deadline);
         fiber_unmask();
     }
-    if (tx->conn->broken || PQtransactionStatus(tx->conn->pg) != PQTRANS_IDLE)
+    if (tx->conn->broken || pq.transactionStatus(tx->conn->pg) != PQTRANS_IDLE)
         tx->conn->broken = true;
     return err;
 }
@@ -384,18 +396,18 @@ struct script_job {
 
 static bool script_failed(struct script_job *job, PGresult *result, bool in_text)
 {
-    ExecStatusType status = PQresultStatus(result);
-    const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
-    const char *words = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    ExecStatusType status = pq.resultStatus(result);
+    const char *position = pq.resultErrorField(result, PG_DIAG_STATEMENT_POSITION);
+    const char *words = pq.resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     bool failed = status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK;
 
     if (failed) {
         job->err = pg_error("script", result);
-        snprintf(job->error, sizeof(job->error), "%s", words ? words : PQerrorMessage(job->pg));
+        snprintf(job->error, sizeof(job->error), "%s", words ? words : pq.errorMessage(job->pg));
         sql_diag_at(job->diag, job->script,
                     in_text && position ? strtoull(position, NULL, 10) - 1 : 0, job->error);
     }
-    PQclear(result);
+    pq.clear(result);
     return failed;
 }
 
@@ -409,7 +421,7 @@ static PGresult *script_call(PGconn *pg, const struct sql_call *call)
         snprintf(numbers[i], sizeof(numbers[i]), "%lld", (long long)call->params[i].i);
         values[i] = call->params[i].is_int ? numbers[i] : call->params[i].s.ptr;
     }
-    return PQexecParams(pg, call->text, (int)call->params_count, NULL, values, NULL, NULL, 0);
+    return pq.execParams(pg, call->text, (int)call->params_count, NULL, values, NULL, NULL, 0);
 }
 
 static void script_run(struct script_job *job)
@@ -417,19 +429,19 @@ static void script_run(struct script_job *job)
     struct sql_script *script = job->script;
     PGresult *result;
 
-    if (script_failed(job, PQexec(job->pg, "BEGIN"), false) ||
-        script_failed(job, PQexec(job->pg, SCRIPT_LOCK), false))
+    if (script_failed(job, pq.exec(job->pg, "BEGIN"), false) ||
+        script_failed(job, pq.exec(job->pg, SCRIPT_LOCK), false))
         return;
     if (script->unless) {
         result = script_call(job->pg, script->unless);
-        script->skipped = PQntuples(result) > 0;
+        script->skipped = pq.ntuples(result) > 0;
         if (script_failed(job, result, false) || script->skipped)
             return;
     }
-    if (script_failed(job, PQexec(job->pg, script->text), true) ||
+    if (script_failed(job, pq.exec(job->pg, script->text), true) ||
         (script->after && script_failed(job, script_call(job->pg, script->after), false)))
         return;
-    script_failed(job, PQexec(job->pg, "COMMIT"), false);
+    script_failed(job, pq.exec(job->pg, "COMMIT"), false);
 }
 
 static void script_work(void *arg)
@@ -443,7 +455,7 @@ static void script_work(void *arg)
         return;
     }
     script_run(job);
-    PQfinish(job->pg); /* what was not committed is rolled back */
+    pq.finish(job->pg); /* what was not committed is rolled back */
 }
 
 static stoa_err pg_script(struct sql *sql, struct sql_script *script, struct diag *diag)

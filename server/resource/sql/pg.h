@@ -17,7 +17,9 @@ struct pg_session {
     uint32_t statement_timeout_ms; /* 0: none */
     bool is_read_only;             /* the server refuses whatever writes */
 };
-/* NULL with error filled. */
+/* NULL with error filled: within 5 s for each address of the host and 5 s for the session's
+ * settings, unless the URL says connect_timeout. What is sent and not acknowledged for 5 s ends the
+ * connection (tcp_user_timeout, which the URL may set). */
 PGconn *pg_connect(const char *url, const struct pg_session *session, char error[SQL_ERROR_MAX]);
 /* What a result says: the typed error, with words for sql_last_error(). */
 stoa_err pg_error(const char *name, const PGresult *result);
@@ -118,6 +120,16 @@ bool pg_connect_start(const struct pg_connecting *how);
 stoa_err pg_backoff_check(const struct pg_slot *slot);
 void pg_slot_close(struct pg_slot *slot);
 
+/* ---- pg_cancel.c: statements that nobody waits for ---- */
+
+struct pg_cancels;
+struct pg_cancels *pg_cancels_create(void);
+/* Drops what waits. Never blocks: a thread that hangs in libpq frees all when it comes back. */
+void pg_cancels_close(struct pg_cancels *all);
+/* Takes one over. One at a time is sent, on a thread of the resource's own; 64 wait, more are
+ * dropped (statement_timeout ends what they were for). Any thread; never blocks. */
+void pg_cancels_put(struct pg_cancels *all, PGcancel *one);
+
 /* ---- pg_lane.c: a connection that many statements share ---- */
 
 struct lane_line {
@@ -166,6 +178,7 @@ struct postgresql {
     uint32_t shared_timeout_ms, pool_timeout_ms;
     uint32_t loops;
     struct pg_slot *slots; /* one a loop, and the last for callers off the loops */
+    struct pg_cancels *cancels;
     bool closing;
 };
 

@@ -1,7 +1,13 @@
 /* Opening a session, and what PostgreSQL's errors mean here. SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "resource/sql/pg.h"
 
+#include <poll.h>
 #include <stdio.h>
+
+#define CONNECT_S "5"
+#define UNACKNOWLEDGED_MS "5000" /* a host that vanished: else the kernel tries for 15 minutes */
+enum { SET_UP_MS = 5000 };
 
 /* Notices would go to stderr. */
 static void ignore_notice(void *data, const PGresult *result) {}
@@ -11,35 +17,71 @@ static void first_line(char to[SQL_ERROR_MAX], const char *from)
     snprintf(to, SQL_ERROR_MAX, "%.*s", (int)strcspn(from, "\n"), from);
 }
 
+/* Until libpq has a result; connect_timeout bounds only what was before. */
+static bool await_result(PGconn *pg, int64_t until)
+{
+    struct pollfd fd = {.fd = pq.socket(pg), .events = POLLIN};
+
+    while (pq.isBusy(pg)) {
+        int64_t left = until - clock_monotonic_ms();
+        if (left <= 0)
+            return false;
+        if (poll(&fd, 1, (int)left) > 0 && !pq.consumeInput(pg))
+            return false;
+    }
+    return true;
+}
+
+static bool run_all(PGconn *pg, const char *text)
+{
+    int64_t until = clock_monotonic_ms() + SET_UP_MS;
+    PGresult *result;
+    bool ok = true;
+
+    if (!pq.sendQuery(pg, text))
+        return false;
+    while (await_result(pg, until)) {
+        result = pq.getResult(pg);
+        if (!result)
+            return ok;
+        ok &= pq.resultStatus(result) == PGRES_COMMAND_OK;
+        pq.clear(result);
+    }
+    return false;
+}
+
 static bool session_set_up(PGconn *pg, const struct pg_session *session)
 {
     char text[240];
-    PGresult *result;
-    bool ok;
 
     snprintf(text, sizeof(text),
              "SET statement_timeout = %u; SET idle_in_transaction_session_timeout = 10000;"
              "SET standard_conforming_strings = on; SET default_transaction_read_only = %s",
              session->statement_timeout_ms, session->is_read_only ? "on" : "off");
-    result = pq.exec(pg, text);
-    ok = pq.resultStatus(result) == PGRES_COMMAND_OK;
-    pq.clear(result);
-    return ok;
+    return run_all(pg, text);
 }
 
 /* What stands before dbname is a default that the URL may overrule. */
 PGconn *pg_connect(const char *url, const struct pg_session *session, char error[SQL_ERROR_MAX])
 {
-    static const char *const names[] = {"connect_timeout",           "target_session_attrs",
-                                        "fallback_application_name", "dbname",
-                                        "client_encoding",           NULL};
-    const char *const values[] = {"5", "read-write", "stoa", url, "UTF8", NULL};
+    static const char *const names[] = {"connect_timeout",
+                                        "tcp_user_timeout",
+                                        "target_session_attrs",
+                                        "fallback_application_name",
+                                        "dbname",
+                                        "client_encoding",
+                                        NULL};
+    const char *const values[] = {CONNECT_S, UNACKNOWLEDGED_MS, "read-write", "stoa", url, "UTF8",
+                                  NULL};
     PGconn *pg = pq.connectdbParams(names, values, 1);
 
     pq.setNoticeReceiver(pg, ignore_notice, NULL);
     if (pq.status(pg) == CONNECTION_OK && session_set_up(pg, session))
         return pg;
     first_line(error, pq.errorMessage(pg));
+    if (!error[0])
+        snprintf(error, SQL_ERROR_MAX, "it let us in, and then said nothing for %d s",
+                 SET_UP_MS / 1000);
     pq.finish(pg);
     return NULL;
 }

@@ -40,6 +40,7 @@
     X(resultErrorField)                                                                            \
     X(resultStatus)                                                                                \
     X(sendPrepare)                                                                                 \
+    X(sendQuery)                                                                                   \
     X(sendQueryParams)                                                                             \
     X(sendQueryPrepared)                                                                           \
     X(setNoticeReceiver)                                                                           \

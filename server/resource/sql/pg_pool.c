@@ -256,46 +256,17 @@ stoa_err pg_acquire(struct pg_slot *slot, struct pg_conn **ret)
 
 /* ---- Giving back ---- */
 
-struct cancel_job {
-    PGcancel *cancel;
-    struct pool *pool;
-};
-
-static void cancel_work(void *arg)
-{
-    const struct cancel_job *job = arg;
-    char error[256];
-
-    pq.cancel(job->cancel, error, sizeof(error));
-}
-
-static void cancel_fiber(void *arg)
-{
-    struct cancel_job *job = arg;
-
-    if (pool_run(job->pool, POOL_SQL_READ, cancel_work, job) != STOA_OK)
-        log_put(STOA_WARN, "sql", "a statement could not be cancelled; its own timeout will end it",
-                STOA_NO_FIELDS);
-    pq.freeCancel(job->cancel);
-    free(job);
-}
-
 /* A statement that nobody waits for any more would hold its locks until its own timeout. */
 static void cancel_statement(struct pg_conn *conn)
 {
-    struct cancel_job *job;
+    PGcancel *cancel;
 
     if (!conn->slot->db->base.pool || conn->slot->db->closing ||
         pq.status(conn->pg) != CONNECTION_OK || pq.transactionStatus(conn->pg) != PQTRANS_ACTIVE)
         return;
-    job = malloc(sizeof(*job));
-    stoa_assert(job);
-    job->cancel = pq.getCancel(conn->pg);
-    job->pool = conn->slot->db->base.pool;
-    if (job->cancel && fiber_spawn(cancel_fiber, NULL, job, NULL) == STOA_OK)
-        return;
-    pq.freeCancel(job->cancel);
-    free(job);
+    cancel = pq.getCancel(conn->pg);
+    if (cancel)
+        pg_cancels_put(conn->slot->db->cancels, cancel);
 }
 
 static void release_on_thread(struct pg_slot *slot, struct pg_conn *conn)

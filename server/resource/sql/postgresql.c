@@ -104,6 +104,7 @@ static stoa_err pg_open(const struct sql_options *options, struct diag *diag, st
     db->pool_timeout_ms = pool_ms;
     db->shared_timeout_ms =
         options->shared_timeout_ms ? options->shared_timeout_ms : SHARED_TIMEOUT_MS;
+    db->cancels = pg_cancels_create();
     slots_create(db, options->connections ? options->connections : CONNECTIONS);
     pg_release(pg_conn_create(first, NULL, &db->slots[db->loops], NULL));
     *ret = &db->base;
@@ -136,6 +137,7 @@ static void pg_close(struct sql *sql)
             pg_lane_close(&slot->lanes[lane]);
         pg_slot_close(slot);
     }
+    pg_cancels_close(db->cancels);
     free(db->slots);
     free(db->url);
 }

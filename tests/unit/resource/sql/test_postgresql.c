@@ -1,6 +1,8 @@
 /* What only PostgreSQL can do wrong: connections that die. SPDX-License-Identifier: Apache-2.0 */
+#include "resource/sql/pg.h"
 #include "with_sql.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -220,7 +222,110 @@ ON(POSTGRESQL, postgresql, cancels_what_nobody_waits_for)
     wait_for_sleepers(0);
 }
 
+static void count(void *arg)
+{
+    ++*(int *)arg;
+}
+
+static bool has_cancelled_all(void)
+{
+    return pg_number("SELECT count(*) FROM pg_stat_activity WHERE state = 'active'"
+                     " AND query LIKE '%pg_sleep(3)%' AND pid <> pg_backend_pid()") == 0;
+}
+
+/* Eight connections may be lent and the pool has four threads: what cancels must not have them, as
+ * who reconnects needs one. */
+ON(POSTGRESQL, postgresql, cancels_at_a_silent_server_without_the_pool)
+{
+    int ran = 0;
+
+    sql_close(db);
+    pg_server("start");
+    db = open_sql(POSTGRESQL, 1);
+    for (int i = 0; i < 8; i++)
+        go(hold_connection, NULL, NULL); /* so that the connections are there */
+    wait_all();
+    pg_server("freeze");
+    for (int i = 0; i < 8; i++)
+        go(time_out_in_tx, NULL, NULL);
+    wait_all();
+    within(1000);
+    cr_expect_eq(pool_run(pool, POOL_SQL_READ, count, &ran), STOA_OK);
+    cr_expect_eq(ran, 1);
+    fiber_set_deadline(INT64_MAX);
+    pg_server("thaw");
+    for (int i = 0; i < 400 && !has_cancelled_all(); i++)
+        OK(fiber_sleep(5)); /* less than the three seconds after which they end by themselves */
+    cr_assert(has_cancelled_all());
+    OK(run_as_host("SELECT 1", STOA_SQL_SLOW));
+}
+
 /* ---- No server ---- */
+
+/* Lets one in and answers nothing further. */
+static void *let_in(void *listener)
+{
+    static const char hello[] = "R\0\0\0\10\0\0\0\0"
+                                "S\0\0\0\30server_version\00015.0\0"
+                                "S\0\0\0\27in_hot_standby\0off\0"
+                                "S\0\0\0\46default_transaction_read_only\0off\0"
+                                "Z\0\0\0\5I";
+    int fd = accept(*(int *)listener, NULL, NULL);
+    char in[512];
+
+    cr_assert_gt(read(fd, in, sizeof(in)), 0);
+    cr_assert_eq(write(fd, hello, sizeof(hello) - 1), sizeof(hello) - 1);
+    while (read(fd, in, sizeof(in)) > 0)
+        ;
+    close(fd);
+    return NULL;
+}
+
+Test(postgresql, gives_up_on_a_server_that_lets_it_in_and_is_silent, .timeout = 30)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    const struct pg_session wanted = {.statement_timeout_ms = 1000};
+    char url[128], error[SQL_ERROR_MAX] = "";
+    pthread_t server;
+
+    cr_assert_eq(pg_library_load(error), STOA_OK);
+    cr_assert_eq(bind(listener, (struct sockaddr *)&at, size), 0);
+    cr_assert_eq(listen(listener, 1), 0);
+    getsockname(listener, (struct sockaddr *)&at, &size);
+    cr_assert_eq(pthread_create(&server, NULL, let_in, &listener), 0);
+    snprintf(url, sizeof(url),
+             "postgresql://ada@127.0.0.1:%d/shop?sslmode=disable&gssencmode=disable",
+             ntohs(at.sin_port));
+    cr_assert_null(pg_connect(url, &wanted, error));
+    cr_assert_not_null(strstr(error, "said nothing for 5 s"), "%s", error);
+    pthread_join(server, NULL);
+    close(listener);
+}
+
+static void expect_option(const char *url, const char *name, const char *value)
+{
+    const struct pg_session wanted = {.statement_timeout_ms = 1000};
+    char error[SQL_ERROR_MAX] = "";
+    PGconn *pg = pg_connect(url, &wanted, error);
+    PQconninfoOption *all = PQconninfo(pg), *one = all;
+
+    cr_assert_not_null(all, "%s", error);
+    while (one->keyword && strcmp(one->keyword, name) != 0)
+        one++;
+    cr_expect_str_eq(one->val ? one->val : "", value);
+    PQconninfoFree(all);
+    PQfinish(pg);
+}
+
+/* For PQcancel()'s connection, too, since libpq 15. */
+ON(POSTGRESQL, postgresql, does_not_try_for_minutes_to_reach_a_host_that_vanished)
+{
+    expect_option(db_place, "tcp_user_timeout", "5000");
+    strcat(db_place, "&tcp_user_timeout=900");
+    expect_option(db_place, "tcp_user_timeout", "900");
+}
 
 ON(POSTGRESQL, postgresql, says_within_the_deadline_that_the_server_is_gone)
 {

@@ -13,7 +13,7 @@ struct sql *db;
 struct stoa_arena *mem;
 char db_place[512];
 
-static struct pool *pool;
+struct pool *pool;
 static char own_cluster[128]; /* folder of the server that this executable started */
 static uint32_t running;
 static struct fiber_wait all_ended;

@@ -24,7 +24,8 @@ struct sql *open_sql(enum backend backend, uint32_t loops);
 /* A statement on a connection of its own, past the resource (PostgreSQL). */
 void pg_direct(const char *text);
 int64_t pg_number(const char *text); /* its first cell */
-void pg_server(const char *command); /* "start", "stop", "crash" of a server of this test alone */
+void pg_server(const char *command); /* to a server of this test alone: tests/servers/postgresql */
+extern struct pool *pool;            /* of the resource with loops */
 
 /* Runs fn(arg) on a fiber and counts it; wait_all() until all counted ones have ended. */
 void go(void (*fn)(void *arg), void *arg, struct fiber **ret);

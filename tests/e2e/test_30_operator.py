@@ -8,10 +8,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 
 import pytest
 from support.client import Client, buy
+from support.control import wait_until
 from support.shop import Shop, binary, build_folder, database_kind
 
 CONFIG_ERROR = 78
@@ -19,7 +19,7 @@ PASSWORD = "s3cret-of-the-database"
 
 
 def stoa(*args: str, cwd: pathlib.Path | None = None, env: dict | None = None):
-    return subprocess.run([binary(), *args], capture_output=True, text=True, timeout=30, cwd=cwd,
+    return subprocess.run([binary(), *args], capture_output=True, text=True, timeout=120, cwd=cwd,
                           env={**os.environ, **(env or {})})
 
 
@@ -57,7 +57,7 @@ def test_who_ignores_children_starts_it_all_the_same(made):
     """Ignored signals are inherited, and with this one no child has a status."""
     def check():
         command = [binary(), "check", "-c", str(made.config), "--data", str(made.data)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30,
+        return subprocess.run(command, capture_output=True, text=True, timeout=120,
                               preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
 
     done = check()
@@ -255,23 +255,16 @@ def test_sigusr1_opens_the_log_again(made):
     made.cli("migrate")
     process = subprocess.Popen([binary(), "run", "-c", str(made.config), "--data", str(made.data)])
     try:
-        wait_for(lambda: log.exists() and "the shop is open" in log.read_text())
+        wait_until(lambda: log.exists() and "the shop is open" in log.read_text())
         log.rename(old)
         process.send_signal(signal.SIGUSR1)
-        wait_for(log.exists)
+        wait_until(log.exists)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()
     assert "stopped" in log.read_text() and "stopped" not in old.read_text()
-
-
-def wait_for(fact, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_after_kill_9_the_same_data_serves_at_once(make_shop):

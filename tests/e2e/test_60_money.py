@@ -2,12 +2,12 @@
 SPDX-License-Identifier: Apache-2.0"""
 import json
 import subprocess
-import threading
 import time
 import uuid
 
 import pytest
 from support.client import Client, Guest, buy
+from support.control import wait_until
 from support.database import run_sql
 from support.mail import read_mails, wait_for_mail
 from support.page import Browser
@@ -17,13 +17,6 @@ SKU = "AEG-MUG"
 HOUR_MS = 3600 * 1000
 
 postgresql_only = pytest.mark.skipif(database_kind() != "postgresql", reason="one process owns SQLite")
-
-
-def wait_until(holds, timeout: float = 15) -> None:
-    deadline = time.monotonic() + timeout
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen"
-        threading.Event().wait(0.05)
 
 
 def step_of(shop: Shop, order_id: str) -> str:
@@ -196,7 +189,7 @@ def test_a_slow_delivery_is_not_made_by_a_second_node_as_well(make_shop):
     wait_until(lambda: run_sql(first, "SELECT 1 FROM pg_locks WHERE mode = 'ShareLock' AND granted "
                                       "AND relation = 'notification_delivery'::regclass") != [])
     buy(first, SKU)
-    assert lock.wait(30) == 0
+    assert lock.wait(60) == 0
     wait_until(lambda: len(run_sql(first, "SELECT 1 FROM notification_delivery WHERE state = 'sent'")) == 2)
     assert len(read_mails(first) + read_mails(second)) == before + 1
     assert first.stop() == 0 and second.stop() == 0

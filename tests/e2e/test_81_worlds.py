@@ -3,19 +3,17 @@ SPDX-License-Identifier: Apache-2.0"""
 import json
 import os
 import shutil
-import time
 
 import pytest
 from support.client import Client
+from support.control import apply, ask, edit, wait_until
 from support.shop import ROOT
-from support.swaps import KERNEL, Reader, ask, check_large, wait_in_flight, wait_pins, wait_quiet
+from support.swaps import KERNEL, Reader, check_large, wait_in_flight, wait_pins, wait_quiet
 
 
 def replace(shop, plugins, version: int) -> dict:
     plugins.swap(version)
-    answer = ask(shop, "apply")
-    assert answer["ok"], answer
-    return answer
+    return apply(shop)
 
 
 def test_why_names_what_holds_an_old_generation(make_swappable, plugins):
@@ -63,13 +61,12 @@ def test_a_world_is_let_go_in_time(make_swappable, plugins):
     assert shop.stop() == 0
 
 
-def wait_quiet_worlds(shop) -> dict:
-    until = time.monotonic() + 20
-    while len((status := ask(shop, "status"))["worlds"]) > 1 or \
-            status["generations"]["alive"] > len(status["plugins"]):
-        assert time.monotonic() < until, (status["worlds"], status["generations"])
-        time.sleep(0.05)
-    return status
+def wait_quiet_worlds(shop) -> None:
+    def is_quiet() -> bool:
+        status = ask(shop, "status")
+        return len(status["worlds"]) == 1 and status["generations"]["alive"] <= len(status["plugins"])
+
+    wait_until(is_quiet, "an old world is held")
 
 
 # ---- What is shared with the world before (docs/adr/0017-sharing.md) ----
@@ -82,26 +79,24 @@ def changed(before: dict, after: dict) -> set:
     return {name for name in after if after[name] != before.get(name)}
 
 
-def edit(shop, old: str, new: str) -> None:
-    text = shop.config.read_text()
-    assert old in text
-    shop.config.write_text(text.replace(old, new))
-    assert ask(shop, "apply")["ok"]
+def apply_edited(shop, old: str, new: str) -> None:
+    edit(shop, old, new)
+    apply(shop)
 
 
 def test_an_apply_loads_anew_only_what_it_touches(make_swappable, plugins):
     shop = make_swappable().start()
     first = generations(shop)
-    edit(shop, 'name = "Test Shop"', 'name = "Best Shop"')
+    apply_edited(shop, 'name = "Test Shop"', 'name = "Best Shop"')
     assert generations(shop) == first
     replace(shop, plugins, 2)
     second = generations(shop)
     assert changed(first, second) == {"swap"} and Client(shop).get("/swap/now/1").text[0] == "2"
-    edit(shop, "swap = {}", 'swap = { greeting = "welcome" }')
+    apply_edited(shop, "swap = {}", 'swap = { greeting = "welcome" }')
     third = generations(shop)
     assert changed(second, third) == {"swap"} and Client(shop).get("/swap/greeting").text == "welcome"
     plugins.touch_all(1)
-    assert ask(shop, "apply")["ok"]
+    apply(shop)
     assert changed(third, generations(shop)) == set(third)
     wait_quiet(shop)
 
@@ -110,15 +105,14 @@ def test_a_theme_is_compiled_anew_only_when_its_bytes_change(make_swappable, tmp
     themes = tmp_path / "themes"
     shutil.copytree(ROOT / "themes", themes)
     shop = make_swappable()
-    shop.config.write_text(shop.config.read_text().replace(f'theme_path = "{ROOT}/themes"',
-                                                           f'theme_path = "{themes}"'))
+    edit(shop, f'theme_path = "{ROOT}/themes"', f'theme_path = "{themes}"')
     shop.start()
     footer = themes / "aurora/sections/footer.liquid"
     for text in ("first", "other"):
         before = footer.stat()
         footer.write_text(f"<footer>{text}</footer>")
         os.utime(footer, ns=(before.st_atime_ns, before.st_mtime_ns))
-        assert ask(shop, "apply")["ok"]
+        apply(shop)
         assert f"<footer>{text}</footer>" in Client(shop).get("/").text
 
 
@@ -130,9 +124,9 @@ def test_a_sandbox_that_nothing_touches_serves_on(make_swappable, plugins):
 
     first = pid()
     plugins.put("hello", (plugins.folder / "hello.so").read_bytes() + b"\ntouched")
-    edit(shop, "user = {}", 'user = {}, hello = {}')
+    apply_edited(shop, "user = {}", 'user = {}, hello = {}')
     assert pid() == first and Client(shop).get("/swap/now/1").text[0] == "1"
-    edit(shop, 'name = "Test Shop"', 'name = "Best Shop"')
+    apply_edited(shop, 'name = "Test Shop"', 'name = "Best Shop"')
     assert (second := pid()) != first  # the child is told the shop's name
     replace(shop, plugins, 2)
     assert pid() != second and Client(shop).get("/swap/now/1").text[0] == "2"
@@ -151,7 +145,7 @@ def test_a_secret_among_its_settings_reaches_a_plugin_and_nobody_else(make_swapp
     assert Client(shop).get("/swap/greeting").text == "first-of-its-kind"
     secret.write_text("second-of-its-kind")
     plan = ask(shop, "plan")
-    assert ask(shop, "apply")["ok"]
+    apply(shop)
     assert Client(shop).get("/swap/greeting").text == "second-of-its-kind"
     said = json.dumps([plan, ask(shop, "status"), ask(shop, "history"), shop.lines]) + shop.cli("check", "--effective").stdout
     kept = [path for path in shop.data.rglob("*") if path.is_file() and b"of-its-kind" in path.read_bytes()]

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 from support.client import Client
+from support.control import ask, edit
 from support.shop import binary, build_folder
-from support.swaps import ask
 
 
 @pytest.fixture
@@ -72,9 +72,7 @@ def test_required_signatures_are_required(make_shop, plugins, key):
 def test_who_vouches_for_bits_is_asked_at_each_apply(make_shop, plugins, key):
     """Also for bits that have not changed, and that otherwise would just serve on."""
     def apply_edited(old: str, new: str) -> dict:
-        text = shop.config.read_text()
-        assert old in text
-        shop.config.write_text(text.replace(old, new))
+        edit(shop, old, new)
         return ask(shop, "apply")
 
     def generation() -> int:

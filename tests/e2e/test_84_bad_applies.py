@@ -7,8 +7,9 @@ import threading
 
 import pytest
 from support.client import Client
+from support.control import apply, ask, edit, metric
 from support.shop import ROOT, binary, build_folder
-from support.swaps import Load, Reader, ask, check_numbered, unmaps, wait_quiet
+from support.swaps import Load, Reader, check_numbered, unmaps, wait_quiet
 
 
 def state(shop) -> dict:
@@ -35,12 +36,13 @@ def test_what_crashes_or_hangs_does_so_elsewhere(make_swappable, plugins, sin, s
         pytest.skip("a process with sanitizers has no limit of memory")
     if sin.startswith("constructor") and not unmaps():
         said = "'load' "  # such a host lets constructors pass, and the trial finds them
-    shop = make_swappable(limits='trial = "2s"').start()
+    shop = make_swappable(limits=f'trial = "{3 if "hang" in sin else 60}s"').start()
     before = state(shop)
     load = Load(shop)
     load.add(load.keep_alive, 2).start()
     plugins.put("swap", bad(sin))
     answer = ask(shop, "apply")
+    load.wait_replies(len(load.threads))
     load.stop()
     assert not answer["ok"] and answer["step"] == "build", answer
     assert "swap.so" in answer["text"] and said in answer["text"], answer["text"]
@@ -49,7 +51,7 @@ def test_what_crashes_or_hangs_does_so_elsewhere(make_swappable, plugins, sin, s
     assert load.failures == [] and load.versions == {"1"}
     assert state(shop) == before
     plugins.swap(2)
-    assert ask(shop, "apply")["ok"]
+    apply(shop)
     assert Client(shop).get("/swap/now/1").text[0] == "2"
     wait_quiet(shop)
     assert shop.stop() == 0
@@ -58,34 +60,17 @@ def test_what_crashes_or_hangs_does_so_elsewhere(make_swappable, plugins, sin, s
 @pytest.mark.in_process
 def test_what_was_tried_is_not_tried_again(make_swappable, plugins):
     shop = make_swappable().start()
-
-    def trials() -> int:
-        return int(next(line.split()[-1] for line in metrics(shop).splitlines()
-                        if line.startswith("stoa_plugin_trials_total ")))
-
-    first = trials()
+    first = metric(shop, "plugin_trials_total")
     assert first == len(ask(shop, "status")["plugins"])
-    assert ask(shop, "apply")["ok"] and trials() == first
-    plugins.swap(2)
-    assert ask(shop, "apply")["ok"] and trials() == first + 1
-    plugins.swap(1)
-    assert ask(shop, "apply")["ok"] and trials() == first + 1
-
-
-def metrics(shop) -> str:
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(str(shop.data / "control.sock"))
-        s.sendall(b"metrics")
-        return b"".join(iter(lambda: s.recv(65536), b"")).decode()
+    apply(shop)
+    assert metric(shop, "plugin_trials_total") == first
+    for version in (2, 1):
+        plugins.swap(version)
+        apply(shop)
+        assert metric(shop, "plugin_trials_total") == first + 1
 
 
 # ---- The table: what may be wrong, at which step it is found, what is said ----
-
-def edit(shop, old: str, new: str) -> None:
-    text = shop.config.read_text()
-    assert old in text
-    shop.config.write_text(text.replace(old, new))
-
 
 def keygen(folder, name: str):
     done = subprocess.run([binary(), "plugin", "keygen", name], cwd=folder, capture_output=True,
@@ -185,6 +170,7 @@ def test_what_is_wrong_changes_nothing(make_shop, plugins, tmp_path, what, step,
     getattr(case, what)()
     answer = ask(shop, "apply")
     case.taken.close()
+    load.wait_replies(len(load.threads))
     load.stop()
     assert not answer["ok"] and answer["step"] == step, answer
     assert place in answer["text"] and why in answer["text"], answer["text"]
@@ -246,5 +232,5 @@ def test_missing_migrations_are_planned_and_not_applied(make_shop, tmp_path):
     assert not answer["ok"] and answer["step"] == "check" and "stoa migrate" in answer["text"]
     assert state(shop) == before
     shop.cli("migrate")
-    assert ask(shop, "apply")["ok"] and "migrations" not in ask(shop, "plan")
+    assert apply(shop) and "migrations" not in ask(shop, "plan")
     assert shop.stop() == 0

@@ -1,23 +1,11 @@
 """What changes beside the world, without a restart: limits, rate, log, listeners.
 SPDX-License-Identifier: Apache-2.0"""
 import socket
-import time
 
 from support.client import Client, buy
+from support.control import apply, ask, edit, wait_until
 from support.shop import free_ports
-from support.swaps import Reader, ask
-
-
-def edit(shop, old: str, new: str) -> None:
-    text = shop.config.read_text()
-    assert old in text
-    shop.config.write_text(text.replace(old, new))
-
-
-def apply(shop) -> dict:
-    answer = ask(shop, "apply")
-    assert answer["ok"], answer
-    return answer
+from support.swaps import Reader
 
 
 def status_of(port: int, path: str = "/livez") -> int:
@@ -58,10 +46,8 @@ def test_the_shop_changes_its_name_and_the_sender_of_its_mails(make_shop):
     client = Client(shop)
     assert "Other Shop" in client.get("/").text
     assert buy(shop, client.get("/api/v1/products").json["items"][0]["sku"]).status == 201
-    mails, until = shop.data / "mail", time.monotonic() + 20
-    while not (found := [m for m in mails.glob("*.eml") if b"Other Shop" in m.read_bytes()]):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    mails = shop.data / "mail"
+    found = wait_until(lambda: [m for m in mails.glob("*.eml") if b"Other Shop" in m.read_bytes()], "no mail")
     assert b"other@example.com" in found[0].read_bytes()
     assert shop.stop() == 0
 
@@ -72,10 +58,7 @@ def test_the_log_changes_its_level_and_file(make_shop):
     edit(shop, 'level = "info"', f'level = "info", file = "{log}"')
     apply(shop)
     status_of(shop.port, "/api/v1/products")
-    until = time.monotonic() + 10
-    while "/api/v1/products" not in log.read_text():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_until(lambda: "/api/v1/products" in log.read_text(), "nothing in the log")
     edit(shop, 'level = "info"', 'level = "error"')
     apply(shop)
     size = log.stat().st_size
@@ -100,23 +83,23 @@ def test_other_proxies_are_trusted_at_once_on_open_connections_too(make_shop):
         assert client.get("/livez", x_forwarded_for="203.0.113.5").status == 200
         return shop.wait_log(lambda l: l.get("path") == "/livez", since=since)["client"]
 
+    def await_client(name: str) -> None:
+        """Each loop hears by itself of what an apply has changed about proxies."""
+        for client in (open_before, behind):
+            wait_until(lambda: client_of(client) == name, "other proxies are trusted")
+
     assert client_of(open_before) == "127.0.0.1"
     edit(shop, "  rate =", '  trusted_proxies = { "127.0.0.0/8" },\n  rate =')
     apply(shop)
-    until = time.monotonic() + 5
-    while client_of(open_before) != "203.0.113.5":
-        assert time.monotonic() < until
-    assert client_of(behind) == "203.0.113.5"
+    await_client("203.0.113.5")
     edit(shop, '"127.0.0.0/8"', '"10.0.0.1/8"')
     answer = ask(shop, "apply")
     assert not answer["ok"] and "is no network" in answer["text"] and answer["line"] > 0
     assert client_of(behind) == "203.0.113.5"
     edit(shop, '"10.0.0.1/8"', '"10.0.0.0/8"')
     apply(shop)
-    until = time.monotonic() + 5
-    while client_of(behind) != "127.0.0.1":
-        assert time.monotonic() < until
-    assert client_of(open_before) == "127.0.0.1" and client_of(Client(shop)) == "127.0.0.1"
+    await_client("127.0.0.1")
+    wait_until(lambda: client_of(Client(shop)) == "127.0.0.1", "other proxies are trusted")
     assert shop.stop() == 0
 
 
@@ -133,10 +116,7 @@ def test_the_shop_moves_to_another_port(make_shop):
     edit(shop, '"127.0.0.1:0", ', "")
     apply(shop)
     assert ask(shop, "status")["listen"] == [f"127.0.0.1:{new}"]
-    until = time.monotonic() + 10
-    while is_open(old):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: not is_open(old), "the old port stays open")
     stays.send("/livez")  # what was open stays open
     assert stays.reply()[0] == 200
     stays.close()

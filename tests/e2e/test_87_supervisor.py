@@ -13,9 +13,10 @@ import time
 
 import pytest
 from support.client import Client, buy
+from support.control import ask, edit, metric, wait_until
 from support.shop import ROOT, binary, build_folder, free_ports
 from support.account import StrictLoad
-from support.swaps import Plugins, Reader, ask
+from support.swaps import Plugins, Reader
 
 LONG = bool(os.environ.get("STOA_TEST_LONG"))
 IS_SANITIZED = b"__asan_init" in pathlib.Path(binary()).read_bytes()
@@ -38,14 +39,6 @@ def make_supervised(make_shop, plugins):
                          more=f'plugin_path = "{plugins.folder}",', **options)
 
     return make
-
-
-def wait_until(fact, what: str, seconds: float = 30):
-    deadline = time.monotonic() + seconds
-    while not (found := fact()):
-        assert time.monotonic() < deadline, what
-        time.sleep(0.005)
-    return found
 
 
 def first_answer_ms(port: int) -> float:
@@ -84,7 +77,8 @@ def test_killed_workers_refuse_nobody_and_lose_only_what_they_were_answering(mak
             os.kill(worker, signal.SIGKILL)
             first.append(first_answer_ms(shop.port))
             worker = serving(shop, worker)["worker"]
-            time.sleep(max(0.0, due - time.monotonic()))
+            wait_until(lambda: metric(shop, "requests_total") > 3 * CONNECTIONS, "the load does not go on")
+            time.sleep(max(0.0, due - time.monotonic()))  # one that dies young is started again more slowly
     a = load.account
     figures = {"kills": KILLS, "first_answer_ms": {"median": round(statistics.median(first)),
                                                    "max": round(max(first))}, **a}
@@ -145,7 +139,7 @@ def test_a_restarted_worker_finds_what_was_in_force_wherever_it_is_kept(make_sup
             assert serving(shop, status["worker"])["revision"] == status["revision"]
         finally:
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
 
 
 def test_migrations_of_a_newer_version_do_not_keep_what_has_served_closed(make_supervised, tmp_path):
@@ -153,7 +147,7 @@ def test_migrations_of_a_newer_version_do_not_keep_what_has_served_closed(make_s
     shop = make_supervised()
     folder = tmp_path / "migrations"
     shutil.copytree(ROOT / "migrations", folder)
-    shop.config.write_text(shop.config.read_text().replace(f"{ROOT}/migrations", str(folder)))
+    edit(shop, f"{ROOT}/migrations", str(folder))
     shop.start()
     worker = shop.worker()
     newer = folder / "order/0999_newer.sql"
@@ -163,7 +157,7 @@ def test_migrations_of_a_newer_version_do_not_keep_what_has_served_closed(make_s
     assert Client(shop).get("/api/v1/products").status == 200
     assert shop.stop() == 0
     shop.launch()
-    assert shop.wait(30) == 78 and newer.name in str(shop.lines), "a start looks at them"
+    assert shop.wait() == 78 and newer.name in str(shop.lines), "a start looks at them"
 
 
 def kept_copy(shop) -> pathlib.Path:
@@ -176,22 +170,14 @@ def kept_copy(shop) -> pathlib.Path:
 def test_what_has_served_is_not_tried_again_after_a_crash(make_supervised):
     """It would cost a process for each plugin, before the first answer."""
     shop = make_supervised().start()
-    assert trials(shop) > 0
+    assert metric(shop, "plugin_trials_total") > 0
     worker = shop.worker()
     os.kill(worker, signal.SIGKILL)
     serving(shop, worker)
-    assert trials(shop) == 0
+    assert metric(shop, "plugin_trials_total") == 0
     assert shop.stop() == 0
     shop.start()  # a start is a start: bits and file may have changed
-    assert trials(shop) > 0
-
-
-def trials(shop) -> int:
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(str(shop.data / "control.sock"))
-        s.sendall(b"metrics")
-        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
-    return int(next(l.split()[-1] for l in text.splitlines() if l.startswith("stoa_plugin_trials_total ")))
+    assert metric(shop, "plugin_trials_total") > 0
 
 
 @pytest.mark.in_process
@@ -497,7 +483,7 @@ def test_a_new_binary_that_never_gets_ready_is_waited_for_by_nobody_else(make_su
             answer = ask(shop, question)
             assert not answer["ok"] and said in answer["text"], answer
         os.kill(new, signal.SIGKILL)
-        answer = upgrading.result(30)
+        answer = upgrading.result(60)
     assert not answer["ok"] and "signal 9" in answer["text"], answer
     assert ask(shop, "apply")["ok"] and ask(shop, "status")["worker"] == worker
     assert shop.stop() == 0
@@ -593,7 +579,7 @@ def test_a_second_term_stops_at_once(make_supervised):
     began = time.monotonic()
     shop.process.send_signal(signal.SIGTERM)
     shop.wait()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10, "it waits for the drain, which is given 12 s"
 
 
 def test_a_worker_that_does_not_drain_in_time_is_ended(make_supervised):
@@ -626,7 +612,7 @@ class Manager:
         self.path = str(folder / "notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
 
     def wait(self, word: str) -> dict:
         while True:
@@ -671,7 +657,7 @@ def test_sockets_that_are_passed_are_used(make_supervised):
         early.sendall(b"GET /readyz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
         process = start_activated(shop, listener)
     try:
-        early.settimeout(30)
+        early.settimeout(60)
         assert early.recv(4096).startswith(b"HTTP/1.1 ")
         worker = serving(shop)["worker"]
         assert Client(shop).get("/readyz").status == 200
@@ -679,7 +665,7 @@ def test_sockets_that_are_passed_are_used(make_supervised):
         assert first_answer_ms(shop.port)
         serving(shop, worker)
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.communicate()
@@ -689,5 +675,5 @@ def test_a_passed_socket_that_nobody_listens_on_is_refused(make_supervised):
     shop = make_supervised()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         process = start_activated(shop, listener)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 78 and "LISTEN_FDS" in said

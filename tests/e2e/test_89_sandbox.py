@@ -3,18 +3,18 @@ SPDX-License-Identifier: Apache-2.0"""
 import errno
 import http.client
 import os
-import re
 import shutil
 import signal
-import socket
+import statistics
 import threading
 import time
 
 import pytest
 from support.client import Client
+from support.control import apply, ask, edit, metric, wait_until
 from support.shop import (CLUSTER, PLUGINS, ROOT, build_folder, collect_plugins, free_ports,
                           node_text)
-from support.swaps import ask, unmaps
+from support.swaps import unmaps, wait_in_flight
 
 pytestmark = pytest.mark.skipif(
     not unmaps() or not (build_folder() / "tests/data/sin/sin.so").exists(),
@@ -52,19 +52,8 @@ def status(shop) -> dict:
     return next(p for p in ask(shop, "status")["plugins"] if p["name"] == "sin")["sandbox"]
 
 
-def metric(shop, name: str) -> int:
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(str(shop.data / "control.sock"))
-        s.sendall(b"metrics")
-        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
-    return int(re.search(rf"^{name} (\d+)$", text, re.M)[1])
-
-
 def wait_deaths(shop, count: int) -> dict:
-    until = time.monotonic() + 20
-    while status(shop)["deaths"] < count:
-        assert time.monotonic() < until, status(shop)
-        time.sleep(0.02)
+    wait_until(lambda: status(shop)["deaths"] >= count, lambda: str(status(shop)))
     return status(shop)
 
 
@@ -77,6 +66,7 @@ class Others:
 
     def __enter__(self):
         self.thread.start()
+        self._ask_two()
         return self
 
     def _run(self):
@@ -86,11 +76,18 @@ class Others:
                 answer = client.get("/api/v1/products")
                 if answer.status != 200 or len(answer.json["items"]) == 0:
                     self.failures.append(answer.status)
-            except OSError as problem:
+            except (OSError, http.client.HTTPException) as problem:
                 self.failures.append(repr(problem))
             self.count += 1
 
-    def __exit__(self, *_):
+    def _ask_two(self):
+        """Of two, one has begun since now."""
+        wanted = self.count + 2
+        wait_until(lambda: self.count >= wanted, "the rest of the shop does not answer")
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self._ask_two()
         self.stopping = True
         self.thread.join()
         assert self.failures == [] and self.count > 0, (self.failures[:5], self.count)
@@ -117,12 +114,15 @@ def test_who_floods_the_host_is_told_so(sinful):
 
 
 def test_a_fresh_child_serves_within_a_second(sinful):
-    client = Client(sinful)
+    """The median of three: a machine that is busy elsewhere for a moment is not the shop's fault."""
+    client, took = Client(sinful), []
     assert client.get("/sin/innocent").status == 200
-    assert client.post("/sin/null", {}).status == 503
-    before = time.monotonic()
-    assert client.get("/sin/innocent").json == {"result": 7}
-    assert time.monotonic() - before < 1
+    for _ in range(3):
+        assert client.post("/sin/null", {}).status == 503
+        before = time.monotonic()
+        assert client.get("/sin/innocent").json == {"result": 7}
+        took.append(time.monotonic() - before)
+    assert statistics.median(took) < 1, took
 
 
 def test_what_is_safe_is_run_again(sinful):
@@ -137,7 +137,7 @@ def test_requests_beside_the_sinner_are_run_again(sinful):
                for _ in range(8)]
     for thread in threads:
         thread.start()
-    time.sleep(0.1)  # they are in there now, or come while it is down: both must be answered
+    wait_in_flight(sinful, 1)  # the others are in there as well, or come while it is down
     assert Client(sinful).post("/sin/null", {}).status == 503
     for thread in threads:
         thread.join()
@@ -219,11 +219,11 @@ def test_who_stalls_a_loop_there_is_named(make_sinful):
 # ---- Who goes there ----
 
 def await_other_worker(shop, before: int) -> None:
-    until = time.monotonic() + 20
-    while f'"worker":{before}' in (told := shop.cli("status", check=False).stdout.replace(" ", "")) \
-            or '"worker":' not in told:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    def is_another() -> bool:
+        told = shop.cli("status", check=False).stdout.replace(" ", "")
+        return '"worker":' in told and f'"worker":{before}' not in told
+
+    wait_until(is_another, "no other worker serves")
 
 
 def plugin_of(shop) -> dict:
@@ -312,7 +312,7 @@ def test_what_is_not_granted_is_denied_and_logged(sinful):
     assert line["grant"] == "call:user" and line["plugin"] == "sin"
     assert client.get("/sin/mail").json == {"error": "FORBIDDEN"}
     assert client.get("/sin/users").json["error"] != "OK"  # sql is granted, others' tables are not
-    assert metric(sinful, "stoa_grants_denied_total") == 2
+    assert metric(sinful, "grants_denied_total") == 2
 
 
 def test_a_stranger_sees_no_credentials_and_makes_none(make_sinful):
@@ -383,36 +383,27 @@ def test_a_node_has_no_sandbox_of_what_runs_elsewhere(make_sinful):
     shop.config.write_text(text)
     assert ask(shop, "apply")["ok"]  # and away
     assert Client(shop).get("/sin/innocent").status == 503
-    until = time.monotonic() + 20
-    while ask(shop, "status")["generations"]["sandboxes"] > 0:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: ask(shop, "status")["generations"]["sandboxes"] == 0, "its sandbox is left")
 
 
 def test_worlds_own_their_children(sinful):
     old = status(sinful)["pid"]
-    sinful.config.write_text(sinful.config.read_text().replace("cpu = '300ms'", "cpu = '400ms'"))
+    edit(sinful, "cpu = '300ms'", "cpu = '400ms'")
     with Others(sinful):
-        assert ask(sinful, "apply")["ok"]
+        apply(sinful)
         assert status(sinful)["pid"] != old
-        until = time.monotonic() + 20
-        while any(line.startswith("State") and "Z" not in line for line in read_status(old)):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(lambda: is_gone(old), "the old child is left")
         assert Client(sinful).get("/sin/innocent").status == 200
 
 
-def read_status(pid: int) -> list[str]:
+def is_gone(pid: int) -> bool:
     try:
-        return open(f"/proc/{pid}/status").read().splitlines()
+        return "\nState:\tZ" in open(f"/proc/{pid}/status").read()
     except OSError:
-        return []
+        return True
 
 
 def test_no_child_outlives_the_shop(sinful):
     pid = status(sinful)["pid"]
     sinful.kill()
-    until = time.monotonic() + 10
-    while read_status(pid) and not any("Z" in l for l in read_status(pid) if l.startswith("State")):
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    wait_until(lambda: is_gone(pid), "the child outlived the shop")

@@ -94,7 +94,7 @@ class Server:
 def test_the_client_notices(sin):
     server = Server(sin)
     # Two connections: keep-alive, and pipelining.
-    client = Strict(server.port, "--connections", 2, "--requests", 60, "--rate", 0, "--seconds", 20,
+    client = Strict(server.port, "--connections", 2, "--requests", 60, "--rate", 0, "--seconds", 120,
                     "--untouched", "/same", "--deadline", 500 if sin == "sleeps" else 15000)
     figures = client.wait()
     server.close()
@@ -117,5 +117,5 @@ def test_every_kind_of_connection_is_content_with_a_good_server():
 
 
 def test_a_closed_port_is_refused():
-    figures = Strict(free_ports(1)[0], "--connections", 1, "--seconds", 0.1).wait()
+    figures = Strict(free_ports(1)[0], "--connections", 1, "--seconds", 1).wait()
     assert figures["refused"] > 0

@@ -74,7 +74,7 @@ def test_letting_go_too_early_is_noticed_by_this_load(swapping):
     assert shop.stop() == 0
     shop.start(env={"STOA_FAULT": "http.unpin_early=error:INTERNAL",
                     "ASAN_OPTIONS": "detect_leaks=0"})  # its report is expected
-    load = Strict(shop.port, "--seconds", 8, "--connections", 32)
+    load = Strict(shop.port, "--seconds", 60, "--connections", 32)
     swapper = Swapper(shop, plugins)
     try:
         while load.process.poll() is None and swapper.done < 60:

@@ -4,15 +4,16 @@ import re
 import signal
 import socket
 import ssl
-import threading
-import time
 
 import pytest
 from support.certificates import Certificate, blind
 from support.client import Client, buy
+from support.control import apply, ask, edit, metric, wait_until
 from support.page import Browser
-from support.swaps import ask
+from support.shop import free_ports
+from support.visitors import Visitors
 
+IN_A_ROW = 8
 LISTEN = 'all = { listen = { stoa.tls { "127.0.0.1:0", %s } }, run = "*" }'
 
 
@@ -32,12 +33,6 @@ def open_shop(make_shop, certificate, seed=False, **options):
     return shop
 
 
-def apply(shop) -> dict:
-    answer = ask(shop, "apply")
-    assert answer["ok"], answer
-    return answer
-
-
 def served(shop, name="127.0.0.1") -> str:
     """The certificate that a new client is shown, as PEM."""
     with socket.create_connection(("127.0.0.1", shop.port), 10) as raw:
@@ -53,24 +48,10 @@ def is_served(shop, certificate) -> bool:
 
 
 def await_served(shop, certificate) -> None:
-    """Each loop hears by itself of what an apply has changed about listeners."""
-    until = time.monotonic() + 10
-    while not is_served(shop, certificate):
-        assert time.monotonic() < until, "the new certificate is not served"
-
-
-def edit(shop, old: str, new: str) -> None:
-    text = shop.config.read_text()
-    assert old in text
-    shop.config.write_text(text.replace(old, new))
-
-
-def metric(shop, name: str) -> int:
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(str(shop.data / "control.sock"))
-        s.sendall(b"metrics")
-        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
-    return int(re.search(rf"^stoa_{name} (-?\d+)$", text, re.M)[1])
+    """Each loop hears by itself of what an apply has changed about listeners, and the kernel chooses the
+    loop: so many in a row are of all of them."""
+    wait_until(lambda: all(is_served(shop, certificate) for _ in range(IN_A_ROW)),
+               "the new certificate is not served")
 
 
 @pytest.mark.short
@@ -93,46 +74,15 @@ def test_a_purchase_over_https(make_shop, certificate):
     assert key not in shop.talk() + str(status) + shop.cli("check", "--effective").stdout
 
 
-class Visitors:
-    """New connections, and some that stay; every reply is to be right."""
-
-    def __init__(self, shop):
-        self.shop, self.stop, self.done, self.failed = shop, False, 0, []
-        self.threads = [threading.Thread(target=self.run, args=(keep,)) for keep in (True, True, False, False, False)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop = True
-        for thread in self.threads:
-            thread.join()
-
-    def run(self, keep: bool) -> None:
-        client = Client(self.shop, tls=blind())
-        while not self.stop:
-            try:
-                status = client.get("/livez").status
-                if status != 200:
-                    self.failed.append(status)
-                self.done += 1
-                if not keep:
-                    client.close()
-            except Exception as error:  # a thread's failure must reach the test
-                self.failed.append(repr(error))
-                client.close()
-
-
 def test_a_renewed_certificate_fails_nobody(make_shop, certificate):
     shop = open_shop(make_shop, certificate).start()
     stays = Client(shop, tls=blind())
     assert stays.get("/livez").status == 200
     kept = stays.connection
     assert ask(shop, "plan")["certificates"] == []
-    with Visitors(shop) as visitors:
+    with Visitors(shop, "/livez", keep=2, fresh=3, tls=blind()) as visitors:
         for turn in range(6):
+            visitors.wait_more(20)
             certificate.renew()
             if turn == 0:
                 (change,) = ask(shop, "plan")["certificates"]
@@ -143,7 +93,9 @@ def test_a_renewed_certificate_fails_nobody(make_shop, certificate):
                 os.kill(shop.process.pid, signal.SIGHUP)
             else:
                 apply(shop)
-            await_served(shop, certificate)
+            wait_until(lambda: is_served(shop, certificate), "the new certificate is not served")
+            assert stays.get("/livez").status == 200  # and it is not idle for so long that it is ended
+        visitors.wait_more(20)
     assert not visitors.failed and visitors.done > 100
     assert stays.get("/livez").status == 200 and stays.connection is kept, "an old connection lives on"
     assert shop.stop() == 0
@@ -228,12 +180,19 @@ def test_an_expired_certificate_and_an_open_key_are_said_aloud(make_shop, certif
     assert shop.stop() == 0
 
 
+def is_answered(client) -> bool:
+    try:
+        return client.get("/livez").status == 200
+    except OSError:
+        return False
+    finally:
+        client.close()
+
+
 def test_an_address_becomes_https_and_plain_again(make_shop, certificate):
     shop = open_shop(make_shop, certificate).start()
     shop.stop()
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port, = free_ports(1)
     tls = f'stoa.tls {{ "127.0.0.1:0", {certificate.lua()} }}'
     edit(shop, tls, f'"127.0.0.1:{port}"')
     shop.start()
@@ -248,25 +207,20 @@ def test_an_address_becomes_https_and_plain_again(make_shop, certificate):
     assert Client(shop, tls=certificate.context()).get("/livez").headers["strict-transport-security"]
     edit(shop, f'stoa.tls {{ "127.0.0.1:{port}", {certificate.lua()} }}', f'"127.0.0.1:{port}"')
     apply(shop)
-    until = time.monotonic() + 10
-    while True:
-        try:
-            assert Client(shop).get("/livez").status == 200
-            break
-        except OSError:
-            assert time.monotonic() < until
+    wait_until(lambda: all(is_answered(Client(shop)) for _ in range(IN_A_ROW)), "it does not become plain")
     assert ask(shop, "status")["certificates"] == []
     assert shop.stop() == 0
 
 
 def test_a_new_worker_greets_as_the_old_one_did(make_shop, certificate):
     shop = open_shop(make_shop, certificate).start()
-    before, worker = served(shop), shop.worker()
+    before, worker, since = served(shop), shop.worker(), len(shop.lines)
     os.kill(worker, signal.SIGKILL)
-    shop.wait_log(lambda l: l.get("message") == "the shop is open", since=len(shop.lines))
+    shop.wait_log(lambda l: l.get("message") == "the shop is open", since=since)
     assert served(shop) == before and shop.worker() != worker
-    with Visitors(shop) as visitors:
+    with Visitors(shop, "/livez", keep=2, fresh=3, tls=blind()) as visitors:
+        visitors.wait_more(20)
         assert ask(shop, "upgrade")["ok"]
-        time.sleep(0.5)
+        visitors.wait_more(20)
     assert not visitors.failed and served(shop) == before
     assert shop.stop() == 0

@@ -3,57 +3,17 @@ import os
 import pathlib
 import sqlite3
 import subprocess
-import threading
-import time
 import uuid
 
 import pytest
 from support.client import Client, buy
+from support.control import apply, ask, edit, wait_until
 from support.database import run_sql
 from support.page import Browser
 from support.shop import make_database
-from support.swaps import ask
+from support.visitors import Visitors
 
-
-class Visitors:
-    """Readers of the catalogue, over connections that stay; every reply is to be right."""
-
-    def __init__(self, shop):
-        self.shop, self.stop, self.done, self.failed = shop, False, 0, []
-        self.threads = [threading.Thread(target=self.run) for _ in range(4)]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.stop = True
-        for thread in self.threads:
-            thread.join()
-
-    def run(self) -> None:
-        client = Client(self.shop)
-        while not self.stop:
-            try:
-                status = client.get("/api/v1/products").status
-                if status != 200:
-                    self.failed.append(status)
-                self.done += 1
-            except Exception as error:  # a thread's failure must reach the test
-                self.failed.append(repr(error))
-
-
-def edit(shop, old: str, new: str) -> None:
-    text = shop.config.read_text()
-    assert old in text
-    shop.config.write_text(text.replace(old, new))
-
-
-def apply(shop) -> dict:
-    answer = ask(shop, "apply")
-    assert answer["ok"], answer
-    return answer
+CATALOGUE = "/api/v1/products"
 
 
 def rows_of(shop, where: str | None, text: str) -> list:
@@ -81,12 +41,10 @@ def threads(shop) -> int:
     return len(os.listdir(f"/proc/{shop.worker()}/task"))
 
 
-def await_delivered(shop) -> None:
+def await_delivered(shop, where: str | None = None) -> None:
     """Every event has reached its subscribers: the relay of the database in use works."""
-    until = time.monotonic() + 20
-    while int(rows_of(shop, None, "SELECT (SELECT COUNT(*) FROM stoa_outbox) + (SELECT COUNT(*) FROM stoa_bus)")[0][0]):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    waiting = "SELECT (SELECT COUNT(*) FROM stoa_outbox) + (SELECT COUNT(*) FROM stoa_bus)"
+    wait_until(lambda: int(rows_of(shop, where, waiting)[0][0]) == 0, "events are left")
 
 
 def another(shop) -> tuple[str, str]:
@@ -103,7 +61,8 @@ def test_a_plugin_gets_a_database_of_its_own_and_loses_it_again(make_shop):
     count = "SELECT COUNT(*) FROM user_account WHERE email = '%s'"
     before = register(shop)
     assert str(rows_of(shop, None, count % before)[0][0]) == "1"
-    with Visitors(shop) as visitors:
+    with Visitors(shop, CATALOGUE, keep=4) as visitors:
+        visitors.wait_more(20)
         edit(shop, "cache = stoa.memory", f"users = {resource}, cache = stoa.memory")
         edit(shop, "user = {}", 'user = { sql = "users" }')
         answer = ask(shop, "apply")
@@ -125,6 +84,7 @@ def test_a_plugin_gets_a_database_of_its_own_and_loses_it_again(make_shop):
         here = register(shop)
         assert str(rows_of(shop, None, count % here)[0][0]) == "1"
         assert str(rows_of(shop, where, count % here)[0][0]) == "0"
+        visitors.wait_more(40)
     assert not visitors.failed and visitors.done > 50
     assert buy(shop, Client(shop).get("/api/v1/products").json["items"][0]["sku"]).status == 201
     await_delivered(shop)
@@ -147,19 +107,16 @@ def test_other_settings_of_a_connection_open_new_ones_and_the_old_rest(make_shop
     sku = Client(shop).get("/api/v1/products").json["items"][0]["sku"]
     assert buy(shop, sku).status == 201 and connections(shop, first) > 0
     for old, new in ((first, second), (second, third), (third, first)):
-        with Visitors(shop) as visitors:
-            time.sleep(0.2)
+        with Visitors(shop, CATALOGUE, keep=4) as visitors:
+            visitors.wait_more(20)
             edit(shop, f"application_name={old}", f"application_name={new}")
             apply(shop)
             assert buy(shop, sku).status == 201
-            time.sleep(0.2)
+            visitors.wait_more(20)
         assert not visitors.failed and visitors.done > 20
         await_delivered(shop)
         assert connections(shop, new) > 0
-        until = time.monotonic() + 20
-        while connections(shop, old) > 0:
-            assert time.monotonic() < until, connections(shop, old)
-            time.sleep(0.1)
+        wait_until(lambda: connections(shop, old) == 0, "old connections are left")
     assert shop.stop() == 0
     shop.audit()
 
@@ -195,18 +152,16 @@ def test_the_shop_moves_to_another_file(make_shop):
     if shop.database:
         pytest.skip("about SQLite")
     shop.start()
-    with Visitors(shop) as visitors:
+    with Visitors(shop, CATALOGUE, keep=4) as visitors:
+        visitors.wait_more(20)
         edit(shop, "stoa.sqlite {}", 'stoa.sqlite { file = "second.db" }')
         shop.cli("migrate")
         shop.cli("seed")
         apply(shop)
         assert buy(shop, Client(shop).get("/api/v1/products").json["items"][0]["sku"]).status == 201
+        visitors.wait_more(20)
     assert not visitors.failed
-    until = time.monotonic() + 20
-    waiting = "SELECT (SELECT COUNT(*) FROM stoa_outbox) + (SELECT COUNT(*) FROM stoa_bus)"
-    while rows_of(shop, str(shop.data / "second.db"), waiting)[0][0]:
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    await_delivered(shop, str(shop.data / "second.db"))
     orders = [rows_of(shop, str(shop.data / f"{name}.db"), "SELECT COUNT(*) FROM order_order")[0][0]
               for name in ("second", "stoa")]
     assert orders == [1, 0]

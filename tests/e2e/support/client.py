@@ -30,7 +30,7 @@ class Answer:
 class Client:
     """One keep-alive connection and its cookies."""
 
-    def __init__(self, shop, timeout: float = 30, tls=None):
+    def __init__(self, shop, timeout: float = 60, tls=None):
         """tls: an ssl.SSLContext; without it the shop's, if it has one."""
         self.shop = shop
         self.tls = tls or getattr(shop, "tls", None)
@@ -99,7 +99,7 @@ ADDRESS = {"name": "Ada Lovelace", "line1": "Unter den Linden 1", "line2": "", "
 class Guest:
     """A guest with a cart, by the API (commerce.md, "a guest's purchase")."""
 
-    def __init__(self, shop, timeout: float = 30):
+    def __init__(self, shop, timeout: float = 60):
         self.client = Client(shop, timeout)
         made = self.client.post("/api/v1/carts", {})
         assert made.status == 201, made.text

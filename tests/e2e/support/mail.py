@@ -11,7 +11,7 @@ def read_mails(shop) -> list:
     return [email.message_from_bytes(f.read_bytes(), policy=email.policy.default) for f in names]
 
 
-def wait_for_mail(shop, address: str, timeout: float = 15) -> list:
+def wait_for_mail(shop, address: str, timeout: float = 60) -> list:
     """All mails to address, once there is one. The folder has no event to wait for that works on
     every file system, so it is looked at in short steps."""
     deadline = time.monotonic() + timeout

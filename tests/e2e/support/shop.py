@@ -237,7 +237,7 @@ class Shop:
             self.lines.append({"end": True})
             self.changed.notify_all()
 
-    def wait_log(self, wanted, timeout: float = 20, since: int = 0) -> dict:
+    def wait_log(self, wanted, timeout: float = 60, since: int = 0) -> dict:
         """The first log line that wanted(line) accepts."""
         deadline = time.monotonic() + timeout
         seen = since
@@ -269,7 +269,7 @@ class Shop:
         if self.process:
             self.wait()
 
-    def wait(self, timeout: float = 30) -> int:
+    def wait(self, timeout: float = 60) -> int:
         code = self.process.wait(timeout)
         with self.changed:
             self.changed.wait_for(lambda: any(l.get("end") for l in self.lines), timeout)

@@ -7,9 +7,10 @@ import statistics
 import threading
 import time
 
+from support.control import ask, metric, wait_until
 from support.shop import Shop, build_folder
 from support.strict import Strict, complaints
-from support.swaps import Plugins, ask, wait_quiet
+from support.swaps import Plugins, wait_quiet
 
 
 QUARTERS = 4  # of a run: memory is looked at after each
@@ -105,12 +106,19 @@ def settle(shop: Shop, plugins: Plugins, touches: bool = False) -> dict:
     while load.process.poll() is None:
         swapper.touch() if touches else swapper.swap()
     assert complaints(load.wait()) == {}
-    wait_quiet(shop, 60)
+    wait_quiet(shop)
     return counters(shop)
 
 
 def resident_kib(shop: Shop) -> int:
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{shop.worker()}/status").read_text())[1])
+
+
+def wait_replies(shop: Shop, load: Strict, more: int) -> None:
+    """Until there are so many more, or the load has ended."""
+    wanted = metric(shop, "requests_total") + more
+    wait_until(lambda: metric(shop, "requests_total") >= wanted or load.process.poll() is not None,
+               "the load has no replies")
 
 
 def swaps_under_load(shop: Shop, plugins: Plugins, swaps: int, every_ms: float = 20,
@@ -123,13 +131,16 @@ def swaps_under_load(shop: Shop, plugins: Plugins, swaps: int, every_ms: float =
     resident = []
     try:
         while swapper.done < swaps and load.process.poll() is None:
+            if swapper.done < 3:  # the load has come, and has seen each version
+                wait_replies(shop, load, 100)
             swapper.touch() if touches else swapper.swap()
             if swapper.done % max(1, swaps // QUARTERS) == 0:
                 resident.append(resident_kib(shop))
         interval = swapper.interval_ms()
+        wait_replies(shop, load, 100)
     finally:
         figures = load.stop()
-    wait_quiet(shop, 60)
+    wait_quiet(shop)
     return {"swaps": swapper.done, "interval_ms": interval, "steps_ms": swapper.steps_ms(),
             "total_p99_ms": percentile([a["total_us"] for a in swapper.answers], 0.99) / 1000,
             "load": figures, "complaints": complaints(figures), "told": load.told,
@@ -175,16 +186,16 @@ def tail_ratio(shop: Shop, plugins: Plugins, rounds: int, seconds: float) -> dic
     """p99 of a route that no swap touches: the median of windows with swaps over that of windows
     without, which take turns in one run of one load."""
     others = Strict(shop.port, "--seconds", 24 * 3600, "--polite", "--rate", 1500)
-    watch = Strict(shop.port, "--seconds", (2 * rounds + 1.5) * seconds, "--only-untouched",
-                   "--connections", 8, "--rate", 1000, "--every", seconds * 1000)
+    watch = Strict(shop.port, "--seconds", 24 * 3600, "--only-untouched", "--connections", 8, "--rate", 1000,
+                   "--every", seconds * 1000)
     swaps = Background(Swapper(shop, plugins))
     windows: list[dict] = []
     swaps.start()
     try:
         for window in watch.lines():
-            if window["last"]:
-                break
             windows.append(window)
+            if len(windows) > 2 * rounds:
+                break
             (swaps.on.clear if swaps.on.is_set() else swaps.on.set)()
     finally:
         swaps.end()

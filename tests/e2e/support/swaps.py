@@ -2,7 +2,6 @@
 SPDX-License-Identifier: Apache-2.0"""
 import functools
 import hashlib
-import json
 import os
 import pathlib
 import select
@@ -11,22 +10,11 @@ import socket
 import threading
 import time
 
+from support.control import PATIENCE_S, ask, wait_until
 from support.shop import binary, build_folder, collect_plugins
 
 KERNEL = 4  # so many large replies are more than the kernel buffers of a connection
 LINE = "0123456789abcdefghijklmnopqrstuvwxyz{v}ABCDEFGHIJKLMNOPQRSTUVWXYZ\n"
-
-
-def ask(shop, question: str, timeout: float = 60) -> dict:
-    """One question to the control socket, as `stoa apply` and its like ask it."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(timeout)
-        s.connect(str(shop.data / "control.sock"))
-        s.sendall(question.encode())
-        parts = []
-        while part := s.recv(65536):
-            parts.append(part)
-    return json.loads(b"".join(parts))
 
 
 class Plugins:
@@ -81,32 +69,27 @@ def process_state(shop) -> dict:
             "threads": len(list(proc.joinpath("task").iterdir()))}
 
 
-def wait_quiet(shop, timeout: float = 20) -> dict:
+def wait_quiet(shop) -> dict:
     """Status once one world is left."""
-    until = time.monotonic() + timeout
-    while True:
-        status = ask(shop, "status")
-        if len(status["worlds"]) == 1 and status["connections"] == 0 and \
-                status["generations"]["alive"] == len(status["plugins"]) and \
-                status["generations"]["sandboxes"] == sum("sandbox" in p for p in status["plugins"]):
-            return status
-        assert time.monotonic() < until, (status["worlds"], status["generations"])
-        time.sleep(0.05)
+    status: dict = {}
+
+    def is_quiet() -> bool:
+        status.update(ask(shop, "status"))
+        return len(status["worlds"]) == 1 and status["connections"] == 0 and \
+            status["generations"]["alive"] == len(status["plugins"]) and \
+            status["generations"]["sandboxes"] == sum("sandbox" in p for p in status["plugins"])
+
+    wait_until(is_quiet, lambda: f"{status['connections']} connections, {status['worlds']}, {status['generations']}")
+    return status
 
 
 def wait_in_flight(shop, count: int) -> None:
-    until = time.monotonic() + 20
-    while ask(shop, "status")["in_flight"] < count:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_until(lambda: ask(shop, "status")["in_flight"] >= count, f"{count} requests are not in flight")
 
 
 def wait_pins(shop, count: int) -> None:
     """So many replies of the world in force are being made or sent."""
-    until = time.monotonic() + 20
-    while (world := ask(shop, "status")["worlds"][0])["pins"] < count:
-        assert time.monotonic() < until, world
-        time.sleep(0.01)
+    wait_until(lambda: ask(shop, "status")["worlds"][0]["pins"] >= count, f"{count} replies are not being made")
 
 
 # ---- Clients ----
@@ -118,7 +101,7 @@ class Reader:
         self.socket = socket.socket()
         if small_window:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.socket.settimeout(30)
+        self.socket.settimeout(PATIENCE_S)
         self.socket.connect(("127.0.0.1", port))
         self.left = b""
 
@@ -127,7 +110,7 @@ class Reader:
 
     def wait_reply(self) -> None:
         """Until it has begun to come; reads nothing."""
-        assert select.select([self.socket], [], [], 30)[0], "no reply"
+        assert select.select([self.socket], [], [], PATIENCE_S)[0], "no reply"
 
     def take(self) -> bytes:
         part = self.socket.recv(65536)
@@ -257,9 +240,16 @@ class Load:
             reader.close()
 
     def start(self) -> "Load":
+        """Returns once there are replies: what follows happens under load, however soon it is over."""
         for thread in self.threads:
             thread.start()
+        self.wait_replies(len(self.threads))
         return self
+
+    def wait_replies(self, more: int) -> None:
+        """Until there are so many more than now, or a failure."""
+        wanted = self.replies + more
+        wait_until(lambda: self.replies >= wanted or self.failures, "the load has no replies")
 
     def stop(self) -> None:
         self.ended.set()

@@ -1,8 +1,6 @@
 """CALLS: the n-th database call of a checkout fails, for every n. SPDX-License-Identifier: Apache-2.0"""
-import re
-import socket
+from support.control import metric
 
-from . import books
 from .books import expect
 from .jobs import Job
 from .lane import Lane
@@ -17,17 +15,6 @@ PAST = 3  # calls past the last one that an undisturbed checkout was seen to mak
 SHORT_LEASE = "lease_ms = 1500, payment_timeout_ms = 1000"
 
 
-def statements_so_far(lane: Lane) -> int:
-    """From the control socket, which `stoa status` asks too."""
-    with socket.socket(socket.AF_UNIX) as peer:
-        peer.connect(str(lane.shop.data / "control.sock"))
-        peer.sendall(b"metrics\n")
-        text = b""
-        while part := peer.recv(65536):
-            text += part
-    return int(re.search(rb"^stoa_sql_statements_total\S* (\d+)", text, re.M).group(1))
-
-
 def calls_of_a_checkout(lane: Lane) -> int:
     """Database calls from the start of a process until a checkout has settled."""
     purchase = lane.purchases(1)[0]
@@ -35,7 +22,7 @@ def calls_of_a_checkout(lane: Lane) -> int:
     lane.start()
     purchase.start().join()
     lane.settle()
-    return statements_so_far(lane) + PAST
+    return metric(lane.shop, "sql_statements_total") + PAST
 
 
 def fail_one(lane: Lane, purchase: Purchase, fault: str) -> bool:

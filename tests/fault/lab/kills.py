@@ -11,7 +11,7 @@ from .shoppers import Purchase
 NEEDS_SQL = True
 ALONE = False
 RECOVERED_S = 10.0
-REACHED_S = 25.0
+REACHED_S = 60.0
 BATCH = 5  # checkouts at once; the k-th of them to pass the point is the one that kills
 
 BUY = ["checkout.place.before", "checkout.place.inside", "checkout.place.after",

@@ -180,6 +180,11 @@ class Lane:
         return figures | {"kills": self.kills, "starts": self.starts, "recoveries": self.recoveries}
 
 
+def machine() -> str:
+    """Said where a time was missed."""
+    return f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
+
+
 def spread(values: list[float]) -> str:
     """"median/max" in seconds."""
     return f"{statistics.median(values):.2f}/{max(values):.2f}" if values else "-"

@@ -1,5 +1,4 @@
 """R3: a hundred shoppers want the last ten pieces. SPDX-License-Identifier: Apache-2.0"""
-import os
 import statistics
 import threading
 import time
@@ -9,8 +8,8 @@ from support.client import Client
 from . import books
 from .books import expect
 from .jobs import Job
-from .lane import Lane
-from .shoppers import SKU, Purchase
+from .lane import Lane, machine
+from .shoppers import SKU
 
 NEEDS_SQL = True
 ALONE = True
@@ -87,7 +86,7 @@ def judge(total: dict) -> str:
     # Of the rounds: whatever else this machine does for a moment is not the shop's.
     expect(statistics.median(total["slowest"]) <= REFUSED_S,
            f"somebody was refused only after {slowest:.2f} s, in half of the rounds after more than "
-           f"{REFUSED_S} s; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+           f"{REFUSED_S} s; {machine()}")
     return (f"{total['rounds']} rounds of {SHOPPERS} shoppers: {PIECES} sold in each, "
             f"{len(total['refused'])} × 409 within {slowest:.2f} s, sold within "
             f"{max(total['paid_s']):.2f} s, no other answer")

@@ -1,0 +1,49 @@
+"""A running shop from its operator's side: the control socket, config.lua, and waiting for what follows.
+SPDX-License-Identifier: Apache-2.0"""
+import json
+import re
+import socket
+import time
+
+PATIENCE_S = 60  # for what a quiet machine does at once; sanitizers and a busy one are slow
+
+
+def wait_until(fact, what="it did not happen", seconds: float = PATIENCE_S):
+    """What fact() returns, once that is true. what: said when it never is; a text, or a function."""
+    deadline = time.monotonic() + seconds
+    while not (found := fact()):
+        assert time.monotonic() < deadline, what() if callable(what) else what
+        time.sleep(0.01)
+    return found
+
+
+def talk(shop, question: str, timeout: float = PATIENCE_S) -> str:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(timeout)
+        s.connect(str(shop.data / "control.sock"))
+        s.sendall(question.encode())
+        return b"".join(iter(lambda: s.recv(65536), b"")).decode()
+
+
+def ask(shop, question: str, timeout: float = PATIENCE_S) -> dict:
+    """One question to the control socket, as `stoa apply` and its like ask it."""
+    return json.loads(talk(shop, question, timeout))
+
+
+def metric(shop, name: str) -> int:
+    """As the control socket has it: no request is made for it."""
+    return int(re.search(rf"^stoa_{name} (-?\d+)$", talk(shop, "metrics"), re.M)[1])
+
+
+def apply(shop) -> dict:
+    answer = ask(shop, "apply")
+    assert answer["ok"], answer
+    return answer
+
+
+def edit(shop, old: str, new: str) -> None:
+    """Of config.lua."""
+    text = shop.config.read_text()
+    assert old in text
+    shop.config.write_text(text.replace(old, new))
+

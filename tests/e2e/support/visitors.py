@@ -1,0 +1,47 @@
+"""Visitors who ask for one page all the time, while something else happens. SPDX-License-Identifier: Apache-2.0"""
+import threading
+
+from support.client import Client
+from support.control import wait_until
+
+
+class Visitors:
+    """with Visitors(shop, path, keep=2, fresh=3) as visitors: …; then visitors.failed and visitors.done.
+    keep: so many over a connection that stays; fresh: so many over a new one each time."""
+
+    def __init__(self, shop, path: str, keep: int, fresh: int = 0, tls=None):
+        self.shop, self.path, self.tls = shop, path, tls
+        self.done, self.failed, self.lock = 0, [], threading.Lock()
+        self.stopped = threading.Event()
+        self.threads = [threading.Thread(target=self._run, args=(n < keep,)) for n in range(keep + fresh)]
+
+    def __enter__(self) -> "Visitors":
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join()
+
+    def wait_more(self, count: int) -> None:
+        """Until there are so many more answers than now, or a failure."""
+        wanted = self.done + count
+        wait_until(lambda: self.done >= wanted or self.failed, "visitors are not answered")
+
+    def _run(self, keep: bool) -> None:
+        client = Client(self.shop, tls=self.tls)
+        while not self.stopped.is_set():
+            try:
+                status = client.get(self.path).status
+                if status != 200:
+                    self.failed.append(status)
+                with self.lock:
+                    self.done += 1
+                if not keep:
+                    client.close()
+            except Exception as error:  # a thread's failure must reach the test
+                self.failed.append(repr(error))
+                client.close()
+        client.close()

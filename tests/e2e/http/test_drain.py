@@ -11,7 +11,7 @@ GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 
 def wait_for_exit(server, most):
     start = time.monotonic()
-    assert server.process.wait(most + 5) == 0
+    assert server.process.wait(60) == 0
     took = time.monotonic() - start
     assert took <= most
     return took
@@ -77,40 +77,40 @@ def test_under_load_no_reply_is_cut(serve, loops):
                                           (b"/hello", 8, True)]]
     for shopper in crowd:
         shopper.start()
-    wire.eventually(lambda: all(s.done > 5 or s.cut for s in crowd), seconds=30)
+    wire.eventually(lambda: all(s.done > 5 or s.cut for s in crowd))
     server.is_ending = True
     server.term()
     took = wait_for_exit(server, 12)
     for shopper in crowd:
         shopper.join()
     assert not [cut for shopper in crowd for cut in shopper.cut]
-    assert took < 4, "nobody was idle for long"
+    assert took < 8, "nobody was idle for long"
 
 
 def test_what_is_being_worked_on_is_finished(serve):
     server = serve()
     with server.connect() as busy, server.connect(receive=4096) as reading:
-        reading.send(GET % b"/big?bytes=6000000")
-        busy.send(GET % b"/wait?ms=1500")
+        busy.send(GET % b"/wait?ms=3000")
         wire.eventually(lambda: server.metric("requests_in_flight") == 2)
-        assert not reading.is_silent(5), "its answer has begun"
+        reading.send(GET % b"/big?bytes=6000000")
+        assert not reading.is_silent(60), "its answer has begun"
         server.term()
+        assert len(reading.reply().body) == 6000000
         reply = busy.reply()
         assert reply.status == 200 and reply.header("connection") == "close"
-        assert len(reading.reply().body) == 6000000
-    wait_for_exit(server, 5)
+    wait_for_exit(server, 10)
 
 
 def test_new_connections_are_refused_and_idle_ones_ended_soon(serve):
     server = serve()
     idle, fresh = server.connect(), server.connect()
     assert idle.get("/hello").status == 200
-    time.sleep(1.1)  # so long that the server thinks of them as idle
+    assert idle.is_silent(1.1)  # so long that the server thinks of them as idle
     server.term()
     assert idle.at_end() and fresh.at_end()
     with pytest.raises(ConnectionRefusedError):
         server.connect()
-    assert wait_for_exit(server, 5) < 4, "the deadline of a drain is many times that"
+    assert wait_for_exit(server, 10) < 8, "the deadline of a drain is many times that"
 
 
 def test_readiness_fails_first_and_the_rest_still_works(serve):
@@ -126,7 +126,7 @@ def test_readiness_fails_first_and_the_rest_still_works(serve):
         reply = hello.get("/hello")
         assert reply.status == 200 and reply.header("connection") == "close"
         assert ready.at_end() and hello.at_end()
-    wait_for_exit(server, 5)
+    wait_for_exit(server, 10)
 
 
 def test_a_half_sent_request_may_be_finished(serve):
@@ -138,7 +138,7 @@ def test_a_half_sent_request_may_be_finished(serve):
         assert c.is_silent(1.5)
         c.send(b"def")
         assert c.reply().body.endswith(b"body=abcdef\n")
-    wait_for_exit(server, 5)
+    wait_for_exit(server, 10)
 
 
 def test_a_large_last_reply_survives_what_the_client_sent_behind_its_request(serve):
@@ -149,13 +149,13 @@ def test_a_large_last_reply_survives_what_the_client_sent_behind_its_request(ser
         server.term()
         wire.eventually(lambda: ready.get("/readyz").status == 503)
         c.send(GET % b"/big?bytes=6000000")
-        assert not c.is_silent(5), "the answer has begun"
+        assert not c.is_silent(60), "the answer has begun"
         c.send(GET % b"/hello")
-        time.sleep(0.3)  # it lies unread: nothing shows that the server has, or has not, looked
+        wire.eventually(c.is_confirmed)  # it lies there; nothing shows that the server has, or has not, looked
         reply = c.reply()
         assert len(reply.body) == 6000000 and reply.header("connection") == "close"
         assert c.ends_cleanly()
-    wait_for_exit(server, 5)
+    wait_for_exit(server, 10)
 
 
 def knock(server, resets):
@@ -176,9 +176,9 @@ def test_nobody_is_reset_at_the_door(serve):
         crowd = [threading.Thread(target=knock, args=(server, resets)) for _ in range(8)]
         for client in crowd:
             client.start()
-        wire.eventually(lambda: server.metric("connections_accepted_total") > 200, seconds=20)
+        wire.eventually(lambda: server.metric("connections_accepted_total") > 200)
         server.term()
-        wait_for_exit(server, 5)
+        wait_for_exit(server, 10)
         for client in crowd:
             client.join()
         assert not resets
@@ -189,14 +189,21 @@ def test_the_deadline_holds(serve):
     with server.connect() as c:
         c.send(GET % b"/wait?ms=30000")
         wire.eventually(lambda: server.metric("requests_in_flight") == 2)
+        start = time.monotonic()
         server.term()
-        assert wait_for_exit(server, 3) > 0.4
+        wait_for_exit(server, 10)
+        assert time.monotonic() - start > 0.4
 
 
 def test_a_server_that_nobody_uses_ends_at_once(serve):
     server = serve(loops=3)
     server.term()
-    assert wait_for_exit(server, 5) < 3, "the deadline of a drain is many times that"
+    assert wait_for_exit(server, 10) < 8, "the deadline of a drain is many times that"
+
+
+def answered(connections, seconds):
+    readable, _, _ = select.select([c.sock for c in connections], [], [], seconds)
+    return [c for c in connections if c.sock in readable]
 
 
 def test_a_loop_that_comes_when_the_end_has_begun_drains_as_well(serve):
@@ -205,10 +212,10 @@ def test_a_loop_that_comes_when_the_end_has_begun_drains_as_well(serve):
     waiting = [server.connect() for _ in range(32)]
     for c in waiting:
         c.send(GET % b"/wait?ms=700")
-    select.select([c.sock for c in waiting], [], [], 10)
-    time.sleep(0.5)  # those of the loop that is there are all answered now
-    answered, _, _ = select.select([c.sock for c in waiting], [], [], 0)
-    for c in [c for c in waiting if c.sock in answered]:
+    first, *_ = answered(waiting, 60)
+    assert first.reply().body == b"woke\n"
+    wire.eventually(lambda: server.metric("requests_in_flight", first) == 1)  # that loop has answered all of its own
+    for c in {first, *answered(waiting, 0)}:
         waiting.remove(c)
         c.close()
     assert 0 < len(waiting) < 32
@@ -216,4 +223,4 @@ def test_a_loop_that_comes_when_the_end_has_begun_drains_as_well(serve):
     for c in waiting:
         assert c.reply().status == 200
         c.close()
-    wait_for_exit(server, 5)
+    wait_for_exit(server, 10)

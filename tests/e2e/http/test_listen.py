@@ -55,7 +55,7 @@ def test_a_used_port_can_be_taken_again_at_once(serve):
     with first.connect() as c:
         c.get("/hello", headers="Connection: close\r\n")
         first.term()
-        first.process.wait(5)
+        first.process.wait(60)
     assert serve(listen=f"127.0.0.1:{first.address[1]}").get("/hello").status == 200
 
 

@@ -25,7 +25,7 @@ def timed_gets(server, seconds, path="/hello"):
             start = time.monotonic()
             assert c.get(path).status == 200
             times.append(time.monotonic() - start)
-            time.sleep(0.002)
+            assert c.is_silent(0.002)
     return times
 
 
@@ -47,8 +47,8 @@ def test_slow_heads_and_bodies_are_ended_and_nobody_else_waits(serve):
     dripping.start()
     times = timed_gets(server, 1.5)
     dripping.join()
-    assert wire.percentile(times, 0.99) < 0.5, "those who wait for a slow sender wait two seconds"
-    wire.eventually(lambda: server.metric("connections_open") == 1, seconds=3)
+    assert wire.percentile(times, 0.99) < 1, "those who wait for a slow sender wait two seconds"
+    wire.eventually(lambda: server.metric("connections_open") == 1)
     if unmaps():  # a host with sanitizers gives no memory back
         assert server.rss() - rss < 30 << 20
     for c in slow:
@@ -56,7 +56,7 @@ def test_slow_heads_and_bodies_are_ended_and_nobody_else_waits(serve):
 
 
 def test_idle_connections_are_ended(serve):
-    server = serve(request_ms=500)
+    server = serve(request_ms=1500)
     with server.connect() as silent, server.connect() as kept:
         assert kept.get("/hello").status == 200
         assert kept.at_end() and silent.at_end()
@@ -68,12 +68,13 @@ def test_readers_that_drip_are_cut_and_slow_ones_are_not(serve):
     drips = [server.connect(receive=4096) for _ in range(100)]
     for c in drips:
         c.send(b"GET /big?bytes=4000000 HTTP/1.1\r\n" + HOST + b"\r\n")
-    with server.connect(receive=65536, timeout=15) as slow:
+    with server.connect(receive=65536) as slow:
         slow.send(b"GET /big?bytes=8000000 HTTP/1.1\r\n" + HOST + b"\r\n")
         head = slow.head()
         assert head[0] == 200
-        got, end = len(slow.rest), time.monotonic() + 6
-        while time.monotonic() < end:
+        got, begin = len(slow.rest), time.monotonic()
+        while time.monotonic() < begin + 6 or server.metric("connections_stalled_total") < 100:
+            assert time.monotonic() < begin + 60, "they are not cut"
             for c in drips:
                 try:
                     c.sock.recv(16, socket.MSG_DONTWAIT)
@@ -81,7 +82,7 @@ def test_readers_that_drip_are_cut_and_slow_ones_are_not(serve):
                     pass
             got += len(slow.sock.recv(16384))
             time.sleep(0.1)
-        wire.eventually(lambda: server.metric("connections_stalled_total") == 100, seconds=3)
+        assert server.metric("connections_stalled_total") == 100
         assert server.metric("connections_open") == 2
         while got < 8000000:
             data = slow.sock.recv(1 << 20)
@@ -149,7 +150,7 @@ def test_clients_that_pipeline_take_turns(serve):
             assert a.reply().status == 200
             assert b.reply().status == 303
     server.term()
-    server.process.wait(10)
+    server.process.wait(60)
     with open(server.log) as log:
         paths = [json.loads(line)["path"] for line in log]
     assert len(paths) == 2002
@@ -159,7 +160,7 @@ def test_clients_that_pipeline_take_turns(serve):
 def test_a_body_that_never_comes_ends_the_connection(serve):
     server = serve(request_ms=500)
     with server.connect() as c:
-        c.send(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nabc")
         start = time.monotonic()
-        assert c.at_end(5)
+        c.send(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nabc")
+        assert c.at_end()
         assert 0.3 < time.monotonic() - start

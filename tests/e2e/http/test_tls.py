@@ -1,11 +1,9 @@
 """TLS listeners: what is greeted, what is refused, what a silent client costs.
 SPDX-License-Identifier: Apache-2.0"""
-import fcntl
 import re
 import socket
 import ssl
 import subprocess
-import termios
 import time
 
 import pytest
@@ -27,7 +25,7 @@ def certificate(folder):
 
 
 def handshake(server, context, name="localhost", session=None):
-    raw = socket.create_connection(server.address, 10)
+    raw = socket.create_connection(server.address, 60)
     try:
         return context.wrap_socket(raw, server_hostname=name, session=session)
     except (ssl.SSLError, OSError):
@@ -38,7 +36,7 @@ def handshake(server, context, name="localhost", session=None):
 def s_client(server, *more):
     host, port = server.address
     return subprocess.run(["openssl", "s_client", "-connect", f"{host}:{port}", *more], input="", text=True,
-                          capture_output=True, timeout=20)
+                          capture_output=True, timeout=60)
 
 
 def offering(protocols, certificate):
@@ -143,9 +141,9 @@ def test_silent_clients_count_and_are_sent_away(serve, certificate):
     wire.eventually(lambda: server_refused(more) >= 10)
     start = time.monotonic()
     for s in silent + half:
-        s.settimeout(5)
+        s.settimeout(60)
         assert end_of(s)
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 8, "without that limit they may stay for 10 s"
     for s in more:
         s.close()
     wire.eventually(lambda: server.metric("connections_open") == 1)
@@ -176,7 +174,7 @@ def end_of(s):
 
 def test_plain_words_at_the_tls_door(serve, certificate):
     server = serve(certificate=certificate)
-    with socket.create_connection(server.address, 5) as s:
+    with socket.create_connection(server.address, 60) as s:
         s.sendall(GET % b"/hello")
         assert b"HTTP" not in s.recv(4096)
     assert server.get("/hello").status == 200
@@ -209,7 +207,7 @@ def by_hand(server, certificate, version):
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = certificate.context(minimum_version=version, maximum_version=version)
     client = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
-    raw = socket.create_connection(server.address, 10)
+    raw = socket.create_connection(server.address, 60)
     while True:
         try:
             client.do_handshake()
@@ -249,7 +247,7 @@ def test_what_comes_after_a_farewell_is_not_kept(serve, certificate, version, be
         with pytest.raises((ConnectionResetError, BrokenPipeError, TimeoutError)):  # last: a full window, and the end
             for _ in range(64):
                 raw.sendall(b"\x17\x03\x03\x40\x00" * ((1 << 20) // 5))
-        wire.eventually(lambda: server.metric("connections_open") == 1, seconds=2)
+        wire.eventually(lambda: server.metric("connections_open") == 1)
         assert server.rss() - rss < 16 << 20
 
 
@@ -267,7 +265,7 @@ def test_bytes_that_only_begin_like_a_farewell_are_none(serve, certificate):
     server = serve(certificate=certificate)
     raw, client, incoming, outgoing = by_hand(server, certificate, ssl.TLSVersion.TLSv1_3)
     with raw:
-        client.write(GET % b"/wait?ms=700")
+        client.write(GET % b"/wait?ms=3000")
         raw.sendall(outgoing.read())
         wire.eventually(lambda: server.metric("requests_in_flight") == 2)
         raw.sendall(b"\x15\xff\xff\xff\xff\xff\xff")
@@ -283,31 +281,26 @@ def test_a_record_that_has_begun_may_end_while_draining(serve, certificate):
         client.write(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
         record = outgoing.read()
         raw.sendall(record[:40])
-        wire.eventually(lambda: unread(raw) == 0)
+        wire.eventually(lambda: wire.unconfirmed(raw) == 0)
         server.term()
         time.sleep(0.5)
         raw.sendall(record[40:])
         assert b"body=abc" in read_until(raw, client, incoming, b"abc")
-    assert server.process.wait(5) == 0
-
-
-def unread(sock):
-    """Bytes that the other side has not confirmed."""
-    return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4), "little")
+    assert server.process.wait(60) == 0
 
 
 def test_a_client_that_does_not_read_is_cut(serve, certificate):
     server = serve(certificate=certificate, stall_ms=1000)
     with server.connect(receive=4096) as c:
         c.send(GET % b"/big?bytes=4000000")
-        wire.eventually(lambda: server.metric("connections_stalled_total") == 1, seconds=8)
+        wire.eventually(lambda: server.metric("connections_stalled_total") == 1)
 
 
 def test_a_handshake_that_has_begun_may_end_while_draining(serve, certificate):
     server = serve(certificate=certificate)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = certificate.context().wrap_bio(incoming, outgoing, server_hostname="localhost")
-    with socket.create_connection(server.address, 10) as s:
+    with socket.create_connection(server.address, 60) as s:
         with pytest.raises(ssl.SSLWantReadError):
             client.do_handshake()
         s.sendall(outgoing.read())
@@ -327,7 +320,7 @@ def test_a_handshake_that_has_begun_may_end_while_draining(serve, certificate):
             except ssl.SSLWantReadError:
                 pass
         assert data.startswith(b"HTTP/1.1 200") and b"onnection: close" in data
-    assert server.process.wait(5) == 0
+    assert server.process.wait(60) == 0
 
 
 def broken(certificate):

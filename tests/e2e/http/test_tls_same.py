@@ -24,21 +24,6 @@ def server(certificate, tmp_path_factory):
     server.stop()
 
 
-@pytest.fixture
-def serve(certificate, tmp_path):
-    started = []
-
-    def start(**options):
-        started.append(wire.Server.start(tmp_path / f"log{len(started)}", certificate=certificate, **options))
-        return started[-1]
-
-    yield start
-    for server in started:
-        died = server.process.poll() not in (None, 0)
-        server.stop()
-        assert not died, "".join(server.errors)
-
-
 # Left out: what sends plain bytes beside wire.Connection, expects that nothing is https, counts
 # log lines, or connects to a loop that does not greet yet. test_tls.py has their like where TLS matters.
 del (test_limits_that_change_are_never_mixed,  # noqa: F821

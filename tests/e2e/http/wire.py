@@ -1,5 +1,6 @@
 """Bytes on a socket: requests written by hand, replies read strictly.
 SPDX-License-Identifier: Apache-2.0"""
+import fcntl
 import os
 import pathlib
 import resource
@@ -7,6 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import termios
 import threading
 import time
 
@@ -49,7 +51,7 @@ class Reply:
 
 
 class Connection:
-    def __init__(self, address, timeout=10, receive=None, tls=None):
+    def __init__(self, address, timeout=30, receive=None, tls=None):
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.sock = socket.socket(family)
         self.sock.settimeout(timeout)
@@ -122,8 +124,9 @@ class Connection:
         body, self.rest = self.rest[:length], self.rest[length:]
         return Reply(status, lines, body, minor)
 
-    def at_end(self, timeout=5):
-        """True when the server has closed, cleanly or not; bytes that come are an error."""
+    def at_end(self, timeout=8):
+        """True when the server has closed, cleanly or not; bytes that come are an error. It ends what is
+        idle after 10 s: that is not meant."""
         self.sock.settimeout(timeout)
         try:
             data = self.rest or self.sock.recv(1)
@@ -148,8 +151,13 @@ class Connection:
             self.sock.settimeout(before)
         return False
 
-    def ends_cleanly(self, timeout=1):
-        """The server says that it is done, and does not reset what may still be on its way."""
+    def is_confirmed(self):
+        """All that was sent has reached the other side, though it may lie there unread."""
+        return unconfirmed(self.sock) == 0
+
+    def ends_cleanly(self, timeout=1.8):
+        """The server says that it is done, and does not reset what may still be on its way. After 2 s it
+        listens no longer: that is not meant."""
         self.sock.settimeout(timeout)
         try:
             return not self.rest and self.sock.recv(1) == b""
@@ -235,7 +243,12 @@ class Server:
         self.process.wait()
 
 
-def eventually(fact, seconds=5, step=0.02):
+def unconfirmed(sock):
+    """Bytes that the other side has not confirmed."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, b"\0" * 4), "little")
+
+
+def eventually(fact, seconds=60, step=0.02):
     """Waits until fact() is true; returns how long that took."""
     start = time.monotonic()
     while not fact():

@@ -62,6 +62,18 @@ static void make_pipe(int number, const char *word)
     }
 }
 
+static void make_two_pipes(void)
+{
+    make_pipe(40, "forty\n");
+    make_pipe(41, "forty-one\n");
+}
+
+static void expect_said(struct child *c, const char *line, const char *said)
+{
+    run(c, line);
+    cr_assert_str_eq(c->said, said);
+}
+
 Test(spawn, has_default_signals_and_none_blocked)
 {
     struct child c = {.pid = 0};
@@ -83,12 +95,10 @@ Test(spawn, has_the_descriptors_at_their_numbers)
 {
     struct child c = {.pid = 0};
 
-    make_pipe(40, "forty\n");
-    make_pipe(41, "forty-one\n");
+    make_two_pipes();
     put(&c, 40, 3);
     put(&c, 41, 41);
-    run(&c, "cat /dev/fd/3 /dev/fd/41");
-    cr_assert_str_eq(c.said, "forty\nforty-one\n");
+    expect_said(&c, "cat /dev/fd/3 /dev/fd/41", "forty\nforty-one\n");
     cr_assert_eq(fcntl(40, F_GETFD), FD_CLOEXEC, "they stay open here, and as they were");
     cr_assert_eq(fcntl(41, F_GETFD), FD_CLOEXEC);
 }
@@ -103,8 +113,8 @@ Test(spawn, has_them_when_numbers_change_places)
     put(&c, 40, 41);
     put(&c, 41, 42);
     put(&c, 42, 40);
-    run(&c, "cat /dev/fd/40 /dev/fd/41 /dev/fd/42");
-    cr_assert_str_eq(c.said, "was forty-two\nwas forty\nwas forty-one\n");
+    expect_said(&c, "cat /dev/fd/40 /dev/fd/41 /dev/fd/42",
+                "was forty-two\nwas forty\nwas forty-one\n");
 }
 
 Test(spawn, closes_what_is_above)
@@ -122,12 +132,10 @@ Test(spawn, keeps_nothing_open_here)
 {
     struct child c = {.pid = 0};
 
-    make_pipe(40, "forty\n");
-    make_pipe(41, "forty-one\n");
+    make_two_pipes();
     put(&c, 40, 41);
     put(&c, 41, 40);
-    run(&c, "cat /dev/fd/40 /dev/fd/41");
-    cr_assert_str_eq(c.said, "forty-one\nforty\n");
+    expect_said(&c, "cat /dev/fd/40 /dev/fd/41", "forty-one\nforty\n");
     for (int fd = 42; fd < 64; fd++)
         cr_assert_eq(fcntl(fd, F_GETFD), -1, "%d is open", fd);
 }

@@ -5,7 +5,7 @@
 
 #include <criterion/criterion.h>
 
-enum { T0 = 1000000 };
+enum { T0 = 1000000, LATER = T0 + BREAKER_PAUSE_MS };
 
 /* Of a call that was let in since it last opened. */
 static struct breaker_pass pass(const struct breaker *b, enum breaker_admission as)
@@ -19,6 +19,15 @@ static void fail_times(struct breaker *b, uint32_t times, int64_t now)
         cr_assert(breaker_enter(b, now).as);
         breaker_fail(b, pass(b, BREAKER_CALL), now);
     }
+}
+
+/* Opens it; a call that began before, and has not ended. */
+static struct breaker_pass open_under_a_call(struct breaker *b)
+{
+    struct breaker_pass old = breaker_enter(b, T0);
+
+    fail_times(b, BREAKER_IN_A_ROW, T0);
+    return old;
 }
 
 Test(breaker, opens_after_five_failures_in_a_row)
@@ -82,26 +91,24 @@ Test(breaker, forgets_what_is_older_than_ten_seconds)
 Test(breaker, one_probe_decides)
 {
     struct breaker b = {0};
-    int64_t later = T0 + BREAKER_PAUSE_MS;
 
     fail_times(&b, BREAKER_IN_A_ROW, T0);
-    cr_assert(breaker_enter(&b, later).as);
+    cr_assert(breaker_enter(&b, LATER).as);
     cr_assert_eq(b.state, BREAKER_HALF_OPEN);
-    cr_assert_not(breaker_enter(&b, later).as, "a second probe");
-    cr_assert(breaker_succeed(&b, pass(&b, BREAKER_PROBE), later));
+    cr_assert_not(breaker_enter(&b, LATER).as, "a second probe");
+    cr_assert(breaker_succeed(&b, pass(&b, BREAKER_PROBE), LATER));
     cr_assert_eq(b.state, BREAKER_CLOSED);
-    cr_assert(breaker_enter(&b, later).as);
+    cr_assert(breaker_enter(&b, LATER).as);
 }
 
 Test(breaker, a_probe_that_was_given_up_lets_the_next_one_in)
 {
     struct breaker b = {0};
-    int64_t later = T0 + BREAKER_PAUSE_MS;
 
     fail_times(&b, BREAKER_IN_A_ROW, T0);
-    cr_assert(breaker_enter(&b, later).as);
+    cr_assert(breaker_enter(&b, LATER).as);
     breaker_forget(&b, pass(&b, BREAKER_PROBE));
-    cr_assert(breaker_enter(&b, later).as);
+    cr_assert(breaker_enter(&b, LATER).as);
 }
 
 Test(breaker, waits_longer_each_time_up_to_half_a_minute)
@@ -123,10 +130,8 @@ Test(breaker, waits_longer_each_time_up_to_half_a_minute)
 Test(breaker, what_was_on_its_way_does_not_close_it)
 {
     struct breaker b = {0};
+    struct breaker_pass old = open_under_a_call(&b);
 
-    struct breaker_pass old = breaker_enter(&b, T0);
-
-    fail_times(&b, BREAKER_IN_A_ROW, T0);
     cr_assert_not(breaker_succeed(&b, old, T0 + 1));
     cr_assert_eq(b.state, BREAKER_OPEN);
 }
@@ -135,33 +140,29 @@ Test(breaker, what_was_on_its_way_does_not_close_it)
 Test(breaker, only_the_probe_decides)
 {
     struct breaker b = {0};
-    struct breaker_pass old = breaker_enter(&b, T0);
-    int64_t later = T0 + BREAKER_PAUSE_MS;
+    struct breaker_pass old = open_under_a_call(&b);
 
-    fail_times(&b, BREAKER_IN_A_ROW, T0);
-    cr_assert_eq(breaker_enter(&b, later).as, BREAKER_PROBE);
+    cr_assert_eq(breaker_enter(&b, LATER).as, BREAKER_PROBE);
     breaker_forget(&b, old);
-    cr_assert_not(breaker_enter(&b, later).as, "another call's end let a second probe in");
-    cr_assert_not(breaker_fail(&b, old, later));
-    cr_assert_not(breaker_succeed(&b, old, later));
+    cr_assert_not(breaker_enter(&b, LATER).as, "another call's end let a second probe in");
+    cr_assert_not(breaker_fail(&b, old, LATER));
+    cr_assert_not(breaker_succeed(&b, old, LATER));
     cr_assert_eq(b.state, BREAKER_HALF_OPEN);
-    cr_assert(breaker_succeed(&b, pass(&b, BREAKER_PROBE), later));
+    cr_assert(breaker_succeed(&b, pass(&b, BREAKER_PROBE), LATER));
     cr_assert_eq(b.state, BREAKER_CLOSED);
 }
 
 Test(breaker, what_began_before_it_opened_does_not_open_it_again)
 {
     struct breaker b = {0};
-    struct breaker_pass old = breaker_enter(&b, T0);
-    int64_t later = T0 + BREAKER_PAUSE_MS;
+    struct breaker_pass old = open_under_a_call(&b);
 
-    fail_times(&b, BREAKER_IN_A_ROW, T0);
-    cr_assert(breaker_succeed(&b, breaker_enter(&b, later), later));
+    cr_assert(breaker_succeed(&b, breaker_enter(&b, LATER), LATER));
     for (uint32_t i = 0; i < 2 * BREAKER_SHARE_OF; i++)
-        cr_assert_not(breaker_fail(&b, old, later));
+        cr_assert_not(breaker_fail(&b, old, LATER));
     cr_assert_eq(b.state, BREAKER_CLOSED);
     cr_assert_eq(b.in_a_row, 0);
-    fail_times(&b, BREAKER_IN_A_ROW, later);
+    fail_times(&b, BREAKER_IN_A_ROW, LATER);
     cr_assert_eq(b.state, BREAKER_OPEN, "new ones do");
 }
 

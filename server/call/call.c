@@ -187,9 +187,12 @@ static void ask_here(struct collect *all)
     }
 }
 
-/* They write into the caller's memory, so nobody leaves before all have ended. */
+/* They write into the caller's memory, so nobody leaves before all have ended: neither deadline nor
+ * cancellation ends the second wait. A child may sit in what cannot be cut short. */
 static void await_elsewhere(struct collect *all)
 {
+    int64_t deadline;
+
     if (all->open == 0)
         return;
     all->wait = (struct fiber_wait){.fiber = fiber_self()};
@@ -198,8 +201,11 @@ static void await_elsewhere(struct collect *all)
     for (uint32_t i = 0; i < all->count; i++)
         if (all->questions[i].fiber)
             fiber_cancel(all->questions[i].fiber);
-    while (all->open > 0)
-        fiber_yield();
+    deadline = fiber_set_deadline(INT64_MAX);
+    fiber_mask();
+    stoa_assert(fiber_await(&all->wait, -1) == STOA_OK);
+    fiber_unmask();
+    fiber_set_deadline(deadline);
 }
 
 /* An error told as a reply is an error all the same. */

@@ -27,6 +27,7 @@ static struct drop_out *out_of(struct peer *peer)
         if (o->peer == peer)
             return o;
     o = calloc(1, sizeof *o);
+    stoa_assert(o);
     o->peer = peer;
     o->next = outs;
     outs = o;

@@ -219,7 +219,9 @@ static void start(const char *name)
 {
     struct runner *r = calloc(1, sizeof *r);
 
+    stoa_assert(r);
     r->name = strdup(name);
+    stoa_assert(r->name);
     r->link = &runners;
     r->next = runners;
     if (r->next)

@@ -47,6 +47,7 @@ static struct peer *add(const struct peer_name *name, stoa_str node)
 {
     struct peer *p = calloc(1, sizeof *p);
 
+    stoa_assert(p);
     p->name = *name;
     memcpy(p->node, node.ptr, node.len);
     pthread_mutex_init(&p->lock, NULL);
@@ -138,6 +139,7 @@ enum outcome {
     ANSWERED,
     ELSEWHERE, /* it lives, but the plugin is not there (421) */
     OVERSIZED, /* 413 */
+    CROWDED,   /* 429: it lives, and has too many from this address */
     UNREACHED, /* nobody took a byte of it */
     UNTOUCHED, /* refused at the door: nothing has happened there */
     UNKNOWN,   /* it failed, and may have happened */
@@ -172,7 +174,8 @@ static void leave(struct admitted a, enum outcome o)
         STOA_FIELDS(stoa_f("node", stoa_z(p->node)), stoa_f("address", stoa_z(p->name.authority))));
 }
 
-/* Only what the door itself says (gate/internal.c) was said before any plugin saw the call. */
+/* Only what the door itself (gate/internal.c) and those before it say was said before any plugin
+ * saw the call. A 503 may be of a call that was begun. */
 static enum outcome read_status(const struct peer *p, const struct peer_exchange *x)
 {
     uint32_t status = x->reply.status;
@@ -183,6 +186,8 @@ static enum outcome read_status(const struct peer *p, const struct peer_exchange
         return ELSEWHERE;
     if (status == 413)
         return OVERSIZED;
+    if (status == 429)
+        return CROWDED;
     if (status == 401 || status == 404)
         log_error("peer", "a node does not take this node's calls; its log says why",
                   stoa_f("node", stoa_z(p->node)), stoa_f("address", stoa_z(p->name.authority)),
@@ -259,17 +264,20 @@ static bool was_stale(stoa_err err, const struct peer_message *m, const struct p
     return err == STOA_E_UPSTREAM && !x->is_answered && (m->may_repeat || !x->is_begun);
 }
 
-static enum outcome try_once(struct peer *p, struct peer_message *m)
+/* *is_doubtful is set when something may have come of it, whatever comes of the next try. */
+static enum outcome try_once(struct peer *p, struct peer_message *m, bool *is_doubtful)
 {
     struct peer_conn *conn = peer_conn_reuse(p);
     struct peer_exchange x = {0};
     struct sockaddr_storage address;
     stoa_err err = STOA_E_UPSTREAM;
+    enum outcome o;
 
     if (conn) {
         err = exchange_on(p, m, conn, &x);
         if (!was_stale(err, m, &x))
             goto out;
+        *is_doubtful |= x.is_begun;
         x = (struct peer_exchange){0};
     }
     err = peer_name_resolve(&p->name, &p->lock, m->pool, &address);
@@ -279,7 +287,9 @@ static enum outcome try_once(struct peer *p, struct peer_message *m)
         err = exchange_on(p, m, conn, &x);
 out:
     m->reply = x.reply_body;
-    return judge(err, p, &x);
+    o = judge(err, p, &x);
+    *is_doubtful |= o == UNKNOWN;
+    return o;
 }
 
 /* ---- One call ---- */
@@ -309,16 +319,16 @@ static bool goes_on(enum outcome o, const struct peer_message *m)
 {
     if (o == ELSEWHERE || o == UNREACHED)
         return true;
-    return (o == UNTOUCHED || (o == UNKNOWN && m->may_repeat)) && may_retry();
+    return (o == UNTOUCHED || o == CROWDED || (o == UNKNOWN && m->may_repeat)) && may_retry();
 }
 
 static stoa_err error_of(enum outcome o)
 {
-    static const stoa_err errors[] = {
-        [ANSWERED] = STOA_OK,           [ELSEWHERE] = STOA_E_PLUGIN,
-        [OVERSIZED] = STOA_E_TOO_LARGE, [UNREACHED] = STOA_E_PLUGIN,
-        [UNTOUCHED] = STOA_E_PLUGIN,    [UNKNOWN] = STOA_E_TIMEOUT,
-        [OUT_OF_TIME] = STOA_E_TIMEOUT, [GIVEN_UP] = STOA_E_CANCELLED};
+    static const stoa_err errors[] = {[ANSWERED] = STOA_OK,           [ELSEWHERE] = STOA_E_PLUGIN,
+                                      [OVERSIZED] = STOA_E_TOO_LARGE, [UNREACHED] = STOA_E_PLUGIN,
+                                      [UNTOUCHED] = STOA_E_PLUGIN,    [UNKNOWN] = STOA_E_TIMEOUT,
+                                      [OUT_OF_TIME] = STOA_E_TIMEOUT, [GIVEN_UP] = STOA_E_CANCELLED,
+                                      [CROWDED] = STOA_E_BUSY};
 
     return errors[o];
 }
@@ -331,6 +341,8 @@ stoa_err peer_send(const struct peer_group *group, struct peer_message *m)
     enum admission got = NONE_UP;
     struct admitted at = {0};
     uint32_t tried = 0;
+    bool is_doubtful = false;
+    stoa_err err;
 
     count_call();
     for (uint32_t i = 0; i < PEER_TRIES_MAX; i++) {
@@ -338,16 +350,16 @@ stoa_err peer_send(const struct peer_group *group, struct peer_message *m)
         if (got != ADMITTED)
             break;
         left_ms = fiber_deadline() - clock_monotonic_ms();
-        o = try_once(at.peer, m);
+        o = try_once(at.peer, m, &is_doubtful);
         /* Who came with hardly any time left says nothing about the node. */
         leave(at, o == OUT_OF_TIME && left_ms < PATIENCE_MS ? GIVEN_UP : o);
         if (o == ANSWERED || !goes_on(o, m))
             break;
     }
     metric_observe_us(METRIC_peer_call_seconds, clock_monotonic_us() - began);
-    if (at.peer && got != ADMITTED && o == UNKNOWN)
-        return STOA_E_TIMEOUT; /* the first try may have happened */
-    return got == ADMITTED ? error_of(o) : got == ALL_BUSY ? STOA_E_BUSY : STOA_E_PLUGIN;
+    err = got == ADMITTED ? error_of(o) : got == ALL_BUSY ? STOA_E_BUSY : STOA_E_PLUGIN;
+    /* That the last address did nothing says nothing about those before it. */
+    return is_doubtful && err != STOA_OK && err != STOA_E_CANCELLED ? STOA_E_TIMEOUT : err;
 }
 
 /* ---- Health ---- */
@@ -423,6 +435,7 @@ static void probe_start(struct peer *p, struct pool *pool)
     if (is_busy)
         return;
     probe = calloc(1, sizeof *probe);
+    stoa_assert(probe);
     *probe = (struct probe){p, pool};
     if (fiber_spawn(probe_run, probe_over, probe, NULL) == STOA_OK)
         return;

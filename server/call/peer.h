@@ -42,9 +42,10 @@ struct peer_message {
 };
 /* Sends it to the least loaded address that is up, within the fiber's deadline, and waits for the
  * reply. Tries again elsewhere what was not begun there, and what may_repeat, as far as the retry
- * budget goes. STOA_E_PLUGIN: no address is up, nothing has happened there; STOA_E_BUSY: those that
- * are up have in_flight_max calls already; STOA_E_TOO_LARGE; STOA_E_TIMEOUT: what became of it is
- * not known; STOA_E_CANCELLED. */
+ * budget goes. STOA_E_PLUGIN: no address is up; STOA_E_BUSY: those that are up have
+ * in_flight_max calls already, or too many from this node's address; STOA_E_TOO_LARGE. After these
+ * three nothing has happened anywhere. STOA_E_TIMEOUT: what became of it, at one of the addresses
+ * at least, is not known; STOA_E_CANCELLED: neither. */
 STOA_NODISCARD stoa_err peer_send(const struct peer_group *group, struct peer_message *message);
 
 /* On a fiber, every PEER_PROBE_MS: asks all of group for /readyz. A draining node gets no more

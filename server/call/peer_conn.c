@@ -42,6 +42,7 @@ static struct peer_idle *home_of(const void *key)
         if (h->key == key)
             return h;
     h = calloc(1, sizeof *h);
+    stoa_assert(h);
     *h = (struct peer_idle){.key = key, .next = homes};
     homes = h;
     return h;
@@ -182,6 +183,7 @@ stoa_err peer_conn_open(const void *key, const struct sockaddr_storage *address,
         return STOA_E_PLUGIN;
     }
     conn = calloc(1, sizeof *conn);
+    stoa_assert(conn);
     *conn = (struct peer_conn){.fd = fd, .home = home_of(key)};
     random_bytes(&conn->id, sizeof conn->id);
     conn->io = loop_io_create(loop_current(), fd, on_ready, conn);

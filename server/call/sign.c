@@ -147,6 +147,7 @@ static struct seen *find_seen(uint64_t connection, int64_t now_ms)
 
     if (!seen)
         seen = calloc(SIGN_SEEN, sizeof *seen);
+    stoa_assert(seen);
     for (uint32_t i = 0; i < NEIGHBOURS; i++) {
         struct seen *s = &seen[(connection + i) % SIGN_SEEN];
         if (s->at_ms && s->connection == connection)

@@ -4,7 +4,7 @@
 #include "order.h"
 
 STOA_MANIFEST("order", "1.0.0",
-              "sql call:product call:payment call:shipping call:notification"
+              "sql internal:product internal:payment internal:shipping internal:notification"
               " collect:cart.adjustments events:order.*");
 
 static stoa_err order_create(const struct stoa_settings *set, struct stoa_instance *in, void **ret)

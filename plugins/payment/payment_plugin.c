@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "payment.h"
 
-STOA_MANIFEST("payment", "1.0.0", "sql call:order");
+STOA_MANIFEST("payment", "1.0.0", "sql internal:order");
 
 static const struct payment_provider *const providers[] = {&payment_sandbox};
 

@@ -3,7 +3,8 @@
 #include "storefront.h"
 
 STOA_MANIFEST("storefront", "1.0.0",
-              "cache render call:product call:order call:user call:shipping call:payment");
+              "cache render call:product call:order call:user call:shipping call:payment"
+              " internal:product");
 
 static stoa_err storefront_create(const struct stoa_settings *set, struct stoa_instance *in,
                                   void **ret)

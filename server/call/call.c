@@ -24,6 +24,16 @@ static void copy_headers(struct stoa_req *child, struct stoa_fields fields)
                 (struct request_header){stoa_str_of(fields.ptr[i].name), fields.ptr[i].value.s};
 }
 
+/* Jobs and events have the host's rights, which are all there are: those of who brought the plugin
+ * along. A stranger's have nobody's, also when it is asked by somebody else's job. */
+static struct stoa_identity lend_identity(const struct stoa_req *req)
+{
+    if (req->identity.who == STOA_WHO_HOST && req->instance &&
+        generation_is_stranger(req->instance->generation))
+        return (struct stoa_identity){.who = STOA_WHO_GUEST};
+    return req->identity;
+}
+
 static struct stoa_req *child_create(struct stoa_req *req, stoa_method method, stoa_str target)
 {
     struct stoa_req *child = stoa_new(req->arena, struct stoa_req);
@@ -38,7 +48,7 @@ static struct stoa_req *child_create(struct stoa_req *req, stoa_method method, s
     child->host = req->host;
     child->is_https = req->is_https;
     child->client = req->client;
-    child->identity = req->identity;
+    child->identity = lend_identity(req);
     child->world = req->world;
     child->loop = req->loop;
     child->started_us = clock_monotonic_us();

@@ -66,8 +66,8 @@ const struct config_key config_keys[] = {
      .help = "Which of several versions; there is one file a plugin"},
     {"plugins.*", "grant", CONFIG_LIST,
      .help =
-         "What it may ask of the host, such as \"sql\", \"call:product\", \"events:order.*\"; a "
-         "trusted one has what its manifest says when this is left out"},
+         "What it may ask of the host, such as \"sql\", \"call:product\", \"internal:product\", "
+         "\"events:order.*\"; a trusted one has what its manifest says when this is left out"},
     {"plugins.*", "trusted", CONFIG_BOOL,
      .help = "Its manifest is believed, and it runs in the server's process unless place says "
              "otherwise; by default only plugins that came with the binary are"},

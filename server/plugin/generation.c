@@ -195,6 +195,11 @@ void generation_close(struct generation *generation)
     free(generation);
 }
 
+bool generation_is_stranger(const struct generation *generation)
+{
+    return generation->is_confined && !generation->is_trusted;
+}
+
 struct generation_counts generation_count(void)
 {
     return (struct generation_counts){atomic_load(&alive), atomic_load(&kept)};

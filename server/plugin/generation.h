@@ -63,6 +63,9 @@ struct generation_counts {
 };
 struct generation_counts generation_count(void);
 
+/* Somebody else's, in a sandbox: it gets nothing by being part of the shop. */
+bool generation_is_stranger(const struct generation *generation);
+
 /* Entry index of a span as this host's struct of size bytes: shorter entries are zero-extended. */
 void span_read(const struct stoa_span *span, uint32_t index, void *ret, uint32_t size);
 

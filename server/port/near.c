@@ -6,6 +6,7 @@
 #include "plugin/world.h"
 #include "port/grants.h"
 #include "port/message.h"
+#include "route/route.h"
 #include <stoa/stoa.h>
 
 enum { SLEEP_MAX_MS = 60000, STATEMENT_FLAGS = 15 };
@@ -35,9 +36,9 @@ struct question_sql {
 /* A stranger's statements keep off the connection that all requests share. */
 static uint32_t flags_of(struct stoa_req *host, uint32_t flags)
 {
-    const struct generation *g = host->instance->generation;
+    bool is_slow = generation_is_stranger(host->instance->generation);
 
-    return (flags & STATEMENT_FLAGS) | (g->is_confined && !g->is_trusted ? STOA_SQL_SLOW : 0);
+    return (flags & STATEMENT_FLAGS) | (is_slow ? STOA_SQL_SLOW : 0);
 }
 
 static struct question_sql read_sql(struct stoa_req *host, struct decoder *in)
@@ -161,6 +162,17 @@ static stoa_err serve_cache(struct stoa_req *host, struct decoder *in, struct st
     return STOA_OK;
 }
 
+/* What no visitor may ask of a plugin (refunds, stock) is a grant of its own. A path without a
+ * route, or of another plugin, is refused by the call itself. */
+static const char *kind_of_call(struct stoa_req *host, const struct stoa_call *call)
+{
+    stoa_str params[REQUEST_PARAMS_MAX], rest = call->path, path = stoa_str_cut(&rest, '?');
+    struct route_found found =
+        route_match(host->world->routes, (stoa_method)call->method, path, params);
+
+    return found.route && found.route->permit == STOA_INTERNAL ? "internal" : "call";
+}
+
 static stoa_err serve_call(struct stoa_req *host, struct decoder *in, struct stoa_buf *out)
 {
     struct stoa_call call = {.plugin = get_name(in)};
@@ -174,7 +186,7 @@ static stoa_err serve_call(struct stoa_req *host, struct decoder *in, struct sto
     in->broken = in->broken || call.method < STOA_GET || call.method > STOA_DELETE;
     if (!is_whole(in))
         return STOA_E_BAD_REQUEST;
-    STOA_TRY(grants_check(host, "call", stoa_str_of(call.plugin)));
+    STOA_TRY(grants_check(host, kind_of_call(host, &call), stoa_str_of(call.plugin)));
     STOA_TRY(stoa_call(host, &call, &answer));
     put_u32(out, (uint32_t)answer.status);
     put_json(out, answer.json);

@@ -315,6 +315,26 @@ def test_what_is_not_granted_is_denied_and_logged(sinful):
     assert metric(sinful, "grants_denied_total") == 2
 
 
+def test_what_no_visitor_may_ask_is_a_grant_of_its_own(sinful):
+    assert Client(sinful).get("/sin/product").status == 200  # call:product
+    assert Client(sinful).get("/sin/internal").json == {"error": "FORBIDDEN"}
+    line = sinful.wait_log(lambda l: l.get("message") == "a plugin asked for what it was not granted")
+    assert line["grant"] == "internal:product" and line["plugin"] == "sin"
+
+
+def job_said(shop) -> str:
+    until = time.monotonic() + 20
+    while (answer := Client(shop).get("/sin/job")).status != 200:
+        assert time.monotonic() < until, answer.text
+        time.sleep(0.05)
+    return answer.json["error"]
+
+
+@pytest.mark.parametrize("settings, said", [("trusted = false", "FORBIDDEN"), ("trusted = true", "OK")])
+def test_the_jobs_of_a_stranger_are_not_staff(make_sinful, settings, said):
+    assert job_said(make_sinful(settings=f"{GRANT}, {settings}").start()) == said
+
+
 def test_a_stranger_sees_no_credentials_and_makes_none(make_sinful):
     """Who holds a session's token can act as that visitor."""
     def steal(settings: str):

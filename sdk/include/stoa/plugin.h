@@ -39,7 +39,8 @@ typedef enum stoa_permit { /* nothing declared = refused at load */
                            STOA_CUSTOMER, /* logged in; "own things only" is checked in the
                                              statement */
                            STOA_STAFF,    /* with .permission */
-                           STOA_INTERNAL, /* other plugins and the host only */
+                           STOA_INTERNAL, /* other plugins and the host only; a sandboxed
+                                            one with the grant internal:<plugin> */
                            STOA_TOKEN, /* guests with a token of this cart or order, checked in the
                                           statement; customers; staff */
 } stoa_permit;

@@ -56,7 +56,8 @@ typedef enum stoa_who {
     STOA_WHO_GUEST,
     STOA_WHO_CUSTOMER,
     STOA_WHO_STAFF,
-    STOA_WHO_HOST, /* a job, an event, the command line */
+    STOA_WHO_HOST, /* a job, an event, the command line; calls of a plugin that is sandboxed and not
+                      trusted are a guest's then */
 } stoa_who;
 
 struct stoa_identity {

@@ -232,6 +232,36 @@ static stoa_err call_granted(struct stoa_req *req, void *self)
     return stoa_reply_answer(req, &answer);
 }
 
+/* What only the shop's own plugins ask: somebody's reserved stock goes back on sale. */
+static stoa_err call_internal(struct stoa_req *req, void *self)
+{
+    struct stoa_json *body = stoa_json_object(stoa_req_arena(req));
+    struct stoa_answer answer;
+    stoa_err err;
+
+    stoa_json_set_str(body, "order_id", stoa_id_new(req, "ord"));
+    err = stoa_call_post(req, "product", STOA_STR("/internal/product/release?a=b"), body, &answer);
+    return stoa_reply_fields(req, 200, STOA_FIELDS(stoa_f("error", stoa_z(stoa_err_name(err)))));
+}
+
+/* A job asks for what the staff only may see. */
+static stoa_err job_staff(struct stoa_req *req, void *self)
+{
+    struct stoa_answer answer;
+    stoa_err err = stoa_call_get(req, "product", STOA_STR("/api/v1/inventory/none"), &answer);
+
+    stoa_cache_put(req, STOA_STR("job"), stoa_str_of(stoa_err_name(err)), 60000, STOA_STR("sin"));
+    return STOA_OK;
+}
+
+static stoa_err job_said(struct stoa_req *req, void *self)
+{
+    stoa_str said;
+
+    STOA_TRY(stoa_cache_get(req, STOA_STR("job"), &said));
+    return stoa_reply_fields(req, 200, STOA_FIELDS(stoa_f("error", stoa_s(said))));
+}
+
 static stoa_err send_mail(struct stoa_req *req, void *self)
 {
     const struct stoa_mail mail = {.to = STOA_STR("a@example.com")};
@@ -330,12 +360,14 @@ STOA_PLUGIN(.routes = STOA_ROUTES(
                 SIN("map", map_memory), SIN("files", leak_files), SIN("fork", fork_bomb),
                 SIN("open", read_file), SIN("connect", connect_out), SIN("kill", kill_host),
                 SIN("exec", execute), SIN("code", map_code), SIN("garbage", write_garbage),
-                SIN("flood", flood), SIN("call", call_forbidden), SIN("product", call_granted),
-                SIN("mail", send_mail), SIN("users", read_users), SIN("often", ask_too_often),
-                SIN("once/{n}", once), SIN("rows", count_rows), SIN("innocent", innocent),
-                SIN("busy", busy), SIN("slow", slow), SIN("steal", steal),
+                SIN("flood", flood), SIN("call", call_forbidden), SIN("internal", call_internal),
+                SIN("job", job_said), SIN("product", call_granted), SIN("mail", send_mail),
+                SIN("users", read_users), SIN("often", ask_too_often), SIN("once/{n}", once),
+                SIN("rows", count_rows), SIN("innocent", innocent), SIN("busy", busy),
+                SIN("slow", slow), SIN("steal", steal),
                 {STOA_POST, .path = "/sin/null", .handler = null_write, .permit = STOA_ANYONE},
                 {STOA_POST, .path = "/sin/tx", .handler = die_in_transaction,
                  .permit = STOA_ANYONE},
                 {STOA_POST, .path = "/sin/commit", .handler = die_after_commit,
-                 .permit = STOA_ANYONE}));
+                 .permit = STOA_ANYONE}),
+            .jobs = STOA_JOBS({"staff", job_staff, .every_ms = 1000}));

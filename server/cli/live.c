@@ -120,6 +120,7 @@ static void commit(void *data, const struct config *config)
     http_move_each(live->move, link_listen, NULL);
     http_move_commit(live->move);
     live->move = NULL;
+    http_each_kept(live->http, link_keep, NULL);
     http_set_limits(live->http, &limits);
     rate_init((uint32_t)config_int(config, "rate.requests"),
               (uint32_t)config_int(config, "rate.burst"), live->loops);

@@ -277,6 +277,7 @@ static void serving_here(void *arg)
         apply_open(s->apply);
         link_say("ready %s", STOA_VERSION); /* who reads the log may ask at once */
         tell_sockets(s);
+        http_each_kept(s->http, link_keep, NULL);
         live_tell_limits(s->node.config);
         announce(s);
     }
@@ -390,12 +391,16 @@ static stoa_err open_http(struct serve *s, struct diag *diag)
     if (s->handed) {
         options.sockets = s->handed->listen;
         options.sockets_count = s->handed->listen_count;
+        options.kept = s->handed->kept;
+        options.kept_count = s->handed->kept_count;
     }
     err = open_missing(s, &options.wanted, diag);
     if (s->handed)
         options.sockets_count = s->handed->listen_count;
     if (err == STOA_OK)
         err = http_create(&options, diag, &s->http);
+    for (uint32_t i = 0; i < options.kept_count; i++)
+        close(options.kept[i].fd);
     stoa_arena_destroy(arena);
     return err == STOA_OK ? STOA_OK : process_at_listen(s->node.config, diag);
 }

@@ -67,6 +67,19 @@ void http_certificates_status(struct http *http, struct stoa_json *list, struct 
     pthread_mutex_unlock(&http->lock);
 }
 
+void http_each_kept(struct http *http, void (*each)(void *data, const char *address, int fd),
+                    void *data)
+{
+    pthread_mutex_lock(&http->lock);
+    for (uint32_t i = 0; i < http->listener_count; i++) {
+        struct http_listener *l = &http->listeners[i];
+        if (!l->is_kept_told && l->is_open)
+            each(data, l->sockets.address, tls_kept(l->tls));
+        l->is_kept_told = true;
+    }
+    pthread_mutex_unlock(&http->lock);
+}
+
 /* ---- Plans ---- */
 
 static const struct tls_pair *find_pair(const struct tls *tls, const char *file)
@@ -110,7 +123,7 @@ stoa_err http_certificates_plan(const struct http *http, const struct http_wante
         const struct http_listen *listen = &wanted->listen[i];
         struct tls *tls = NULL;
         if (listen->certificate_count > 0)
-            STOA_TRY(http_load_tls(wanted, i, diag, &tls));
+            STOA_TRY(http_load_tls(wanted, i, -1, diag, &tls));
         about.address = listen->address;
         compare(&about, in_force(http, listen->address), tls);
         tls_release(tls);
@@ -124,7 +137,7 @@ static void log_problem(const struct http_listener *listener, const struct tls_p
 {
     char problem[TLS_PROBLEM_MAX];
     int64_t now_s = time(NULL);
-    bool is_valid = now_s >= pair->from_s && now_s < pair->until_s;
+    bool is_valid = now_s >= pair->from_s && now_s < pair->until_s && !pair->why;
 
     if (tls_problem(pair, now_s, problem))
         log_put(is_valid ? STOA_WARN : STOA_ERROR, "tls", "a certificate needs attention",

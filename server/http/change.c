@@ -130,7 +130,7 @@ static stoa_err want(struct http_move *move, const struct http_wanted *wanted, u
     int32_t slot;
 
     if (wanted->listen[index].certificate_count > 0)
-        STOA_TRY(http_load_tls(wanted, index, diag, &tls));
+        STOA_TRY(http_load_tls(wanted, index, -1, diag, &tls));
     if (want_slot(move, wanted->listen[index].address, diag, &slot) != STOA_OK) {
         tls_release(tls);
         return STOA_E_CONFIG;
@@ -204,6 +204,7 @@ static void set_tls(struct http_move *move, uint32_t slot)
 
     pthread_mutex_lock(&move->http->lock);
     listener->tls = move->tls[slot];
+    listener->is_kept_told = listener->is_kept_told && before == move->tls[slot];
     pthread_mutex_unlock(&move->http->lock);
     if (before != move->tls[slot])
         http_certificates_log(listener);

@@ -99,11 +99,11 @@ stoa_err http_proxies_read(const struct http_wanted *wanted, struct diag *diag,
     return STOA_OK;
 }
 
-stoa_err http_load_tls(const struct http_wanted *wanted, uint32_t index, struct diag *diag,
-                       struct tls **ret)
+stoa_err http_load_tls(const struct http_wanted *wanted, uint32_t index, int kept,
+                       struct diag *diag, struct tls **ret)
 {
     char place[64];
-    stoa_err err = tls_load(&wanted->listen[index], diag, ret);
+    stoa_err err = tls_load(&wanted->listen[index], kept, diag, ret);
 
     if (err == STOA_OK)
         return STOA_OK;
@@ -173,6 +173,14 @@ static stoa_err open_listener(struct http *http, const char *address, struct dia
     return STOA_OK;
 }
 
+static int find_kept(const struct http_options *options, const char *address)
+{
+    for (uint32_t i = 0; i < options->kept_count; i++)
+        if (strcmp(options->kept[i].address, address) == 0)
+            return options->kept[i].fd;
+    return -1;
+}
+
 static stoa_err greet_with(struct http *http, const struct http_options *options, uint32_t index,
                            struct diag *diag)
 {
@@ -180,7 +188,8 @@ static stoa_err greet_with(struct http *http, const struct http_options *options
 
     if (options->wanted.listen[index].certificate_count == 0)
         return STOA_OK;
-    STOA_TRY(http_load_tls(&options->wanted, index, diag, &listener->tls));
+    STOA_TRY(http_load_tls(&options->wanted, index, find_kept(options, listener->sockets.address),
+                           diag, &listener->tls));
     http_certificates_log(listener);
     return STOA_OK;
 }

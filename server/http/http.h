@@ -64,6 +64,12 @@ struct http_wanted {
     const char *const *trusted_proxies; /* CIDR */
     uint32_t trusted_proxy_count;
 };
+/* What the files of an address' certificates held when they could be used, keys included: a sealed
+ * file in memory. */
+struct http_kept {
+    char address[HTTP_ADDRESS_MAX];
+    int fd;
+};
 struct http_options {
     struct http_wanted wanted;
     uint32_t loops;
@@ -73,6 +79,8 @@ struct http_options {
      * each loop; those that are used become -1. */
     struct http_sockets *sockets;
     uint32_t sockets_count;
+    const struct http_kept *kept; /* for files that cannot be used; stays the caller's */
+    uint32_t kept_count;
 };
 /* Binds all listeners (SO_REUSEPORT, one socket per loop). A port in use: STOA_E_CONFIG with *diag
  * naming address, reason, and what to do. */
@@ -109,6 +117,11 @@ void http_move_each(const struct http_move *move,
                     void *data);
 void http_move_abandon(struct http_move *move); /* NULL is fine */
 uint32_t http_open_connections(const struct http *http);
+
+/* For each address whose certificates have changed since this was asked last, or was not yet: what
+ * is to be kept of them, or -1 for nothing. fd stays http's. Any thread; each does not wait. */
+void http_each_kept(struct http *http, void (*each)(void *data, const char *address, int fd),
+                    void *data);
 
 /* Adds {"address", "file", "names", "sha256", "until", "days"} to list for each certificate in
  * force, and "problem" when an operator is to do something about it. Any thread. */

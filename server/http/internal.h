@@ -92,6 +92,7 @@ struct http_listener {
     atomic_bool is_open;         /* false: a free place, or one that loops are leaving */
     atomic_uint loops;           /* that have a socket there */
     struct tls *tls;             /* for who connects from now on; NULL: plain. http->lock */
+    bool is_kept_told;           /* see http_each_kept(); http->lock */
 };
 
 /* One loop's side of one listener. */
@@ -173,8 +174,8 @@ static inline const struct http_tuning *http_tuning(const struct http *http)
 struct http_tuning *http_tuning_create(const struct http_limits *given);
 STOA_NODISCARD stoa_err http_proxies_read(const struct http_wanted *wanted, struct diag *diag,
                                           struct http_proxies *ret);
-/* The certificates of listener index. */
-STOA_NODISCARD stoa_err http_load_tls(const struct http_wanted *wanted, uint32_t index,
+/* The certificates of listener index. kept: see tls_load(). */
+STOA_NODISCARD stoa_err http_load_tls(const struct http_wanted *wanted, uint32_t index, int kept,
                                       struct diag *diag, struct tls **ret);
 
 /* ---- connection.c ---- */

@@ -3,20 +3,18 @@
 
 #include "base/hex.h"
 #include "base/random.h"
+#include "http/tls_files.h"
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 256 << 10, SID_LEN = 16, DAY_S = 86400 };
+enum { SID_LEN = 16, DAY_S = 86400 };
 
 struct tls {
     atomic_uint holders;
@@ -25,57 +23,11 @@ struct tls {
     struct tls_pair pairs[HTTP_CERTIFICATES_MAX];
     unsigned char digest[EVP_MAX_MD_SIZE]; /* of all files' bytes */
     unsigned char sid[SID_LEN];            /* a session of another listener has another */
+    int kept;                              /* those bytes (tls_files.h); -1: they are not */
+    char why[400];                         /* the files cannot be used; empty: they were */
 };
 
 /* ---- Files ---- */
-
-struct file {
-    char *bytes; /* wiped when it is freed */
-    uint32_t len;
-    bool is_exposed;
-};
-
-static void file_free(struct file *file)
-{
-    if (file->bytes)
-        OPENSSL_cleanse(file->bytes, file->len);
-    free(file->bytes);
-}
-
-static bool read_all(int fd, struct file *ret)
-{
-    struct stat info;
-    ssize_t n = 0;
-
-    if (fstat(fd, &info) != 0)
-        return false;
-    if (!S_ISREG(info.st_mode) || info.st_size > FILE_MAX) {
-        errno = S_ISREG(info.st_mode) ? EFBIG : EINVAL;
-        return false;
-    }
-    ret->is_exposed = info.st_mode & (S_IROTH | S_IWOTH);
-    ret->bytes = malloc((size_t)info.st_size + 1);
-    stoa_assert(ret->bytes);
-    while (ret->len < (uint32_t)info.st_size &&
-           (n = read(fd, ret->bytes + ret->len, (size_t)info.st_size - ret->len)) > 0)
-        ret->len += (uint32_t)n;
-    return n >= 0;
-}
-
-static stoa_err read_file(const char *path, struct diag *diag, struct file *ret)
-{
-    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    bool is_read = fd >= 0 && read_all(fd, ret);
-
-    if (!is_read) {
-        diag_set(diag, "", 0, 0, "%s cannot be read: %s", path, strerror(errno));
-        diag_hint(diag, "paths are relative to the configuration file; the shop's user must be "
-                        "able to read it");
-    }
-    if (fd >= 0)
-        close(fd);
-    return is_read ? STOA_OK : STOA_E_CONFIG;
-}
 
 /* A passphrase is asked for by nobody: a shop that starts at night has no one to type it. */
 static int no_passphrase(char *buffer, int size, int is_writing, void *data)
@@ -83,7 +35,7 @@ static int no_passphrase(char *buffer, int size, int is_writing, void *data)
     return -1;
 }
 
-static BIO *bio_of(const struct file *file)
+static BIO *bio_of(const struct tls_file *file)
 {
     BIO *bio = BIO_new_mem_buf(file->bytes, (int)file->len);
 
@@ -167,7 +119,9 @@ bool tls_problem(const struct tls_pair *pair, int64_t now_s, char ret[TLS_PROBLE
     char day[16];
 
     format_day(now_s < pair->from_s ? pair->from_s : pair->until_s, day);
-    if (now_s < pair->from_s)
+    if (pair->why)
+        snprintf(ret, TLS_PROBLEM_MAX, "what its files held before is served: %s", pair->why);
+    else if (now_s < pair->from_s)
         snprintf(ret, TLS_PROBLEM_MAX, "it is not valid before %s: browsers refuse it", day);
     else if (now_s >= pair->until_s)
         snprintf(ret, TLS_PROBLEM_MAX, "it has expired on %s: browsers refuse it", day);
@@ -245,8 +199,8 @@ static const char *reason(void)
     return text ? text : "unknown";
 }
 
-static stoa_err use_certificate(SSL_CTX *context, const struct file *file, struct tls_pair *pair,
-                                struct diag *diag)
+static stoa_err use_certificate(SSL_CTX *context, const struct tls_file *file,
+                                struct tls_pair *pair, struct diag *diag)
 {
     BIO *bio = bio_of(file);
     X509 *certificate = PEM_read_bio_X509_AUX(bio, NULL, no_passphrase, NULL), *next;
@@ -275,7 +229,7 @@ static stoa_err use_certificate(SSL_CTX *context, const struct file *file, struc
     return is_used && is_whole ? STOA_OK : STOA_E_CONFIG;
 }
 
-static stoa_err use_key(SSL_CTX *context, const struct file *file, const char *path,
+static stoa_err use_key(SSL_CTX *context, const struct tls_file *file, const char *path,
                         const char *certificate, struct diag *diag)
 {
     BIO *bio = bio_of(file);
@@ -298,57 +252,99 @@ static stoa_err use_key(SSL_CTX *context, const struct file *file, const char *p
 
 /* ---- Loading ---- */
 
-static stoa_err load_pair(struct tls *tls, const struct http_listen *listen, EVP_MD_CTX *digest,
-                          struct diag *diag)
+/* What is being read, and where from. */
+struct loading {
+    struct tls *tls;
+    EVP_MD_CTX *digest;
+    int from; /* kept bytes; -1: the files */
+    struct diag *diag;
+};
+
+static stoa_err read_one(const struct loading *l, const char *path, struct tls_file *ret)
 {
+    if (l->from < 0)
+        STOA_TRY(tls_file_read(path, l->diag, ret));
+    else if (!tls_keep_find(l->from, path, ret))
+        return STOA_E_NOT_FOUND;
+    tls_keep_add(l->tls->kept, path, ret);
+    return STOA_OK;
+}
+
+static stoa_err load_pair(const struct loading *l, const struct http_listen *listen)
+{
+    struct tls *tls = l->tls;
+    struct diag *diag = l->diag;
     uint32_t i = tls->count;
-    struct file certificate = {0}, key = {0};
+    struct tls_file certificate = {0}, key = {0};
     stoa_err err;
     const char *what = "certificate";
 
     tls->contexts[tls->count++] = create_context(tls);
     tls->pairs[i].file = strdup(listen->certificates[i]);
-    err = read_file(listen->certificates[i], diag, &certificate);
+    err = read_one(l, listen->certificates[i], &certificate);
     if (err == STOA_OK)
         err = use_certificate(tls->contexts[i], &certificate, &tls->pairs[i], diag);
     if (err == STOA_OK) {
         what = "key";
-        err = read_file(listen->keys[i], diag, &key);
+        err = read_one(l, listen->keys[i], &key);
     }
     if (err == STOA_OK)
         err = use_key(tls->contexts[i], &key, listen->keys[i], listen->certificates[i], diag);
     if (err == STOA_OK) {
         tls->pairs[i].is_exposed = key.is_exposed;
-        EVP_DigestUpdate(digest, certificate.bytes, certificate.len);
-        EVP_DigestUpdate(digest, key.bytes, key.len);
+        EVP_DigestUpdate(l->digest, certificate.bytes, certificate.len);
+        EVP_DigestUpdate(l->digest, key.bytes, key.len);
     } else {
         snprintf(diag->file, sizeof diag->file, "%s.%u", what, i);
     }
-    file_free(&certificate);
-    file_free(&key);
+    tls_file_free(&certificate);
+    tls_file_free(&key);
     ERR_clear_error();
     return err;
 }
 
-stoa_err tls_load(const struct http_listen *listen, struct diag *diag, struct tls **ret)
+static stoa_err load_all(const struct http_listen *listen, int from, struct diag *diag,
+                         struct tls **ret)
 {
     struct tls *tls = calloc(1, sizeof *tls);
-    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    const struct loading loading = {tls, EVP_MD_CTX_new(), from, diag};
     stoa_err err = STOA_OK;
 
-    stoa_assert(tls && digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1);
+    stoa_assert(tls && loading.digest &&
+                EVP_DigestInit_ex(loading.digest, EVP_sha256(), NULL) == 1);
     atomic_store(&tls->holders, 1);
     random_bytes(tls->sid, sizeof tls->sid);
+    tls->kept = tls_keep_begin();
     for (uint32_t i = 0; err == STOA_OK && i < listen->certificate_count; i++)
-        err = load_pair(tls, listen, digest, diag);
-    stoa_assert(EVP_DigestFinal_ex(digest, tls->digest, NULL) == 1);
-    EVP_MD_CTX_free(digest);
+        err = load_pair(&loading, listen);
+    tls_keep_end(tls->kept);
+    stoa_assert(EVP_DigestFinal_ex(loading.digest, tls->digest, NULL) == 1);
+    EVP_MD_CTX_free(loading.digest);
     if (err != STOA_OK) {
         tls_release(tls);
         return err;
     }
     *ret = tls;
     return STOA_OK;
+}
+
+stoa_err tls_load(const struct http_listen *listen, int kept, struct diag *diag, struct tls **ret)
+{
+    struct diag ignored = {0};
+    stoa_err err = load_all(listen, -1, diag, ret);
+
+    if (err == STOA_OK || kept < 0 || load_all(listen, kept, &ignored, ret) != STOA_OK)
+        return err;
+    snprintf((*ret)->why, sizeof(*ret)->why, "%s", diag->message);
+    for (uint32_t i = 0; i < (*ret)->count; i++)
+        (*ret)->pairs[i].why = (*ret)->why;
+    *diag = ignored;
+    return STOA_OK;
+}
+
+int tls_kept(const struct tls *tls)
+{
+    return tls ? tls->kept : -1;
 }
 
 struct tls *tls_hold(struct tls *tls)
@@ -366,6 +362,8 @@ void tls_release(struct tls *tls)
         SSL_CTX_free(tls->contexts[i]);
         free((char *)tls->pairs[i].file);
     }
+    if (tls->kept >= 0)
+        close(tls->kept);
     free(tls);
 }
 
@@ -373,7 +371,8 @@ bool tls_is_same(const struct tls *one, const struct tls *other)
 {
     if (!one || !other)
         return one == other;
-    if (one->count != other->count || memcmp(one->digest, other->digest, 32) != 0)
+    if (one->count != other->count || !one->why[0] != !other->why[0] ||
+        memcmp(one->digest, other->digest, 32) != 0)
         return false;
     for (uint32_t i = 0; i < one->count; i++)
         if (strcmp(one->pairs[i].file, other->pairs[i].file) != 0 ||

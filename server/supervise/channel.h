@@ -1,5 +1,6 @@
 /* supervise/channel.h: what supervisor and worker say to each other: messages over a socketpair,
  * each whole, a word and what belongs to it, some with a descriptor.
+ * SPDX-License-Identifier: Apache-2.0
  *
  * worker → supervisor          supervisor → worker
  *   ready VERSION                drain     hand over: others accept from the same sockets
@@ -8,11 +9,11 @@
  *   failed WHY                   apply     the file
  *   applied                      reopen    the log
  *   listen ADDRESS BOUND I COUNT           with a socket; "unlisten ADDRESS"
+ *   certificates ADDRESS                   with what is to be kept of them; without: nothing is
  *   crash (see crash.h)          sole      no other worker is left: do what is done once
  *   alive                        ping      answer alive when the loops turn
  *                                ask QUESTION\nJSON   with a client's descriptor
- *
- * SPDX-License-Identifier: Apache-2.0 */
+ */
 #ifndef SUPERVISE_CHANNEL_H
 #define SUPERVISE_CHANNEL_H
 

@@ -2,6 +2,7 @@
 #include "supervise/handover.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 void handover_init(struct handover *handover)
 {
@@ -38,6 +39,17 @@ struct stoa_json *handover_left_out_json(const struct handover *h, struct stoa_a
     return list;
 }
 
+static void put_kept(const struct handover *h, struct stoa_json *object, struct stoa_arena *arena)
+{
+    struct stoa_json *list = stoa_json_set(object, "kept", stoa_json_array(arena)), *one;
+
+    for (uint32_t i = 0; i < h->kept_count; i++) {
+        one = stoa_json_push(list, stoa_json_object(arena));
+        stoa_json_set_str(one, "address", stoa_str_copy(arena, stoa_str_of(h->kept[i].address)));
+        stoa_json_set_int(one, "fd", h->kept[i].fd);
+    }
+}
+
 void handover_put(const struct handover *h, struct stoa_json *object, struct stoa_arena *arena)
 {
     struct stoa_json *listen = stoa_json_array(arena);
@@ -55,6 +67,7 @@ void handover_put(const struct handover *h, struct stoa_json *object, struct sto
     for (uint32_t i = 0; i < h->listen_count; i++)
         put_sockets(&h->listen[i], listen, arena);
     stoa_json_set(object, "listen", listen);
+    put_kept(h, object, arena);
     stoa_json_set(object, "left_out", handover_left_out_json(h, arena));
 }
 
@@ -77,6 +90,16 @@ static void get_sockets(const struct stoa_json *json, struct http_sockets *ret)
         ret->fds[ret->count++] = (int)stoa_json_int(fd, "", -1);
 }
 
+static void get_kept(const struct stoa_json *list, struct handover *ret)
+{
+    for (const struct stoa_json *e = stoa_json_first(list);
+         e && ret->kept_count < HANDOVER_LISTEN_MAX; e = stoa_json_next(e)) {
+        struct http_kept *one = &ret->kept[ret->kept_count++];
+        copy(one->address, sizeof one->address, stoa_json_str(e, "address"));
+        one->fd = (int)stoa_json_int(e, "fd", -1);
+    }
+}
+
 void handover_get(const struct stoa_json *json, struct handover *ret)
 {
     const struct stoa_json *listen = stoa_json_get(json, "listen");
@@ -95,6 +118,7 @@ void handover_get(const struct stoa_json *json, struct handover *ret)
     for (const struct stoa_json *l = stoa_json_first(listen);
          l && ret->listen_count < HANDOVER_LISTEN_MAX; l = stoa_json_next(l))
         get_sockets(l, &ret->listen[ret->listen_count++]);
+    get_kept(stoa_json_get(json, "kept"), ret);
     for (const struct stoa_json *l = stoa_json_first(left_out);
          l && ret->left_out_count < HANDOVER_LEFT_OUT_MAX; l = stoa_json_next(l)) {
         struct left_out *one = &ret->left_out[ret->left_out_count++];
@@ -149,10 +173,32 @@ void handover_unlisten(struct handover *h, stoa_str address)
 {
     struct http_sockets *s = find_sockets(h, address);
 
+    (void)handover_keep(h, address, -1);
     if (!s)
         return;
     http_sockets_close(s);
     *s = h->listen[--h->listen_count];
+}
+
+/* ---- Certificates ---- */
+
+bool handover_keep(struct handover *h, stoa_str address, int fd)
+{
+    uint32_t i = 0;
+
+    while (i < h->kept_count && !stoa_str_is(address, h->kept[i].address))
+        i++;
+    if (i == HANDOVER_LISTEN_MAX)
+        return false;
+    if (i < h->kept_count) {
+        close(h->kept[i].fd);
+        h->kept[i] = h->kept[--h->kept_count];
+    }
+    if (fd < 0)
+        return true;
+    copy(h->kept[h->kept_count].address, sizeof h->kept[0].address, address);
+    h->kept[h->kept_count++].fd = fd;
+    return true;
 }
 
 /* ---- The rest ---- */
@@ -181,4 +227,7 @@ void handover_each_fd(const struct handover *h, void (*each)(void *data, int fd)
         for (uint32_t k = 0; k < h->listen[i].count; k++)
             if (h->listen[i].fds[k] >= 0)
                 each(data, h->listen[i].fds[k]);
+    for (uint32_t i = 0; i < h->kept_count; i++)
+        if (h->kept[i].fd >= 0)
+            each(data, h->kept[i].fd);
 }

@@ -12,7 +12,7 @@ enum {
     HANDOVER_LISTEN_MAX = 16,
     HANDOVER_LEFT_OUT_MAX = 64,
     /* all that handover_each_fd() tells, and the channel */
-    HANDOVER_FDS_MAX = HANDOVER_LISTEN_MAX * HTTP_SOCKETS_MAX + 2,
+    HANDOVER_FDS_MAX = HANDOVER_LISTEN_MAX * (HTTP_SOCKETS_MAX + 1) + 2,
 };
 
 struct left_out {
@@ -33,6 +33,8 @@ struct handover {
     char problem[600]; /* why the revision and not the file; empty: that is not so */
     uint32_t listen_count;
     struct http_sockets listen[HANDOVER_LISTEN_MAX];
+    uint32_t kept_count; /* certificates and keys, should their files be unusable */
+    struct http_kept kept[HANDOVER_LISTEN_MAX];
     uint32_t left_out_count; /* plugins that the worker does not run */
     struct left_out left_out[HANDOVER_LEFT_OUT_MAX];
 };
@@ -44,8 +46,11 @@ void handover_get(const struct stoa_json *json, struct handover *ret);
 /* "ADDRESS BOUND INDEX COUNT" and one of its sockets, which is the handover's then. False: it is
  * not taken. */
 bool handover_listen(struct handover *handover, stoa_str text, int fd);
-/* Closes them. */
+/* Closes them, and what is kept of the address. */
 void handover_unlisten(struct handover *handover, stoa_str address);
+/* What is kept of the address from now on; fd is the handover's then. -1: nothing. False: it is not
+ * taken. */
+bool handover_keep(struct handover *handover, stoa_str address, int fd);
 /* Adds it, to be tried in a sandbox. A second time it is left out. Returns whether it is to be
  * tried. */
 bool handover_leave_out(struct handover *handover, const char *plugin, const char *why);

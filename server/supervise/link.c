@@ -90,6 +90,15 @@ void link_listen(void *unused, const struct http_sockets *sockets, bool is_opene
         pass(sockets, i);
 }
 
+void link_keep(void *unused, const char *address, int fd)
+{
+    char text[HTTP_ADDRESS_MAX + 32];
+    int len = snprintf(text, sizeof text, "certificates %s", address);
+
+    if (channel >= 0)
+        channel_send(channel, (stoa_str){text, (uint64_t)len}, fd);
+}
+
 int link_receive(char *ret, int *passed)
 {
     return channel_receive(channel, ret, true, passed);

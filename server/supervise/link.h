@@ -14,6 +14,8 @@ bool link_is_open(void);
 void link_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The supervisor is to keep these sockets, too, or to let go of them. */
 void link_listen(void *unused, const struct http_sockets *sockets, bool is_opened);
+/* The supervisor is to keep what fd has of the address' certificates; -1: nothing. */
+void link_keep(void *unused, const char *address, int fd);
 /* Waits for the next message; see channel_receive(). One thread. */
 int link_receive(char *ret, int *passed);
 /* From now on a fault tells the supervisor whose code it was. */

@@ -101,8 +101,9 @@ bool worker_start(struct supervisor *s, bool is_upgrade)
     handover.has_served = s->boot && s->was_ready;
     snprintf(handover.data, sizeof handover.data, "%s", s->o.data);
     handover.is_successor = worker_find(s, WORKER_SERVING) || worker_find(s, WORKER_DRAINING);
-    if (is_upgrade) { /* as an apply: what the file says now, and everybody gets a chance */
+    if (is_upgrade) { /* as an apply: what the files say now, and everybody gets a chance */
         handover.revision = 0;
+        handover.kept_count = 0;
         handover.left_out_count = 0;
         handover.problem[0] = '\0';
     }
@@ -168,13 +169,16 @@ static void hear_limits(struct supervisor *s, stoa_str rest)
     s->o.crashes_max = (uint32_t)crashes;
 }
 
-/* With a socket: true when it is kept. */
-static bool hear_socket(struct supervisor *s, const struct worker *w, stoa_str message, int fd)
+/* With a socket, or certificates: true when it is kept. */
+static bool hear_passed(struct supervisor *s, const struct worker *w, stoa_str message, int fd)
 {
-    stoa_str rest = message;
+    stoa_str rest = message, word = stoa_str_cut(&rest, ' ');
 
-    return w->state == WORKER_SERVING && !s->is_stopping &&
-           stoa_str_is(stoa_str_cut(&rest, ' '), "listen") && handover_listen(&s->o.base, rest, fd);
+    if (w->state != WORKER_SERVING || s->is_stopping)
+        return false;
+    if (stoa_str_is(word, "listen"))
+        return handover_listen(&s->o.base, rest, fd);
+    return stoa_str_is(word, "certificates") && handover_keep(&s->o.base, rest, fd);
 }
 
 /* What only the one in force has a say in. */
@@ -184,6 +188,8 @@ static void hear_serving(struct supervisor *s, stoa_str word, stoa_str rest)
         hear_limits(s, rest);
     else if (stoa_str_is(word, "unlisten"))
         handover_unlisten(&s->o.base, rest);
+    else if (stoa_str_is(word, "certificates"))
+        (void)handover_keep(&s->o.base, rest, -1);
 }
 
 static void hear(struct supervisor *s, struct worker *w, stoa_str message)
@@ -215,12 +221,12 @@ void worker_read(struct supervisor *s, struct worker *w)
     int passed, len;
 
     while (w->channel >= 0 && (len = channel_receive(w->channel, message, false, &passed)) >= 0) {
-        if (passed >= 0 && !hear_socket(s, w, (stoa_str){message, (uint64_t)len}, passed))
+        if (passed >= 0 && !hear_passed(s, w, (stoa_str){message, (uint64_t)len}, passed))
             close(passed);
         if (len == 0) {
             close(w->channel);
             w->channel = -1;
-        } else {
+        } else if (passed < 0) {
             hear(s, w, (stoa_str){message, (uint64_t)len});
         }
     }

@@ -1,5 +1,6 @@
 """Certificates of a running shop: in force, renewed under load, refused, expired. SPDX-License-Identifier: Apache-2.0"""
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -224,3 +225,66 @@ def test_a_new_worker_greets_as_the_old_one_did(make_shop, certificate):
         visitors.wait_more(20)
     assert not visitors.failed and served(shop) == before
     assert shop.stop() == 0
+
+
+def kill_worker(shop) -> None:
+    since, worker = len(shop.lines), shop.worker()
+    os.kill(worker, signal.SIGKILL)
+    shop.wait_log(lambda l: l.get("message") == "the shop is open", since=since)
+    assert shop.worker() != worker
+
+
+def problem(shop) -> str:
+    return ask(shop, "status")["certificates"][0].get("problem", "")
+
+
+def test_a_worker_comes_up_with_what_the_files_held_before(make_shop, certificate):
+    shop = open_shop(make_shop, certificate).start()
+    before, key = served(shop), certificate.key.read_text()
+    certificate.key.write_text(key[:100])  # it is being written just now
+    for _ in range(2):  # what was kept is kept on
+        since = len(shop.lines)
+        kill_worker(shop)
+        assert served(shop) == before
+        line = shop.wait_log(lambda l: l.get("message") == "a certificate needs attention", since=since)
+        assert line["level"] == "error" and f"{certificate.key} holds no private key" in line["why"]
+        assert "what its files held before is served" in problem(shop)
+    for question in ("apply", "upgrade"):  # both read the files
+        answer = ask(shop, question)
+        assert not answer["ok"] and "holds no private key" in answer["text"]
+    assert served(shop) == before and key.splitlines()[1] not in everything_below(shop.data)
+    certificate.key.write_text(key)
+    apply(shop)
+    assert problem(shop) == "" and served(shop) == before
+    assert ask(shop, "upgrade")["ok"]
+    certificate.pem.unlink()
+    kill_worker(shop)
+    assert served(shop) == before and "cannot be read: No such file" in problem(shop)
+    certificate.renew()
+    apply(shop)
+    await_served(shop, certificate)
+    renewed = served(shop)
+    certificate.pem.unlink()
+    kill_worker(shop)
+    assert served(shop) == renewed != before
+    assert shop.stop() == 0
+
+
+def everything_below(folder) -> str:
+    return "".join(path.read_bytes().decode("latin-1") for path in folder.rglob("*") if path.is_file())
+
+
+def test_nothing_is_kept_of_an_address_that_speaks_no_tls_any_more(make_shop, certificate):
+    shop = open_shop(make_shop, certificate).start()
+    await_kept(shop, 1)
+    edit(shop, LISTEN[LISTEN.index("stoa.tls"):LISTEN.index(" }, run")] % certificate.lua(), '"127.0.0.1:0"')
+    apply(shop)
+    await_kept(shop, 0)
+    assert shop.stop() == 0
+
+
+def await_kept(shop, count: int) -> None:
+    """Certificates in the supervisor's hands."""
+    folder = pathlib.Path(f"/proc/{shop.process.pid}/fd")
+    wait_until(lambda: sum("memfd:certificates" in os.readlink(fd) for fd in folder.iterdir()) == count,
+               f"the supervisor does not keep {count}")

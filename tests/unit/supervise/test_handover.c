@@ -2,6 +2,7 @@
 #include "supervise/handover.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 static void there_and_back(const struct handover *h, struct handover *ret)
@@ -58,8 +59,10 @@ Test(handover, every_descriptor_is_named_once_but_for_the_channel)
     h.listen_count = 2;
     h.listen[0] = (struct http_sockets){.fds = {10, -1}, .count = 2};
     h.listen[1] = (struct http_sockets){.fds = {100}, .count = 1};
+    h.kept_count = 1;
+    h.kept[0].fd = 2000;
     handover_each_fd(&h, count, &sum);
-    cr_assert_eq(sum, 111);
+    cr_assert_eq(sum, 2111);
 }
 
 Test(handover, a_plugin_is_left_out_once_and_the_list_has_an_end)
@@ -77,6 +80,36 @@ Test(handover, a_plugin_is_left_out_once_and_the_list_has_an_end)
         handover_leave_out(&h, name, "why");
     }
     cr_assert_eq(h.left_out_count, HANDOVER_LEFT_OUT_MAX);
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+Test(handover, certificates_are_kept_once_an_address_and_closed_when_nothing_is)
+{
+    static struct handover h, back;
+    int first = open("/dev/null", O_RDONLY), second = open("/dev/null", O_RDONLY);
+
+    handover_init(&h);
+    cr_assert(handover_keep(&h, STOA_STR(":8443"), first));
+    cr_assert(handover_keep(&h, STOA_STR(":8443"), second));
+    cr_assert_eq(h.kept_count, 1);
+    cr_assert(!is_open(first) && is_open(second));
+    there_and_back(&h, &back);
+    cr_assert_eq(back.kept_count, 1);
+    cr_assert_str_eq(back.kept[0].address, ":8443");
+    cr_assert_eq(back.kept[0].fd, second);
+    handover_unlisten(&h, STOA_STR(":8443"));
+    cr_assert_eq(h.kept_count, 0);
+    cr_assert_not(is_open(second));
+    for (int i = 0; i < HANDOVER_LISTEN_MAX; i++) {
+        char address[16];
+        snprintf(address, sizeof address, ":%d", i);
+        cr_assert(handover_keep(&h, stoa_str_of(address), open("/dev/null", O_RDONLY)));
+    }
+    cr_assert_not(handover_keep(&h, STOA_STR(":99"), 0), "the list has an end");
 }
 
 Test(handover, what_is_missing_is_filled_in)

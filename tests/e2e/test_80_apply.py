@@ -10,7 +10,7 @@ import time
 
 import pytest
 from support.client import Client, buy
-from support.control import apply, ask, edit, wait_until
+from support.control import apply, ask, edit, serving, wait_until
 from support.shop import database_kind
 from support.swaps import KERNEL, Load, Reader, check_large, process_state, unmaps, wait_pins, wait_quiet
 
@@ -255,8 +255,7 @@ def test_a_revision_keeps_what_the_file_said(make_swappable):
     assert greeting(shop) == "first" and ask(shop, "status")["config_hash"] == first
     worker = shop.worker()
     os.kill(worker, signal.SIGKILL)  # the next one starts with the revision, too
-    wait_until(lambda: is_answering(shop) and ask(shop, "status").get("worker", worker) != worker
-               and "config_hash" in ask(shop, "status"))
+    wait_until(lambda: "config_hash" in serving(shop, worker))
     assert greeting(shop) == "first" and ask(shop, "status")["config_hash"] == first
     assert apply(shop)["config_hash"] != first and greeting(shop) == "second"
     kept = shop.data / "revisions/configs" / f"{first}.json"
@@ -265,13 +264,6 @@ def test_a_revision_keeps_what_the_file_said(make_swappable):
     shop.wait_log(lambda l: l.get("message") == "a revision says something else than it did")
     assert greeting(shop) == "second"
     assert shop.stop() == 0
-
-
-def is_answering(shop) -> bool:
-    try:
-        return Client(shop).get("/swap/greeting").status == 200
-    except OSError:
-        return False
 
 
 def test_the_way_back_is_tried_until_it_succeeds(make_swappable):

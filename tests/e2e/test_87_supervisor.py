@@ -13,7 +13,7 @@ import time
 
 import pytest
 from support.client import Client, buy
-from support.control import ask, edit, metric, wait_until
+from support.control import ask, edit, metric, serving, wait_until
 from support.shop import ROOT, binary, build_folder, free_ports
 from support.account import StrictLoad
 from support.swaps import Plugins, Reader
@@ -49,20 +49,6 @@ def first_answer_ms(port: int) -> float:
     assert reader.reply()[0] == 200
     reader.close()
     return (time.monotonic() - began) * 1000
-
-
-def serving(shop, other_than: int = 0):
-    """Status, once a worker other than that one serves."""
-    def look():
-        try:
-            status = ask(shop, "status")
-        except ValueError:
-            return None  # the worker that was to answer has ended
-        except ConnectionRefusedError:
-            return None  # the socket has its name, and nobody listens yet
-        return status if status.get("worker", other_than) != other_than else None
-
-    return wait_until(look, "no new worker serves")
 
 
 # ---- A worker that dies ----

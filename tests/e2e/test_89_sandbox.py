@@ -11,7 +11,7 @@ import time
 
 import pytest
 from support.client import Client
-from support.control import apply, ask, edit, metric, wait_until
+from support.control import apply, ask, edit, metric, serving, wait_until
 from support.shop import (CLUSTER, PLUGINS, ROOT, build_folder, collect_plugins, free_ports,
                           node_text)
 from support.swaps import unmaps, wait_in_flight
@@ -218,14 +218,6 @@ def test_who_stalls_a_loop_there_is_named(make_sinful):
 
 # ---- Who goes there ----
 
-def await_other_worker(shop, before: int) -> None:
-    def is_another() -> bool:
-        told = shop.cli("status", check=False).stdout.replace(" ", "")
-        return '"worker":' in told and f'"worker":{before}' not in told
-
-    wait_until(is_another, "no other worker serves")
-
-
 def plugin_of(shop) -> dict:
     return next(p for p in ask(shop, "status")["plugins"] if p["name"] == "sin")
 
@@ -258,7 +250,7 @@ def test_what_came_with_the_binary_does_so_after_a_crash_too(make_shop):
     shop = make_shop().start()
     before = shop.worker()
     os.kill(before, signal.SIGKILL)
-    await_other_worker(shop, before)
+    serving(shop, before)
     assert {p["place"] for p in ask(shop, "status")["plugins"]} == {"process"}
 
 
@@ -267,7 +259,7 @@ def crash_three_times(shop):
         worker = shop.worker()
         with pytest.raises((OSError, http.client.HTTPException)):
             Client(shop).get("/sin/null")
-        await_other_worker(shop, worker)
+        serving(shop, worker)
 
 
 @pytest.mark.in_process

@@ -142,7 +142,7 @@ def test_the_client_library_is_loaded_when_it_is_wanted(make_shop, tmp_path):
     edit(shop, "cache = stoa.memory",
          'users = stoa.postgresql { url = "postgresql://nobody@127.0.0.1:1/none" }, cache = stoa.memory')
     shop.launch(env={"LD_LIBRARY_PATH": str(tmp_path)})
-    said = shop.wait_log(lambda l: "cannot be loaded" in l.get("why", ""), 30)["why"]
+    said = shop.wait_log(lambda l: "cannot be loaded" in l.get("why", ""))["why"]
     assert "libpq, PostgreSQL's client library" in said and "install it (Debian: libpq5)" in said
     shop.kill()
 

@@ -107,8 +107,8 @@ def test_a_handler_that_ignores_its_deadline_is_answered_for(serve):
     server = serve()
     with server.connect() as c:
         start = time.monotonic()
-        reply = c.get("/overdue?ms=5000")
-        assert 2 < time.monotonic() - start < 4.8, "before the handler was done"
+        reply = c.get("/overdue?ms=8000")
+        assert 2 < time.monotonic() - start < 7.5, "before the handler was done"
         assert reply.status == 503 and b'"code":"TIMEOUT"' in reply.body
         assert c.get("/hello").status == 200, "the connection goes on"
         assert server.metric("requests_in_flight") == 2, "the handler does, too"

@@ -35,6 +35,20 @@ def metric(shop, name: str) -> int:
     return int(re.search(rf"^stoa_{name} (-?\d+)$", talk(shop, "metrics"), re.M)[1])
 
 
+def serving(shop, other_than: int = 0) -> dict:
+    """Status, once a worker other than that one serves."""
+    def look():
+        try:
+            status = ask(shop, "status")
+        except ValueError:
+            return None  # the worker that was to answer has ended
+        except ConnectionRefusedError:
+            return None  # the socket has its name, and nobody listens yet
+        return status if status.get("worker", other_than) != other_than else None
+
+    return wait_until(look, "no new worker serves")
+
+
 def apply(shop) -> dict:
     answer = ask(shop, "apply")
     assert answer["ok"], answer

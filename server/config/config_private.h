@@ -32,5 +32,10 @@ enum { CONFIG_SECRETS_MAX = 64 };
 STOA_NODISCARD stoa_err config_secrets_read(struct config *config, struct diag *diag);
 /* The name of a handle; empty when json is none. */
 stoa_str config_secret_name(const struct stoa_json *json);
+/* text as it may be printed: in an address ("…://…") without the user's password and without the
+ * values of parameters that are called password, key, token and the like; without more of it when
+ * it is not clear where a password ends. is_secret: "***" when it is no address. text itself or of
+ * the arena. */
+stoa_str config_mask(struct stoa_arena *arena, stoa_str text, bool is_secret);
 
 #endif

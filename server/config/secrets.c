@@ -151,23 +151,6 @@ static bool is_secret_path(const struct config *config, const char *path)
     return false;
 }
 
-/* What stands between "://" and "@" without its password; the whole text when there is none. */
-static stoa_str mask_url(struct stoa_arena *arena, stoa_str text)
-{
-    const char *scheme = memmem(text.ptr, text.len, "://", 3);
-    uint64_t from = scheme ? (uint64_t)(scheme - text.ptr) + 3 : 0;
-    stoa_str rest = stoa_str_sub(text, from, text.len);
-    int64_t at = -1, colon = stoa_str_find(rest, ':', 0);
-
-    for (uint64_t i = 0; scheme && i < rest.len && rest.ptr[i] != '/' && rest.ptr[i] != '?'; i++)
-        if (rest.ptr[i] == '@')
-            at = (int64_t)i;
-    if (at < 0 || colon < 0 || colon > at)
-        return text;
-    return stoa_concat(arena, stoa_str_sub(text, 0, from + (uint64_t)colon + 1), STOA_STR("***"),
-                       stoa_str_sub(rest, (uint64_t)at, rest.len));
-}
-
 struct printer {
     const struct config *config;
     struct stoa_arena *arena;
@@ -183,10 +166,9 @@ static void put_indent(struct stoa_buf *out, uint32_t depth)
 
 static void put_string(struct printer *p, const char *path, stoa_str text)
 {
-    stoa_str masked = mask_url(p->arena, text);
-    bool whole = is_secret_path(p->config, path) && !memmem(text.ptr, text.len, "://", 3);
+    stoa_str masked = config_mask(p->arena, text, is_secret_path(p->config, path));
 
-    stoa_json_format(stoa_json_new_str(p->arena, whole ? STOA_STR("***") : masked), p->out);
+    stoa_json_format(stoa_json_new_str(p->arena, masked), p->out);
 }
 
 static void put_node(struct printer *p, const struct stoa_json *json, const char *path,

@@ -1,6 +1,7 @@
 /* port/grants.h: what a confined plugin may ask of the host. A list of words: "sql cache mail
  * render password call:product internal:product collect:cart.adjustments provide:cart.adjustments
- * events:order.*". call: routes that visitors can ask, too; internal: those that they cannot. Memory, log lines, sleep and offloaded work need none. SPDX-License-Identifier: Apache-2.0 */
+ * events:order.*". call: routes that visitors can ask, too; internal: those that they cannot.
+ * Memory, log lines, sleep and offloaded work need none. SPDX-License-Identifier: Apache-2.0 */
 #ifndef PORT_GRANTS_H
 #define PORT_GRANTS_H
 

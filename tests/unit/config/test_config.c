@@ -201,10 +201,11 @@ Test(config, says_where_a_key_stands)
     fixture_end(&f);
 }
 
-static const char with_secrets[] = BEGIN
-    "plugins = { payment = { key = stoa.secret 'stripe_key' } },\n"
-    "cluster = { key = 'plain-secret' },\n"
-    "resources = { sql = stoa.postgresql { url = 'postgresql://shop:pa55@db:5432/shop' } }" END;
+static const char with_secrets[] =
+    BEGIN "plugins = { payment = { key = stoa.secret 'stripe_key' } },\n"
+          "cluster = { key = 'plain-secret' },\n"
+          "resources = { sql = stoa.postgresql { url = "
+          "'postgresql://shop:pa55@db:5432/shop?sslpassword=pa55' } }" END;
 
 Test(config, keeps_secrets_out_of_everything_but_their_getter)
 {

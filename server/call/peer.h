@@ -10,11 +10,12 @@
 #include <stoa/json.h>
 
 enum {
-    PEER_ADDRESSES_MAX = 1024, /* that a process can know in its life */
-    PEER_GROUP_MAX = 32,       /* addresses that share one plugin */
-    PEER_TRIES_MAX = 3,        /* of one call, the first included */
-    PEER_RESOLVE_MS = 30000,   /* a host's address is asked for again after it */
-    PEER_PROBE_MS = 1000,      /* between two questions for /readyz */
+    PEER_ADDRESSES_MAX = 1024,    /* that a process can know in its life */
+    PEER_GROUP_MAX = 32,          /* addresses that share one plugin */
+    PEER_TRIES_MAX = 3,           /* of one call, the first included */
+    PEER_RESOLVE_MS = 30000,      /* a host's address is asked for again after it … */
+    PEER_RESOLVE_AGAIN_MS = 1000, /* … or this, when nobody knew it */
+    PEER_PROBE_MS = 1000,         /* between two questions for /readyz */
 };
 #define PEER_PATH "/_stoa/v1/call"
 

@@ -3,8 +3,10 @@
 
 #include "base/clock.h"
 #include "call/peer.h"
+#include "fiber/fiber.h"
 #include <netdb.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static bool keep(stoa_str text, char *ret, size_t size)
 {
@@ -78,41 +80,112 @@ static void ask_network(void *arg)
     q->is_found = ask(q, AI_ADDRCONFIG);
 }
 
+/* ---- One question at a time, on a fiber that nobody waits for ---- */
+
+struct inquiry {
+    struct peer_name *name;
+    pthread_mutex_t *lock;
+    struct pool *pool;
+};
+
 static void remember(struct peer_name *name, pthread_mutex_t *lock,
                      const struct sockaddr_storage *address, int64_t until_ms)
 {
     pthread_mutex_lock(lock);
-    name->address = *address;
+    if (address) {
+        name->address = *address;
+        name->is_known = true;
+    }
     name->until_ms = until_ms;
+    name->is_asking = false;
     pthread_mutex_unlock(lock);
 }
 
-stoa_err peer_name_resolve(struct peer_name *name, pthread_mutex_t *lock, struct pool *pool,
-                           struct sockaddr_storage *ret)
+static void inquire(void *arg)
 {
+    struct inquiry *i = arg;
     struct sockaddr_storage fresh = {0};
-    struct question q = {name->host, name->port, &fresh, false};
-    int64_t until, now = clock_monotonic_ms();
+    struct question q = {i->name->host, i->name->port, &fresh, false};
+    bool is_found = pool_run(i->pool, POOL_NAME, ask_network, &q) == STOA_OK && q.is_found;
+
+    remember(i->name, i->lock, is_found ? &fresh : NULL,
+             clock_monotonic_ms() + (is_found ? PEER_RESOLVE_MS : PEER_RESOLVE_AGAIN_MS));
+}
+
+static void inquired(void *arg)
+{
+    free(arg);
+}
+
+static stoa_err start_inquiry(struct peer_name *name, pthread_mutex_t *lock, struct pool *pool)
+{
+    struct inquiry *i = calloc(1, sizeof *i);
     stoa_err err;
+
+    stoa_assert(i);
+    *i = (struct inquiry){name, lock, pool};
+    err = fiber_spawn(inquire, inquired, i, NULL);
+    if (err == STOA_OK)
+        return STOA_OK;
+    free(i);
+    remember(name, lock, NULL, 0);
+    return err;
+}
+
+/* ---- What is known ---- */
+
+struct known {
+    bool is_address, is_old, must_ask; /* must_ask: this caller, and nobody else */
+};
+
+static struct known look(struct peer_name *name, pthread_mutex_t *lock,
+                         struct sockaddr_storage *ret)
+{
+    struct known k;
 
     pthread_mutex_lock(lock);
     *ret = name->address;
-    until = name->until_ms;
+    k.is_address = name->is_known;
+    k.is_old = name->until_ms <= clock_monotonic_ms();
+    k.must_ask = k.is_old && !name->is_asking;
+    name->is_asking |= k.must_ask;
     pthread_mutex_unlock(lock);
-    if (until > now)
-        return STOA_OK;
-    if (ask(&q, AI_NUMERICHOST | AI_NUMERICSERV)) {
-        remember(name, lock, &fresh, INT64_MAX);
-        *ret = fresh;
-        return STOA_OK;
+    return k;
+}
+
+/* A number needs no question. */
+static bool is_number(struct peer_name *name, pthread_mutex_t *lock, struct sockaddr_storage *ret)
+{
+    struct sockaddr_storage number = {0};
+    struct question q = {name->host, name->port, &number, false};
+
+    if (!ask(&q, AI_NUMERICHOST | AI_NUMERICSERV))
+        return false;
+    *ret = number;
+    remember(name, lock, ret, INT64_MAX);
+    return true;
+}
+
+/* The questions of other loops' fibers tell this one nothing, so it looks, until there is an answer
+ * or there is none. Only a name's first calls come this way. */
+stoa_err peer_name_resolve(struct peer_name *name, pthread_mutex_t *lock, struct pool *pool,
+                           struct sockaddr_storage *ret)
+{
+    enum { LOOK_EVERY_MS = 5 };
+    stoa_err err = STOA_OK;
+
+    for (;;) {
+        struct known k = look(name, lock, ret);
+        if (k.must_ask && (k.is_address || !is_number(name, lock, ret)))
+            err = start_inquiry(name, lock, pool);
+        else if (k.must_ask)
+            return STOA_OK;
+        if (k.is_address)
+            return STOA_OK; /* what was true a moment ago, if it is old */
+        if (err != STOA_OK)
+            return err;
+        if (!k.is_old)
+            return STOA_E_PLUGIN; /* nobody knew it a moment ago */
+        STOA_TRY(fiber_sleep(LOOK_EVERY_MS));
     }
-    err = pool_run(pool, POOL_FILE, ask_network, &q);
-    if (err == STOA_OK && q.is_found) {
-        remember(name, lock, &fresh, now + PEER_RESOLVE_MS);
-        *ret = fresh;
-        return STOA_OK;
-    }
-    if (until > 0)
-        return STOA_OK; /* what was true a moment ago */
-    return err == STOA_OK ? STOA_E_PLUGIN : err;
 }

@@ -1,7 +1,11 @@
 /* call/sign.h: a call between nodes is signed (HMAC-SHA256 with cluster.key) over version, time,
  * connection and number, both nodes' names, and the SHA-256 of its body, which holds target and
- * identity. It is good for SIGN_SKEW_MS, and once. The reply is signed over that signature and its
- * own body, so it is this call's and no other's. SPDX-License-Identifier: Apache-2.0 */
+ * identity. It is good for SIGN_SKEW_MS, and once for each process: what was taken is remembered by
+ * the process that took it, and the name of a node is all that a call is made out to. So who
+ * captures one can send it once more to each other copy of the same node, and to a process that
+ * took its place (restart, upgrade), within that time: docs/adr/0013-nodes.md. The reply is signed
+ * over that signature and its own body, so it is this call's and no other's.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef CALL_SIGN_H
 #define CALL_SIGN_H
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { NAME_THREADS = 2 }; /* that look up names of hosts; a question may take half a minute */
+
 static uint32_t config_u32(const struct config *config, const char *path)
 {
     return (uint32_t)config_int(config, path);
@@ -20,10 +22,11 @@ static struct pool *open_pool(const struct config *config)
         [POOL_PASSWORD] = config_u32(config, "limits.pool_password_threads"),
         [POOL_FILE] = config_u32(config, "limits.pool_file_threads"),
         [POOL_PLUGIN] = config_u32(config, "limits.pool_plugin_threads"),
+        [POOL_NAME] = NAME_THREADS,
     };
     const uint32_t queue = config_u32(config, "limits.pool_queue");
     const uint32_t queues[POOL_KINDS] = {queue, config_u32(config, "limits.pool_password_queue"),
-                                         queue, queue};
+                                         queue, queue, queue};
 
     return pool_create(threads, queues);
 }

@@ -38,10 +38,8 @@ struct pool {
 };
 
 static const char *const thread_names[POOL_KINDS] = {
-    [POOL_SQL_READ] = "pool-sql-read",
-    [POOL_PASSWORD] = "pool-password",
-    [POOL_FILE] = "pool-file",
-    [POOL_PLUGIN] = "pool-plugin",
+    [POOL_SQL_READ] = "pool-sql-read", [POOL_PASSWORD] = "pool-password", [POOL_FILE] = "pool-file",
+    [POOL_PLUGIN] = "pool-plugin",     [POOL_NAME] = "pool-name",
 };
 
 static void push(struct job_queue *queue, struct job *job)
@@ -105,12 +103,12 @@ static void *thread_main(void *data)
 
 static void queue_open(struct job_queue *queue, const char *name, uint32_t threads, uint32_t max)
 {
-    stoa_assert(threads > 0 && max > 0);
+    stoa_assert((threads > 0) == (max > 0));
     pthread_mutex_init(&queue->lock, NULL);
     pthread_cond_init(&queue->wake, NULL);
     queue->waiting_max = max;
     queue->thread_count = threads;
-    queue->threads = calloc(threads, sizeof(*queue->threads));
+    queue->threads = calloc(threads + 1, sizeof(*queue->threads));
     stoa_assert(queue->threads);
     for (uint32_t i = 0; i < threads; i++) {
         stoa_assert(pthread_create(&queue->threads[i], NULL, thread_main, queue) == 0);

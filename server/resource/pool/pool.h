@@ -5,10 +5,11 @@
 
 #include <stoa/errors.h>
 
-enum pool_kind { POOL_SQL_READ, POOL_PASSWORD, POOL_FILE, POOL_PLUGIN, POOL_KINDS };
+enum pool_kind { POOL_SQL_READ, POOL_PASSWORD, POOL_FILE, POOL_PLUGIN, POOL_NAME, POOL_KINDS };
 
 struct pool;
-/* threads[k] threads and queue_max[k] waiting jobs for kind k (both at least 1). */
+/* threads[k] threads and queue_max[k] waiting jobs for kind k; both 0: work of that kind is refused
+ * (STOA_E_BUSY). */
 struct pool *pool_create(const uint32_t threads[POOL_KINDS], const uint32_t queue_max[POOL_KINDS]);
 /* Finishes what runs, drops what waits (STOA_E_CANCELLED). After the last fiber that uses it, or on
  * a thread that knows no fiber's wait can end early meanwhile. NULL is fine. */

@@ -7,8 +7,8 @@
 #include <string.h>
 
 /* One thread for passwords and a queue of two; the others do not matter. */
-static const uint32_t threads[POOL_KINDS] = {2, 1, 1, 1};
-static const uint32_t queue_max[POOL_KINDS] = {64, 2, 1, 1};
+static const uint32_t threads[POOL_KINDS] = {2, 1, 1, 1, 1};
+static const uint32_t queue_max[POOL_KINDS] = {64, 2, 1, 1, 1};
 static struct pool *pool;
 
 /* A job that has begun and ends when the test says so. */

@@ -145,15 +145,25 @@ static struct stoa_json *not_taken(struct stoa_arena *arena, struct catalogue_li
     return skus;
 }
 
-/* Copies of the products are dropped; lists only when one of them sold out or came back, since
- * they do not show how many pieces there are. */
+static bool is_of_earlier(const struct stoa_rows *rows, uint32_t i)
+{
+    for (uint32_t before = 0; before < i; before++)
+        if (stoa_str_eq(stoa_rows_str(rows, before, "product_id"),
+                        stoa_rows_str(rows, i, "product_id")))
+            return true;
+    return false;
+}
+
+/* Copies of the products are dropped, each once; lists only when one of them sold out or came back,
+ * since they do not show how many pieces there are. */
 static void drop_copies(struct stoa_req *req, const struct stoa_rows *rows, bool lists)
 {
     struct stoa_arena *arena = stoa_req_arena(req);
 
     for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
-        stoa_cache_drop(
-            req, stoa_concat(arena, STOA_STR("product:"), stoa_rows_str(rows, i, "product_id")));
+        if (!is_of_earlier(rows, i))
+            stoa_cache_drop(req, stoa_concat(arena, STOA_STR("product:"),
+                                             stoa_rows_str(rows, i, "product_id")));
     if (lists)
         stoa_cache_drop(req, STOA_STR("catalogue"));
 }

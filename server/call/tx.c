@@ -11,6 +11,8 @@
 #include "resource/cache/cache.h"
 #include <stoa/id.h>
 
+static_assert((int)TX_DROPS_MAX <= (int)DROP_TAGS_MAX, "who asked must learn of all of them");
+
 static const struct stoa_stmt EMIT = {
     "outbox.put",
     "INSERT INTO stoa_outbox (id, event, aggregate, data, trace, created_at)"
@@ -110,18 +112,34 @@ stoa_err tx_emit(struct stoa_tx *tx, const char *event, stoa_str aggregate,
                    NULL);
 }
 
+static bool is_noted(const struct stoa_tx *tx, stoa_str tag)
+{
+    for (const struct tx_drop *d = tx->drops; d; d = d->next)
+        if (stoa_str_eq(d->tag, tag))
+            return true;
+    return false;
+}
+
 void tx_drop_tag(struct stoa_tx *tx, stoa_str tag)
 {
-    if (tx->drops < TX_DROPS_MAX)
-        tx->drop_tags[tx->drops++] = stoa_str_copy(tx->req->arena, tag);
-    else
+    struct tx_drop *d;
+
+    if (is_noted(tx, tag))
+        return;
+    if (tx->drop_count == TX_DROPS_MAX) {
         tx->is_broken = true; /* committing without the drop would serve stale prices */
+        return;
+    }
+    d = stoa_new(tx->req->arena, struct tx_drop);
+    *d = (struct tx_drop){stoa_str_copy(tx->req->arena, tag), tx->drops};
+    tx->drops = d;
+    tx->drop_count++;
 }
 
 static void drop_copies(struct stoa_tx *tx)
 {
-    for (uint32_t i = 0; i < tx->drops; i++)
-        drop_tag(tx->req, tx->drop_tags[i]);
+    for (const struct tx_drop *d = tx->drops; d; d = d->next)
+        drop_tag(tx->req, d->tag);
 }
 
 /* The error of a commit may have come after it was made. */

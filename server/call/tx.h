@@ -6,7 +6,16 @@
 #include "plugin/request.h"
 #include "resource/sql/sql.h"
 
-enum { TX_DROPS_MAX = 32, TX_EVENTS_MAX = 64, TX_EVENT_BYTES_MAX = 64 << 10 };
+enum {
+    TX_DROPS_MAX = 256, /* different tags: as many as one reply between nodes carries (drop.h) */
+    TX_EVENTS_MAX = 64,
+    TX_EVENT_BYTES_MAX = 64 << 10,
+};
+
+struct tx_drop {
+    stoa_str tag;
+    struct tx_drop *next;
+};
 
 struct stoa_tx {
     struct stoa_req *req;
@@ -16,8 +25,8 @@ struct stoa_tx {
     stoa_str creates;
     int32_t reply_status; /* 0: none given */
     const struct stoa_json *reply_json;
-    uint32_t events, drops;
-    stoa_str drop_tags[TX_DROPS_MAX];
+    uint32_t events, drop_count;
+    struct tx_drop *drops; /* each tag once, in the request's arena */
 };
 
 /* Each as its namesake in stoa/sql.h; the open transaction is req->tx. */
@@ -28,6 +37,7 @@ STOA_NODISCARD stoa_err tx_creates(struct stoa_tx *tx, stoa_str id);
 STOA_NODISCARD stoa_err tx_reply(struct stoa_tx *tx, int32_t status, const struct stoa_json *json);
 STOA_NODISCARD stoa_err tx_emit(struct stoa_tx *tx, const char *event, stoa_str aggregate,
                                 const struct stoa_json *data);
+/* Drops the tag when it commits; one more than TX_DROPS_MAX makes the commit STOA_E_TX. */
 void tx_drop_tag(struct stoa_tx *tx, stoa_str tag);
 STOA_NODISCARD stoa_err tx_commit(struct stoa_tx *tx);
 void tx_rollback(struct stoa_tx *tx);

@@ -13,7 +13,9 @@ STOA_NODISCARD STOA_API stoa_err stoa_cache_get(struct stoa_req *req, stoa_str k
  * ("product:prd_…"). */
 STOA_API void stoa_cache_put(struct stoa_req *req, stoa_str key, stoa_str value, int64_t ttl_ms,
                              stoa_str tags);
-/* Drops what carries the tag, on every loop; an open transaction does it when it commits. */
+/* Drops what carries the tag, on every loop; an open transaction does it when it commits. A
+ * transaction drops at most 256 different tags: with more its commit fails with STOA_E_TX. What
+ * many rows share deserves a tag of its own. */
 STOA_API void stoa_cache_drop(struct stoa_req *req, stoa_str tag);
 
 /* ---- Mail ---- */

@@ -343,13 +343,42 @@ BOTH_PORTS(a_tag_is_dropped_by_the_commit_and_not_by_a_rollback)
     cr_assert_eq(run(drops_when_it_commits), 204);
 }
 
+static void drop_numbered(struct stoa_req *req, uint32_t count)
+{
+    struct stoa_arena *arena = stoa_req_arena(req);
+
+    for (uint32_t i = 0; i < count; i++)
+        stoa_cache_drop(req, stoa_concat(arena, STOA_STR("tag:"), stoa_str_from_int(arena, i)));
+}
+
+static stoa_err drops_as_much_as_it_may(struct stoa_req *req)
+{
+    struct stoa_tx *tx;
+
+    stoa_cache_put(req, STOA_STR("k"), STOA_STR("v"), 60000, STOA_STR("tag:255"));
+    STOA_TRY(stoa_tx_begin(req, &tx));
+    STOA_TRY(put(tx, "a"));
+    drop_numbered(req, TX_DROPS_MAX);
+    drop_numbered(req, TX_DROPS_MAX); /* noted already */
+    STOA_TRY(stoa_tx_commit(tx));
+    cr_expect(!cached(req));
+    return stoa_reply_empty(req);
+}
+
+BOTH_PORTS(it_drops_256_tags_however_often)
+{
+    cr_assert_eq(TX_DROPS_MAX, 256);
+    cr_assert_eq(run(drops_as_much_as_it_may), 204);
+    cr_assert_eq(t_rows("toy_thing"), 1);
+}
+
 static stoa_err drops_too_much(struct stoa_req *req)
 {
     struct stoa_tx *tx;
 
     STOA_TRY(stoa_tx_begin(req, &tx));
-    for (uint32_t i = 0; i <= TX_DROPS_MAX; i++)
-        stoa_cache_drop(req, STOA_STR("tag"));
+    STOA_TRY(put(tx, "a"));
+    drop_numbered(req, TX_DROPS_MAX + 1);
     cr_expect_eq(stoa_tx_commit(tx), STOA_E_TX);
     return stoa_reply_empty(req);
 }

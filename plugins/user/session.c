@@ -20,10 +20,22 @@ static const struct stoa_stmt account_by_email = {
     "user.account_by_email",
     "select id, email, name, password_hash from user_account where email = $1", NULL, STOA_SQL_READ,
     0};
+/* Only while the password is the one that was checked ($5): a new one ends the sessions that there
+ * are, and must not miss this one. On PostgreSQL it waits for who changes the password now. */
+#define SESSION_INSERT "insert into user_session (id, user_id, created_at, expires_at) select "
 static const struct stoa_stmt session_insert = {
     "user.session_insert",
-    "insert into user_session (id, user_id, created_at, expires_at) values ($1, $2, $3, $4)", NULL,
+    SESSION_INSERT "$1, a.id, $3, $4 from user_account a where a.id = $2 and a.password_hash = $5",
+    SESSION_INSERT "$1::text, a.id, $3::bigint, $4::bigint from user_account a "
+                   "where a.id = $2 and a.password_hash = $5 for share",
     0, 0};
+/* All of the account's but the new one ($2) and the $3 youngest besides. */
+static const struct stoa_stmt session_crowd = {
+    "user.session_crowd",
+    "delete from user_session where user_id = $1 and id <> $2 and id not in (select s.id "
+    "from user_session s where s.user_id = $1 and s.id <> $2 "
+    "order by s.created_at desc, s.id desc limit $3)",
+    NULL, 0, 0};
 static const struct stoa_stmt session_delete = {
     "user.session_delete", "delete from user_session where id = $1", NULL, 0, 0};
 static const struct stoa_stmt session_expire = {
@@ -78,22 +90,47 @@ static stoa_err check_password(struct stoa_req *req, stoa_str email, const struc
     return err == STOA_E_AUTH ? refuse(req) : err;
 }
 
-static stoa_err open_session(struct stoa_req *req, const struct user *user, stoa_str user_id,
-                             stoa_str *ret)
+void identity_drop(struct stoa_req *req, stoa_str user_id)
 {
+    stoa_cache_drop(req, stoa_concat(stoa_req_arena(req), STOA_STR("user:"), user_id));
+}
+
+/* After the new one was written: of two logins at once the later sees both. */
+static stoa_err end_oldest(struct stoa_req *req, stoa_str user_id, stoa_str new_id)
+{
+    const struct stoa_rows *rows;
+
+    STOA_TRY(stoa_sql(req, &session_crowd,
+                      STOA_ARGS(stoa_s(user_id), stoa_s(new_id), stoa_i(USER_SESSIONS_MAX - 1)),
+                      &rows));
+    if (stoa_rows_affected(rows) > 0)
+        identity_drop(req, user_id);
+    return STOA_OK;
+}
+
+/* account: as account_by_email reads it. */
+static stoa_err open_session(struct stoa_req *req, const struct user *user,
+                             const struct stoa_rows *account, stoa_str *ret)
+{
+    stoa_str user_id = stoa_rows_str(account, 0, "id");
     const struct stoa_identity *before = stoa_req_identity(req);
-    stoa_str token = stoa_token_new(req);
+    stoa_str token = stoa_token_new(req), id = stoa_token_hash(req, token);
     stoa_ms now = stoa_now(req);
+    const struct stoa_rows *rows;
 
     if (before->session_id.len > 0) {
         STOA_TRY(stoa_sql(req, &session_delete, STOA_ARGS(stoa_s(before->session_id)), NULL));
         stoa_cache_drop(req,
                         stoa_concat(stoa_req_arena(req), STOA_STR("session:"), before->session_id));
     }
-    STOA_TRY(stoa_sql(req, &session_insert,
-                      STOA_ARGS(stoa_s(stoa_token_hash(req, token)), stoa_s(user_id), stoa_i(now),
-                                stoa_i(now + user->session_ms)),
-                      NULL));
+    STOA_TRY(
+        stoa_sql(req, &session_insert,
+                 STOA_ARGS(stoa_s(id), stoa_s(user_id), stoa_i(now), stoa_i(now + user->session_ms),
+                           stoa_s(stoa_rows_str(account, 0, "password_hash"))),
+                 &rows));
+    if (stoa_rows_affected(rows) == 0)
+        return refuse(req);
+    STOA_TRY(end_oldest(req, user_id, id));
     *ret = token;
     return STOA_OK;
 }
@@ -105,7 +142,7 @@ stoa_err session_create(struct stoa_req *req, void *self)
     const struct user *user = self;
     struct stoa_arena *arena = stoa_req_arena(req);
     const struct stoa_json *body = stoa_req_json(req);
-    stoa_str email = email_normalise(arena, stoa_json_str(body, "email")), session;
+    stoa_str email = email_normalise(arena, stoa_json_str(body, "email")), session = {0};
     const struct stoa_rows *account;
     stoa_ms expires_at = stoa_now(req) + user->session_ms;
 
@@ -113,7 +150,7 @@ stoa_err session_create(struct stoa_req *req, void *self)
         return refuse(req);
     STOA_TRY(check_password(req, email, &account));
     STOA_TRY(try_forget(req, email));
-    STOA_TRY(open_session(req, user, stoa_rows_str(account, 0, "id"), &session));
+    STOA_TRY(open_session(req, user, account, &session));
     STOA_TRY(stoa_reply_fields(
         req, 201,
         STOA_FIELDS(stoa_f("session", stoa_s(session)),
@@ -150,7 +187,8 @@ static stoa_str all_permissions(struct stoa_arena *arena, const struct stoa_rows
 }
 
 /* POST /internal/user/identify {"session"}: the gate's question. The gate keeps the answer for some
- * seconds under the tag session:<session_id>, which whoever ends a session drops. */
+ * seconds under the tags session:<session_id> and user:<user_id>: whoever ends a session drops the
+ * one, whoever ends several of an account the other. */
 stoa_err session_identify(struct stoa_req *req, void *self)
 {
     stoa_str session = stoa_json_str(stoa_req_json(req), "session");

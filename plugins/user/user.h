@@ -9,6 +9,7 @@ enum {
     USER_NAME_MAX = 100,
     USER_PASSWORD_MIN = 10, /* bytes */
     USER_PASSWORD_MAX = 128,
+    USER_SESSIONS_MAX = 50,         /* of one account; a login past it ends the oldest */
     USER_TRIES_MAX = 10,            /* at one account … */
     USER_TRIES_MS = 15 * 60 * 1000, /* … in this time */
 };
@@ -35,6 +36,9 @@ stoa_err seed_owner(struct stoa_req *req, void *self);
 STOA_NODISCARD stoa_err try_count(struct stoa_req *req, stoa_str email);
 /* Forgets the tries after one that was right. */
 STOA_NODISCARD stoa_err try_forget(struct stoa_req *req, stoa_str email);
+
+/* The gate asks anew who the account's sessions are; in a transaction, once that commits. */
+void identity_drop(struct stoa_req *req, stoa_str user_id);
 
 /* check.c: pure */
 

@@ -1,6 +1,6 @@
-/* gate/identity.c: answers are kept in the loop's cache under the session's tag, so that a revoked
- * session is gone at once (the user plugin drops "session:<id>"). SPDX-License-Identifier:
- * Apache-2.0 */
+/* gate/identity.c: answers are kept in the loop's cache under the session's tag and its account's,
+ * so that a revoked session is gone at once (the user plugin drops "session:<id>", or "user:<id>"
+ * for several). SPDX-License-Identifier: Apache-2.0 */
 #include "gate/identity.h"
 
 #include "call/call.h"
@@ -46,7 +46,9 @@ static void remember(struct stoa_req *req, stoa_str key, const struct stoa_json 
     stoa_json_format(json, &buf);
     cache_put(req->world->resources->cache, stoa_str_of(req->world->cache_owner), key,
               stoa_buf_str(&buf), IDENTITY_CACHE_MS,
-              stoa_concat(req->arena, STOA_STR("session:"), session), epoch);
+              stoa_concat(req->arena, STOA_STR("session:"), session, STOA_STR(" user:"),
+                          stoa_json_str(json, "user_id")),
+              epoch);
 }
 
 static bool recall(struct stoa_req *req, stoa_str key)

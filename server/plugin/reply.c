@@ -52,6 +52,14 @@ stoa_err stoa_reply_redirect(struct stoa_req *req, stoa_str location)
     return stoa_reply_header(req, "location", location);
 }
 
+static struct request_header *find_header(struct request_reply *r, stoa_str name)
+{
+    for (uint32_t i = 0; i < r->header_count; i++)
+        if (stoa_str_eq(r->headers[i].name, name))
+            return &r->headers[i];
+    return NULL;
+}
+
 /* RFC 9457. type is about:blank with the error's name in "code", so that nothing has to be fetched.
  */
 void request_problem(struct stoa_req *req, stoa_err err, const char *detail,
@@ -73,7 +81,8 @@ void request_problem(struct stoa_req *req, stoa_err err, const char *detail,
                       stoa_json_copy(req->arena, e));
     start(req, status, "application/problem+json")->json = problem;
     req->reply.is_problem = true;
-    if (status == 503 || status == 429)
+    /* A handler that knows better has said so already. */
+    if ((status == 503 || status == 429) && !find_header(&req->reply, STOA_STR("retry-after")))
         (void)stoa_reply_header(req, "retry-after", STOA_STR("1"));
 }
 
@@ -110,15 +119,16 @@ stoa_err stoa_reply_header(struct stoa_req *req, const char *name, stoa_str valu
 {
     struct request_reply *r = &req->reply;
     stoa_str own_name = stoa_str_of(name);
-    bool many = stoa_str_is(own_name, "set-cookie");
+    struct request_header *before = NULL;
 
     if (!is_field_name(own_name) || !is_field_value(value) || value.len > 4096)
         return STOA_E_INVALID;
-    for (uint32_t i = 0; !many && i < r->header_count; i++)
-        if (stoa_str_eq(r->headers[i].name, own_name)) {
-            r->headers[i].value = stoa_str_copy(req->arena, value);
-            return STOA_OK;
-        }
+    if (!stoa_str_is(own_name, "set-cookie"))
+        before = find_header(r, own_name);
+    if (before) {
+        before->value = stoa_str_copy(req->arena, value);
+        return STOA_OK;
+    }
     if (r->header_count == REQUEST_REPLY_HEADERS_MAX)
         return STOA_E_RANGE;
     r->headers[r->header_count++] = (struct request_header){stoa_str_copy(req->arena, own_name),

@@ -1,6 +1,7 @@
 /* port/password.c: libsodium's Argon2id. SPDX-License-Identifier: Apache-2.0 */
 #include "port/password.h"
 
+#include "base/fault.h"
 #include <sodium.h>
 
 struct work {
@@ -68,6 +69,7 @@ stoa_err password_verify(struct pool *pool, stoa_str password, stoa_str hash)
     char own[crypto_pwhash_STRBYTES] = "";
     struct work w = {.password = password, .hash_cstr = own};
 
+    STOA_TRY(fault_point("password.verify"));
     if (password.len > PASSWORD_MAX)
         return STOA_E_AUTH;
     if (hash.len > 0 && hash.len < sizeof own)

@@ -97,7 +97,8 @@ STOA_API stoa_err stoa_reply_page(struct stoa_req *req, int32_t status, const ch
 STOA_NODISCARD STOA_API stoa_err stoa_render(struct stoa_req *req, const char *page,
                                              const struct stoa_json *data, stoa_str *ret);
 /* The problem+json for err, with a detail for the client's developer and extra members; returns
- * err. detail is safe to show: no secrets, no SQL. Empty = none. */
+ * err. detail is safe to show: no secrets, no SQL. Empty = none. With 429 and 503 goes a
+ * Retry-After of 1 second, unless the handler has set one. */
 STOA_API stoa_err stoa_fail(struct stoa_req *req, stoa_err err, const char *detail,
                             struct stoa_fields fields);
 /* Adds a response header; name in lower case. STOA_E_INVALID if value holds a control character

@@ -175,6 +175,9 @@ STOA_TEST(the_answer_is_remembered_until_the_session_is_revoked)
     cache_drop(t_world()->resources->cache, STOA_STR("session:ses_1"));
     get_as("/mine", "good");
     cr_assert_eq(asked, 2);
+    cache_drop(t_world()->resources->cache, STOA_STR("user:usr_1"));
+    get_as("/mine", "good");
+    cr_assert_eq(asked, 3);
 }
 
 STOA_TEST(nobody_is_taken_for_a_guest_while_the_user_plugin_is_away)

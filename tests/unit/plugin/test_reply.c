@@ -126,6 +126,16 @@ Test(reply, a_problem_has_the_shape_of_rfc_9457)
     cr_assert(stoa_str_is(stoa_json_str(json, "sku"), "A1"));
 }
 
+Test(reply, a_problem_keeps_the_time_to_come_again_that_the_handler_has_set)
+{
+    cr_assert_eq(stoa_reply_header(&req, "retry-after", STOA_STR("900")), STOA_OK);
+    stoa_fail(&req, STOA_E_RATE, "", STOA_NO_FIELDS);
+    cr_assert(stoa_str_is(header("retry-after"), "900"));
+    cr_assert_eq(stoa_reply_header(&req, "retry-after", STOA_STR("7")), STOA_OK);
+    cr_assert(stoa_str_is(header("retry-after"), "7"));
+    cr_assert_eq(req.reply.header_count, 1);
+}
+
 Test(reply, a_problem_that_passes_says_when_to_come_again)
 {
     stoa_fail(&req, STOA_E_BUSY, "", STOA_NO_FIELDS);

@@ -11,8 +11,8 @@ from .shoppers import Purchase
 NEEDS_SQL = True
 ALONE = False
 TRIES = 5
-MAIL_S = 2.0  # the poison is in the queue for twice as long
-SLOWLY = 'event_backoff = "300ms"'
+MAIL_S = 7.0  # the poison is in the queue for twice as long
+SLOWLY = 'event_backoff = "1s"'
 # Rows as a broken plugin might have emitted them: no JSON, JSON of another shape; of the latter the
 # mail's handler keeps a record of its own.
 POISON = [('{"broken', "evt_00000000000000000000000000", set()),

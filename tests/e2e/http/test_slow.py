@@ -100,6 +100,7 @@ def test_a_reader_that_sleeps_for_a_moment_gets_everything(serve):
     with server.connect(receive=8192) as c:
         c.send(b"GET /big?bytes=4000000 HTTP/1.1\r\n" + HOST + b"\r\n")
         time.sleep(1.5)
+        c.hurry()
         assert len(c.reply().body) == 4000000
 
 

@@ -52,9 +52,13 @@ STOA_PLUGIN(
             {STOA_POST, .path = "/logout", .handler = logout_send, .permit = STOA_ANYONE,
              .flags = STOA_ROUTE_FORM, .body_max = 1024},
             {STOA_GET, .path = "/account", .handler = account_page, .permit = STOA_ANYONE},
-            {STOA_GET, .path = "/assets/{name*}", .handler = misc_asset, .permit = STOA_ANYONE},
-            {STOA_GET, .path = "/favicon.ico", .handler = misc_icon, .permit = STOA_ANYONE},
-            {STOA_GET, .path = "/robots.txt", .handler = misc_robots, .permit = STOA_ANYONE},
-            {STOA_GET, .path = "/{page}", .handler = misc_not_found, .permit = STOA_ANYONE}),
+            {STOA_GET, .path = "/assets/{name*}", .handler = misc_asset, .permit = STOA_ANYONE,
+             .flags = STOA_ROUTE_IMPERSONAL},
+            {STOA_GET, .path = "/favicon.ico", .handler = misc_icon, .permit = STOA_ANYONE,
+             .flags = STOA_ROUTE_IMPERSONAL},
+            {STOA_GET, .path = "/robots.txt", .handler = misc_robots, .permit = STOA_ANYONE,
+             .flags = STOA_ROUTE_IMPERSONAL},
+            {STOA_GET, .path = "/{page}", .handler = misc_not_found, .permit = STOA_ANYONE,
+             .flags = STOA_ROUTE_IMPERSONAL}),
         .create = storefront_create);
 /* clang-format on */

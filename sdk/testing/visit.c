@@ -73,6 +73,7 @@ static struct stoa_req *request_of(const struct t_visit *visit)
     req->query = path;
     req->host = stoa_str_of(visit->host ? visit->host : "127.0.0.1:8080");
     req->client = stoa_str_of(visit->client ? visit->client : "192.0.2.1");
+    req->visitor = req->client;
     req->is_https = visit->is_https;
     req->body = stoa_str_copy(arena, stoa_str_of(visit->body));
     req->started_us = clock_monotonic_us();

@@ -18,7 +18,8 @@ void log_set(enum log_format format, stoa_level least);
 bool log_enabled(stoa_level level);
 /* area: "http", "sql", a plugin's name. fields may hold secrets only as their masks. */
 void log_put(stoa_level level, const char *area, const char *message, struct stoa_fields fields);
-/* The access log's line, formatted into a per-thread buffer and written in batches by the loop. */
+/* The access log's line, formatted into a per-thread buffer and written in batches by the loop. Of
+ * path nothing is written from its first '?' on: queries hold tokens that open orders. */
 struct log_access {
     stoa_str method, path, route, plugin, client, request_id, trace_id, user_id;
     int32_t status;

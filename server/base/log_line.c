@@ -93,6 +93,13 @@ static char *put_part(char *out, const char *key, uint64_t key_len, stoa_str val
 }
 #define PUT_PART(out, key, value) put_part((out), "" key, sizeof(key) - 1, (value))
 
+static stoa_str path_of(const struct log_access *entry)
+{
+    stoa_str target = entry->path;
+
+    return log_line_cut(stoa_str_cut(&target, '?'), PATH_CUT);
+}
+
 uint32_t log_line_access_json(char *out, const struct log_access *entry)
 {
     char *p = PUT(out, "{\"time\":\"");
@@ -102,7 +109,7 @@ uint32_t log_line_access_json(char *out, const struct log_access *entry)
     p += number_format_int(p, entry->status);
     p = PUT_PART(p, ",\"method\":\"", entry->method);
     p = PUT(p, ",\"path\":\"");
-    p = json_escape(p, log_line_cut(entry->path, PATH_CUT));
+    p = json_escape(p, path_of(entry));
     p = PUT(p, "\",\"duration_us\":");
     p += number_format_int(p, entry->duration_us);
     p = PUT(p, ",\"bytes\":");
@@ -160,7 +167,7 @@ uint32_t log_line_access_text(char *out, const struct log_access *entry, bool ha
     *p++ = ' ';
     p = log_line_plain(p, log_line_cut(entry->method, PART_CUT));
     *p++ = ' ';
-    p = log_line_plain(p, log_line_cut(entry->path, PATH_CUT));
+    p = log_line_plain(p, path_of(entry));
     *p++ = ' ';
     p = put_colour(p, has_colours, "\033[2m");
     p = put_duration(p, entry->duration_us);

@@ -23,6 +23,8 @@
     X(requests_unparsed_total, COUNTER, "Connections closed with a bare 400 by the HTTP parser")   \
     X(requests_abandoned_total, COUNTER, "Requests whose client left first")                       \
     X(responses_5xx_total, COUNTER, "Answers with a status of 500 or more")                        \
+    X(requests_unidentified_total, COUNTER,                                                        \
+      "Requests served as a guest's: nobody could say whose")                                      \
     X(rate_limited_total, COUNTER, "Requests answered 429")                                        \
     X(request_seconds, HISTOGRAM, "Time from request to reply")                                    \
     X(fibers_live, GAUGE, "Fibers with a stack in use")                                            \

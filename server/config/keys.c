@@ -138,7 +138,7 @@ const struct config_key config_keys[] = {
     {"limits", "in_flight", CONFIG_INT, .otherwise = "10000", .min = 1, .max = 1000000,
      .help = "Requests at once per loop; past it 503"},
     {"limits", "in_flight_per_address", CONFIG_INT, .otherwise = "500", .min = 1, .max = 1000000,
-     .help = "Requests at once per loop from one address; past it 503"},
+     .help = "Requests at once per loop from one address; past it 429"},
     {"limits", "head", CONFIG_SIZE, .otherwise = "32KiB", .min = KIB, .max = 256 * KIB,
      .help = "Request line and headers; past it 431"},
     {"limits", "target", CONFIG_SIZE, .otherwise = "8KiB", .min = 256, .max = 64 * KIB,

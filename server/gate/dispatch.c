@@ -38,7 +38,7 @@ static stoa_err check_rate(struct stoa_req *req)
 {
     int64_t retry_s = 1;
 
-    if (rate_take(req->client, loop_now(loop_current()), &retry_s))
+    if (rate_take(req->visitor, loop_now(loop_current()), &retry_s))
         return STOA_OK;
     metric_add(METRIC_rate_limited_total, 1);
     request_problem(req, STOA_E_RATE, NULL, STOA_NO_FIELDS);
@@ -119,6 +119,18 @@ static stoa_err read_body(struct stoa_req *req, const struct route *route)
                      STOA_NO_FIELDS);
 }
 
+/* Only what guests may see as well is shown to whom nobody can tell: a shop whose user plugin is
+ * away goes on selling. */
+static stoa_err find_visitor(struct stoa_req *req, const struct route *route)
+{
+    if (route->flags & STOA_ROUTE_IMPERSONAL)
+        return STOA_OK;
+    if (route->permit != STOA_ANYONE || req->method != STOA_GET)
+        return identity_find(req);
+    identity_guess(req);
+    return STOA_OK;
+}
+
 static stoa_err check_visitor(struct stoa_req *req, const struct route *route)
 {
     stoa_err err = same_origin_check(req);
@@ -126,7 +138,7 @@ static stoa_err check_visitor(struct stoa_req *req, const struct route *route)
     if (err != STOA_OK)
         return stoa_fail(req, err, "the request does not come from a page of this shop",
                          STOA_NO_FIELDS);
-    STOA_TRY(identity_find(req));
+    STOA_TRY(find_visitor(req, route));
     STOA_TRY(permit_check(req, route));
     if ((route->flags & STOA_ROUTE_DEVELOPMENT) && !req->world->is_development)
         return STOA_E_NOT_FOUND;
@@ -159,12 +171,33 @@ static void check_memory(struct stoa_req *req)
     request_format_reply(req);
 }
 
+/* What a guest is refused or sent away from may be this visitor's own, and a guest's page may not
+ * change their cookies. */
+static void check_unidentified(struct stoa_req *req)
+{
+    struct request_reply *reply = &req->reply;
+    int32_t status = reply->status;
+    uint32_t kept = 0;
+
+    if ((status >= 300 && status < 400 && status != 304) || status == 401 || status == 403 ||
+        status == 404) {
+        reply->header_count = 0;
+        request_problem(req, STOA_E_PLUGIN, "it cannot be told at the moment who you are",
+                        STOA_NO_FIELDS);
+    }
+    for (uint32_t i = 0; i < reply->header_count; i++)
+        if (!stoa_str_is(reply->headers[i].name, "set-cookie"))
+            reply->headers[kept++] = reply->headers[i];
+    reply->header_count = kept;
+    stoa_reply_header(req, "cache-control", STOA_STR("no-store"));
+}
+
 static void finish(struct stoa_req *req)
 {
+    if (req->is_unidentified)
+        check_unidentified(req);
     request_format_reply(req);
     check_memory(req);
-    if (req->reply.status >= 500)
-        metric_add(METRIC_responses_5xx_total, 1);
     if (req->world->is_development && req->statements > 0)
         stoa_reply_header(req, "x-stoa-statements", stoa_str_from_int(req->arena, req->statements));
     if (req->reply.status >= 400)

@@ -3,9 +3,50 @@
  * for several). SPDX-License-Identifier: Apache-2.0 */
 #include "gate/identity.h"
 
+#include "base/clock.h"
+#include "base/metrics.h"
 #include "call/call.h"
 #include "plugin/world.h"
+#include <stdlib.h>
 #include <stoa/stoa.h>
+
+/* ---- What is not in the cache, as it would push pages out: of this loop ---- */
+
+enum { REFUSED_SLOTS = 1024, REFUSED_KEY = 32 };
+
+struct refused {
+    char key[REFUSED_KEY]; /* the first half of the hash, as hex */
+    int64_t until_ms;
+};
+static __thread struct refused *refused; /* from the first on */
+static __thread int64_t asleep_until_ms; /* the user plugin let somebody wait in vain */
+
+static struct refused *refused_slot(stoa_str key)
+{
+    return &refused[stoa_str_hash(key) % REFUSED_SLOTS];
+}
+
+static bool is_refused(stoa_str key)
+{
+    const struct refused *slot = refused ? refused_slot(key) : NULL;
+
+    return slot && slot->until_ms > clock_monotonic_ms() &&
+           memcmp(slot->key, key.ptr, REFUSED_KEY) == 0;
+}
+
+static void remember_refused(stoa_str key)
+{
+    struct refused *slot;
+
+    if (!refused)
+        refused = calloc(REFUSED_SLOTS, sizeof *refused);
+    stoa_assert(refused);
+    slot = refused_slot(key);
+    memcpy(slot->key, key.ptr, REFUSED_KEY);
+    slot->until_ms = clock_monotonic_ms() + IDENTITY_REFUSED_MS;
+}
+
+/* ---- Asking ---- */
 
 static stoa_str credential(struct stoa_req *req)
 {
@@ -67,37 +108,69 @@ static bool recall(struct stoa_req *req, stoa_str key)
 
 /* The gate has no plugin of its own: it calls as the host, with the visitor's request as the
  * parent. */
-static stoa_err ask(struct stoa_req *req, stoa_str session, struct stoa_answer *ret)
+static stoa_err ask(struct stoa_req *req, stoa_str session, uint32_t timeout_ms,
+                    struct stoa_answer *ret)
 {
     struct stoa_json *body = stoa_json_object(req->arena);
     struct stoa_call call = {.plugin = "user",
                              .method = STOA_POST,
                              .path = STOA_STR("/internal/user/identify"),
-                             .body = body};
+                             .body = body,
+                             .timeout_ms = timeout_ms};
 
     stoa_json_set_str(body, "session", session);
     return call_local(req, &call, ret);
 }
 
-stoa_err identity_find(struct stoa_req *req)
+/* timeout_ms 0: as long as the request may take. */
+static stoa_err find(struct stoa_req *req, stoa_str session, uint32_t timeout_ms)
 {
-    stoa_str session = credential(req), key;
+    stoa_str key = stoa_token_hash(req, session);
     struct stoa_answer answer;
     uint64_t epoch;
 
-    if (session.len == 0 || session.len > 512)
+    if (recall(req, key) || is_refused(key))
         return STOA_OK;
-    key = stoa_token_hash(req, session);
-    if (recall(req, key))
-        return STOA_OK;
-    epoch = cache_epoch(req->world->resources->cache);
-    if (ask(req, session, &answer) != STOA_OK)
+    if (timeout_ms && asleep_until_ms > clock_monotonic_ms())
         return STOA_E_PLUGIN;
-    if (answer.status == 401)
+    epoch = cache_epoch(req->world->resources->cache);
+    if (ask(req, session, timeout_ms, &answer) != STOA_OK)
+        return STOA_E_PLUGIN;
+    if (answer.status == 401) {
+        remember_refused(key);
         return STOA_OK;
+    }
     if (answer.status != 200)
         return STOA_E_PLUGIN;
     read_identity(req, answer.json);
     remember(req, key, answer.json, epoch);
     return STOA_OK;
+}
+
+static bool is_credential(stoa_str session)
+{
+    return session.len > 0 && session.len <= 512;
+}
+
+stoa_err identity_find(struct stoa_req *req)
+{
+    stoa_str session = credential(req);
+
+    return is_credential(session) ? find(req, session, 0) : STOA_OK;
+}
+
+void identity_guess(struct stoa_req *req)
+{
+    stoa_str session = credential(req);
+    int64_t before;
+
+    if (!is_credential(session))
+        return;
+    before = clock_monotonic_ms();
+    if (find(req, session, IDENTITY_PATIENCE_MS) == STOA_OK)
+        return;
+    if (clock_monotonic_ms() - before >= IDENTITY_PATIENCE_MS / 2)
+        asleep_until_ms = clock_monotonic_ms() + IDENTITY_PATIENCE_MS;
+    req->is_unidentified = true;
+    metric_add(METRIC_requests_unidentified_total, 1);
 }

@@ -34,9 +34,9 @@ static struct bucket *find(uint64_t key, int64_t burst)
     return a;
 }
 
-bool rate_take(stoa_str client, int64_t now_ms, int64_t *retry_s)
+bool rate_take(stoa_str visitor, int64_t now_ms, int64_t *retry_s)
 {
-    uint64_t key = stoa_str_hash(client) | 1;
+    uint64_t key = stoa_str_hash(visitor) | 1;
     const int64_t rate = rate_per_second, burst = rate_burst; /* once: they may change */
     struct bucket *b;
 

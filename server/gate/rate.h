@@ -1,4 +1,4 @@
-/* gate/rate.h: how much one address may ask, per loop: a token bucket in a table of fixed size.
+/* gate/rate.h: how much one visitor may ask, per loop: a token bucket in a table of fixed size.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef GATE_RATE_H
 #define GATE_RATE_H
@@ -9,6 +9,6 @@
  * many at once; 0 = no limit. */
 void rate_init(uint32_t per_second, uint32_t burst, uint32_t loops);
 /* Takes one; false: none left, and *retry_s says when there is one (1 or more). Loop's thread. */
-bool rate_take(stoa_str client, int64_t now_ms, int64_t *retry_s);
+bool rate_take(stoa_str visitor, int64_t now_ms, int64_t *retry_s);
 
 #endif

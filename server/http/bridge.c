@@ -387,6 +387,7 @@ static bool set_client(struct http_exchange *x)
         else
             x->address = http_address_acquire(&c->loop->addresses, &visitor, UINT32_MAX);
     }
+    x->req.visitor = (stoa_str){(const char *)x->address->ip.bytes, sizeof(x->address->ip.bytes)};
     x->is_counted = true;
     x->loop->in_flight++;
     metric_add(METRIC_requests_in_flight, 1);

@@ -55,12 +55,14 @@ struct stoa_req {
     bool is_head;
     bool is_edge; /* from a visitor: limits, credentials and the same-origin check apply */
     bool is_https;
+    bool is_unidentified; /* has a credential that nobody could check: sees what guests see */
     stoa_str method_text;
     stoa_str path;  /* decoded, normalised */
     stoa_str query; /* raw */
     stoa_str host;  /* Host, with the port */
     stoa_str body;
     stoa_str client;
+    stoa_str visitor; /* whom limits count, of the edge: as client, but an IPv6 one has a /64 */
     struct request_header *headers;
     uint32_t header_count;
 

@@ -43,6 +43,17 @@ static stoa_err refuse(struct diag *diag, const char *plugin, const struct stoa_
     return STOA_E_PLUGIN;
 }
 
+static stoa_err check_permit(const struct stoa_route *r, const char *plugin, struct diag *diag)
+{
+    if (r->permit < STOA_ANYONE || r->permit > STOA_TOKEN)
+        return refuse(diag, plugin, r, "it does not say who may use it (.permit)");
+    if (r->permit == STOA_STAFF && (!r->permission || !*r->permission))
+        return refuse(diag, plugin, r, "for staff it must name a .permission");
+    if ((r->flags & STOA_ROUTE_IMPERSONAL) && (r->permit != STOA_ANYONE || r->method != STOA_GET))
+        return refuse(diag, plugin, r, "STOA_ROUTE_IMPERSONAL is for a GET that is STOA_ANYONE's");
+    return STOA_OK;
+}
+
 static stoa_err check(const struct stoa_route *r, const char *plugin, struct diag *diag)
 {
     if (!r->path || r->path[0] != '/' || strlen(r->path) > 256)
@@ -51,10 +62,7 @@ static stoa_err check(const struct stoa_route *r, const char *plugin, struct dia
         return refuse(diag, plugin, r, "it has no method");
     if (!r->handler)
         return refuse(diag, plugin, r, "it has no handler");
-    if (r->permit < STOA_ANYONE || r->permit > STOA_TOKEN)
-        return refuse(diag, plugin, r, "it does not say who may use it (.permit)");
-    if (r->permit == STOA_STAFF && (!r->permission || !*r->permission))
-        return refuse(diag, plugin, r, "for staff it must name a .permission");
+    STOA_TRY(check_permit(r, plugin, diag));
     if (r->body_max > ROUTE_BODY_MAX || r->timeout_ms > ROUTE_TIMEOUT_MAX_MS)
         return refuse(diag, plugin, r, "body_max is at most 1 MiB, timeout_ms at most 60,000");
     return STOA_OK;

@@ -1,9 +1,11 @@
 """What every route owes: headers, same origin, permission, limits. SPDX-License-Identifier: Apache-2.0"""
 import json
+import socket
 import uuid
 
 import pytest
 from support.client import Client, Guest
+from support.database import run_sql
 
 HEADERS = ["content-security-policy", "x-content-type-options", "referrer-policy",
            "cross-origin-opener-policy", "cross-origin-resource-policy", "permissions-policy"]
@@ -138,6 +140,53 @@ def test_a_rate_limit_is_told(make_shop):
     assert refused and int(refused[0].headers["retry-after"]) >= 1
     check_headers(refused[0])
     assert shop.stop() == 0
+
+
+def test_a_rate_is_of_a_visitor_not_of_each_of_their_addresses(make_shop):
+    """R39. An IPv6 visitor has 2^64 addresses."""
+    shop = make_shop(rate="requests = 5, burst = 10", more='trusted_proxies = { "127.0.0.0/8" },').start()
+    client = Client(shop)
+
+    def refused(address) -> int:
+        return sum(client.get("/api/v1/categories", x_forwarded_for=address(n)).status == 429
+                   for n in range(60))
+
+    assert refused(lambda n: f"2001:db8:0:{n + 1:x}::1") == 0
+    assert refused(lambda n: f"203.0.113.{n}") == 0
+    assert refused(lambda n: f"2001:db8:0:1:{n:x}::{n:x}") > 0
+    assert shop.stop() == 0
+
+
+def test_a_refusals_line_in_the_log_has_no_query(make_shop):
+    """Tokens that open orders stand there."""
+    shop = make_shop().start()
+    client = Client(shop)
+    for path, status, headers in [("/orders/S-1?token=s3cret", 404, {}),
+                                  ("/orders/S-1?token=s3cret", 400, {"content_length": "x"}),
+                                  ("/orders/S-1?token=s3cret" + "x" * 9000, 414, {})]:
+        assert client.get(path, **headers).status == status
+        shop.wait_log(lambda l, s=status: l.get("status") == s and l.get("path") == "/orders/S-1")
+    assert not any("s3cret" in json.dumps(line) for line in shop.lines)
+    assert shop.stop() == 0
+
+
+def test_every_5xx_is_counted_once(make_shop):
+    shop = make_shop().start()
+    before, client = count(shop, "responses_5xx_total"), Client(shop)
+    run_sql(shop, "ALTER TABLE user_session RENAME TO user_session_away")
+    for _ in range(20):
+        assert client.get("/api/v1/users/me", authorization="Bearer nobody").status == 503
+    shop.wait_log(lambda l: sum(l.get("status") == 503 for l in shop.lines) == 20)
+    assert count(shop, "responses_5xx_total") - before == 20
+    assert shop.stop() == 0
+
+
+def count(shop, name: str) -> int:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(shop.data / "control.sock"))
+        s.sendall(b"metrics")
+        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+    return int(next(l.split()[-1] for l in text.splitlines() if l.startswith(f"stoa_{name} ")))
 
 
 def test_head_has_the_headers_of_get_and_no_body(client):

@@ -352,3 +352,28 @@ def test_staff_see_the_mails_and_a_sent_one_is_not_sent_again(world):
     now = [d for d in world.must("staff", "GET", "/api/v1/deliveries?limit=100")["items"]
            if d["id"] == items[0]["id"]]
     assert now == items, "not even counted as a try"
+
+
+# ---- When nobody can say who somebody is ----
+
+def test_the_shop_goes_on_while_nobody_can_be_told_who_they_are(make_shop):
+    """R12, R14: pages and files are for guests, too. What needs somebody is refused, and nobody loses
+    a cart or a session by it."""
+    shop = make_shop().start()
+    owner, client = sign_up(shop), Client(shop)
+    style = re.search(r"/assets/[a-z]+\.[0-9a-f]+\.css", client.get("/").text).group()
+    run_sql(shop, "ALTER TABLE user_session RENAME TO user_session_away")
+    page = client.get("/products/aegina-mug", **owner)
+    assert page.status == 200 and page.headers["cache-control"] == "no-store", page.text
+    assert client.get("/api/v1/products/aegina-mug", **owner).status == 200
+    file = client.get(style, **owner)
+    assert file.status == 200 and "immutable" in file.headers["cache-control"]
+    for path in ("/account", "/api/v1/users/me", "/api/v1/orders", "/api/v1/carts/crt_none"):
+        answer = client.get(path, **owner)
+        assert answer.status == 503 and answer.json["code"] == "PLUGIN", path
+        assert answer.headers["set-cookie"] is None and answer.headers["location"] is None
+    assert client.post("/api/v1/carts", {}, **owner).status == 503
+    assert Guest(shop).add("AEG-MUG").status == 200
+    run_sql(shop, "ALTER TABLE user_session_away RENAME TO user_session")
+    assert client.get("/api/v1/users/me", **owner).status == 200
+    assert shop.stop() == 0

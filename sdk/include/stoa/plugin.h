@@ -60,8 +60,10 @@ enum {
     STOA_ROUTE_KEY_REQUIRED = 1, /* 400 without an Idempotency-Key */
     STOA_ROUTE_FORM = 2,         /* takes application/x-www-form-urlencoded; others take JSON */
     STOA_ROUTE_DEVELOPMENT = 4,  /* 404 in production */
-    STOA_ROUTE_SECRET = 8, /* its bodies hold secrets: nothing of them, nor a hash, is kept for
-                              repeats; an Idempotency-Key has no effect */
+    STOA_ROUTE_SECRET = 8,      /* its bodies hold secrets: nothing of them, nor a hash, is kept for
+                                   repeats; an Idempotency-Key has no effect */
+    STOA_ROUTE_IMPERSONAL = 16, /* a GET for STOA_ANYONE that is the same for everybody, as files
+                                   are: who asks is not found out, the identity is a guest's */
 };
 static_assert(sizeof(struct stoa_route) == 48, "SDK ABI");
 

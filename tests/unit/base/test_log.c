@@ -132,6 +132,20 @@ Test(log, writes_a_request_when_it_is_flushed)
     cr_assert_eq(drain(), 0, "once");
 }
 
+Test(log, leaves_the_query_out_whoever_gave_it)
+{
+    struct log_access one = entry();
+    char text[LOG_LINE_MAX];
+
+    one.path = STOA_STR("/orders/S-1?token=secret&x=?");
+    log_access(&one);
+    log_flush();
+    cr_assert(stoa_str_is(stoa_json_str(line(), "path"), "/orders/S-1"));
+    text[log_line_access_text(text, &one, false)] = 0;
+    cr_assert_not_null(strstr(text, "/orders/S-1 "), "%s", text);
+    cr_assert_null(strstr(text, "secret"), "%s", text);
+}
+
 Test(log, keeps_the_order_of_requests_and_events)
 {
     struct log_access one = entry();

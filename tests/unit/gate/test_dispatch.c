@@ -1,6 +1,8 @@
 /* A visitor's request, from its path to its reply. SPDX-License-Identifier: Apache-2.0 */
 #include "gate/dispatch.h"
 
+#include "base/clock.h"
+#include "fiber/fiber.h"
 #include "gate/host_routes.h"
 #include "gate/identity.h"
 #include "gate/rate.h"
@@ -9,7 +11,7 @@
 #include <criterion/criterion.h>
 
 static uint32_t asked; /* how often the user plugin was asked */
-static bool user_is_away;
+static bool user_is_away, user_is_asleep;
 
 static stoa_err identify(struct stoa_req *req, void *self)
 {
@@ -18,6 +20,8 @@ static stoa_err identify(struct stoa_req *req, void *self)
     asked++;
     if (user_is_away)
         return STOA_E_STORE;
+    if (user_is_asleep)
+        STOA_TRY(fiber_sleep(60000));
     if (!stoa_str_is(session, "good") && !stoa_str_is(session, "boss"))
         return STOA_E_AUTH;
     return stoa_reply_fields(
@@ -35,12 +39,29 @@ static stoa_err show(struct stoa_req *req, void *self)
                                          stoa_f("form", stoa_s(stoa_req_form(req, "a")))));
 }
 
+/* What a guest and somebody get of the same page: a redirect, a refusal, a cookie. */
+static stoa_err mine_or_away(struct stoa_req *req, void *self)
+{
+    stoa_str what = stoa_req_query(req, "what");
+
+    stoa_reply_cookie(req, "cart", STOA_STR(""), 0);
+    stoa_reply_header(req, "cache-control", STOA_STR("max-age=60"));
+    if (stoa_req_identity(req)->user_id.len > 0 || what.len == 0)
+        return show(req, self);
+    if (stoa_str_is(what, "redirect"))
+        return stoa_reply_redirect(req, STOA_STR("/login"));
+    return stoa_str_is(what, "none") ? STOA_E_NOT_FOUND : STOA_E_INVALID;
+}
+
 static const struct stoa_plugin_v1 user = {
     .routes =
         STOA_ROUTES({STOA_POST, 0, "/internal/user/identify", identify, .permit = STOA_INTERNAL})};
 static const struct stoa_plugin_v1 toy = {
     .routes = STOA_ROUTES(
         {STOA_GET, 0, "/open", show, .permit = STOA_ANYONE},
+        {STOA_GET, 0, "/file", show, .permit = STOA_ANYONE, .flags = STOA_ROUTE_IMPERSONAL},
+        {STOA_GET, 0, "/order", show, .permit = STOA_TOKEN},
+        {STOA_GET, 0, "/account", mine_or_away, .permit = STOA_ANYONE},
         {STOA_POST, 0, "/open", show, .permit = STOA_ANYONE, .body_max = 64},
         {STOA_POST, 0, "/form", show, .permit = STOA_ANYONE, .flags = STOA_ROUTE_FORM},
         {STOA_GET, 0, "/mine", show, .permit = STOA_CUSTOMER},
@@ -180,12 +201,80 @@ STOA_TEST(the_answer_is_remembered_until_the_session_is_revoked)
     cr_assert_eq(asked, 3);
 }
 
-STOA_TEST(nobody_is_taken_for_a_guest_while_the_user_plugin_is_away)
+STOA_TEST(what_is_no_session_is_remembered_for_a_moment)
+{
+    cr_assert_eq(get_as("/open", "bad"), 200);
+    cr_assert_eq(get_as("/mine", "bad"), 401);
+    cr_assert_eq(asked, 1);
+    cr_assert_eq(get_as("/mine", "good"), 200);
+    cr_assert_eq(asked, 2);
+    for (int i = 0; asked == 2 && i < 500; i++) {
+        cr_assert_eq(fiber_sleep(10), STOA_OK);
+        cr_assert_eq(get_as("/mine", "bad"), 401);
+    }
+    cr_assert_eq(asked, 3);
+}
+
+STOA_TEST(who_asks_for_a_file_is_not_found_out)
+{
+    cr_assert_eq(get_as("/file", "good"), 200);
+    cr_assert(stoa_str_is(stoa_json_str(t_answer()->json, "user"), ""));
+    cr_assert_eq(asked, 0);
+}
+
+static int32_t post_as(const char *session)
+{
+    char cookie[64] = "sid-8080=";
+
+    strncat(cookie, session, 40);
+    return t_visit(
+        &(struct t_visit){.method = "POST",
+                          .path = "/open",
+                          .body = "{}",
+                          .headers = {"cookie", cookie, "origin", "http://127.0.0.1:8080"}});
+}
+
+/* Only what anyone may see is shown to whom nobody can tell. */
+STOA_TEST(the_shop_goes_on_for_guests_while_the_user_plugin_is_away)
 {
     user_is_away = true;
-    cr_assert_eq(get_as("/open", "good"), 503);
-    cr_assert(code_is("PLUGIN"));
+    cr_assert_eq(get_as("/open", "good"), 200);
+    cr_assert(stoa_str_is(stoa_json_str(t_answer()->json, "user"), ""));
+    cr_assert(stoa_str_is(t_header("cache-control"), "no-store"));
     cr_assert_eq(t_get("/open"), 200);
+    cr_assert_neq(stoa_str_is(t_header("cache-control"), "no-store"), true);
+    cr_assert_eq(get_as("/mine", "good"), 503);
+    cr_assert(code_is("PLUGIN"));
+    cr_assert_eq(get_as("/staff", "boss"), 503);
+    cr_assert_eq(get_as("/order", "good"), 503);
+    cr_assert_eq(post_as("good"), 503);
+    user_is_away = false;
+    cr_assert_eq(get_as("/mine", "good"), 200);
+}
+
+STOA_TEST(nobody_is_treated_as_a_guest_in_what_may_be_their_own)
+{
+    user_is_away = true;
+    cr_assert_eq(get_as("/account", "good"), 200);
+    cr_assert(stoa_str_is(t_header("cache-control"), "no-store"));
+    cr_assert_eq(t_header("set-cookie").len, 0);
+    cr_assert_eq(get_as("/account?what=redirect", "good"), 503);
+    cr_assert_eq(t_header("location").len, 0);
+    cr_assert_eq(get_as("/account?what=none", "good"), 503);
+    cr_assert_eq(get_as("/account?what=broken", "good"), 422);
+    cr_assert_eq(t_get("/account?what=redirect"), 303);
+    cr_assert_gt(t_header("set-cookie").len, 0);
+}
+
+STOA_TEST(a_user_plugin_that_says_nothing_is_left_alone_for_a_moment)
+{
+    int64_t before = clock_monotonic_ms();
+
+    user_is_asleep = true;
+    cr_assert_eq(get_as("/open", "good"), 200);
+    cr_assert_leq(clock_monotonic_ms() - before, 5000);
+    cr_assert_eq(get_as("/open", "other"), 200);
+    cr_assert_eq(asked, 1);
 }
 
 STOA_TEST(a_cookie_from_elsewhere_changes_nothing)

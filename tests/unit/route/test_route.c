@@ -97,6 +97,21 @@ Test(route, refuses_what_does_not_say_who_may_use_it)
     cr_assert(strstr(diag.message, ".permit") != NULL);
 }
 
+Test(route, takes_for_the_same_for_everybody_only_what_anyone_may_get)
+{
+    struct stoa_route file = {
+        STOA_GET, 0, "/x", handler, .permit = STOA_ANYONE, .flags = STOA_ROUTE_IMPERSONAL};
+
+    cr_assert_eq(route_add(table, &file, 0, "test", &diag), STOA_OK);
+    file.path = "/y";
+    file.permit = STOA_CUSTOMER;
+    cr_assert_eq(route_add(table, &file, 0, "test", &diag), STOA_E_PLUGIN);
+    file.permit = STOA_ANYONE;
+    file.method = STOA_POST;
+    cr_assert_eq(route_add(table, &file, 0, "test", &diag), STOA_E_PLUGIN);
+    cr_assert(strstr(diag.message, "STOA_ROUTE_IMPERSONAL") != NULL);
+}
+
 Test(route, refuses_a_second_owner_and_broken_paths)
 {
     cr_assert_eq(add(STOA_GET, "/products/{other}"), STOA_E_PLUGIN);

@@ -333,6 +333,9 @@ struct delivery {
     stoa_str subscriber, data, trace;
     bool is_settled; /* its outcome is written down */
     struct batch *batch;
+    struct world_hold hold; /* while its handler runs */
+    struct fiber *fiber;
+    bool is_cut;
 };
 struct batch {
     struct fiber_wait wait;
@@ -350,24 +353,49 @@ static const struct subscription *find_subscription(const struct delivery *d)
     return NULL;
 }
 
+/* The world is to end: whatever the handler waits for is over. */
+static bool cut_delivery(struct world_hold *hold)
+{
+    struct delivery *d = (struct delivery *)((char *)hold - offsetof(struct delivery, hold));
+
+    if (d->is_cut)
+        return false;
+    d->is_cut = true;
+    log_warn("events", "an event's handler of a replaced world was cut",
+             stoa_f("event", stoa_s(d->event.name)), stoa_f("subscriber", stoa_s(d->subscriber)),
+             stoa_f("world", stoa_i((int64_t)hold->world->number)));
+    fiber_cancel(d->fiber);
+    return true;
+}
+
+static stoa_err run_handler(struct delivery *d, const struct subscription *s, struct stoa_req *req)
+{
+    stoa_err err;
+
+    STOA_TRY(stoa_json_parse(req->arena, d->data, NULL, &req->json));
+    if (remote_is(d->world, s->plugin)) /* its inbox is there */
+        return remote_ask(req, REMOTE_EVENT);
+    journal_inbox(req, stoa_cstr(req->arena, d->subscriber), d->event.id);
+    err = invoke_handler(req, s->handler);
+    return req->journal->state == JOURNAL_DUPLICATE ? STOA_OK : err;
+}
+
 static stoa_err handle(struct delivery *d, const struct subscription *s)
 {
     struct stoa_req *req = invoke_request_create(d->world, s->plugin, EVENT_TIMEOUT_MS);
-    stoa_err err = stoa_json_parse(req->arena, d->data, NULL, &req->json);
+    stoa_err err;
 
     trace_start(d->trace, &req->trace);
     req->event = &d->event;
     req->route_path = s->event;
-    if (remote_is(d->world, s->plugin)) { /* its inbox is there */
-        err = err == STOA_OK ? remote_ask(req, REMOTE_EVENT) : err;
-        invoke_request_destroy(req);
-        return err;
-    }
-    journal_inbox(req, stoa_cstr(req->arena, d->subscriber), d->event.id);
-    if (err == STOA_OK)
-        err = invoke_handler(req, s->handler);
-    if (err != STOA_OK && req->journal->state == JOURNAL_DUPLICATE)
-        err = STOA_OK;
+    d->hold = (struct world_hold){.world = d->world,
+                                  .kind = "event",
+                                  .req = req,
+                                  .since_us = req->started_us,
+                                  .cut = cut_delivery};
+    world_hold_begin(&d->hold);
+    err = run_handler(d, s, req);
+    world_hold_end(&d->hold);
     invoke_request_destroy(req);
     return err;
 }
@@ -392,13 +420,13 @@ static void put_off(struct delivery *d, stoa_err err, struct stoa_arena *arena)
                  arena, NULL) == STOA_OK;
 }
 
-/* Its plugin does not run now: the event waits, which is no failed try. */
-static void wait_for_plugin(struct delivery *d, struct stoa_arena *arena)
+/* It waits for its plugin, or for the next world: that is no failed try. */
+static void wait_for_plugin(struct delivery *d, int64_t pause_ms, struct stoa_arena *arena)
 {
     d->is_settled =
         sql_exec(d->relay->sql, "host", &RETRY,
                  STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id), stoa_i(d->event.attempt - 1),
-                           stoa_i(clock_utc_ms() + LEFT_OUT_MS), stoa_z("ready"), stoa_z("")),
+                           stoa_i(clock_utc_ms() + pause_ms), stoa_z("ready"), stoa_z("")),
                  arena, NULL) == STOA_OK;
 }
 
@@ -409,8 +437,11 @@ static void deliver(void *arg)
     const struct subscription *s = find_subscription(d);
     stoa_err err = s ? handle(d, s) : STOA_E_PLUGIN;
 
+    fiber_mask(); /* the outcome is written down also when the handler was cut */
     if (s && d->world->generations[s->plugin]->left_out) {
-        wait_for_plugin(d, arena);
+        wait_for_plugin(d, LEFT_OUT_MS, arena);
+    } else if (d->is_cut && err != STOA_OK) {
+        wait_for_plugin(d, 0, arena);
     } else if (err == STOA_OK) {
         metric_add(METRIC_events_relayed_total, 1);
         /* Not acknowledged: it comes again, and the inbox knows it. */
@@ -420,6 +451,7 @@ static void deliver(void *arg)
     } else {
         put_off(d, err, arena);
     }
+    fiber_unmask();
     stoa_arena_destroy(arena);
 }
 
@@ -468,7 +500,7 @@ static uint32_t deliver_due(struct relay *r, struct stoa_arena *arena, struct wo
         all[i] = (struct delivery){.relay = r, .world = world, .batch = &batch};
         read_delivery(rows, i, &all[i]);
         batch.running++;
-        if (fiber_spawn(deliver, delivered, &all[i], NULL) != STOA_OK)
+        if (fiber_spawn(deliver, delivered, &all[i], &all[i].fiber) != STOA_OK)
             batch.running--;
     }
     if (--batch.running > 0)

@@ -22,9 +22,70 @@ enum {
     AUDIT_SHARE = 20
 };
 
-static void run_once(struct world *world, const struct job *job)
+/* What holds a world for a while. It has a fiber of its own: one that was cut waits for nothing any
+ * more, and whose turn it was goes on with the next world. */
+struct turn {
+    struct world_hold hold;
+    void (*work)(struct turn *turn);
+    const struct job *job; /* or NULL: the host's own work */
+    struct fiber *fiber;   /* NULL: over */
+    struct fiber_wait wait;
+    bool is_cut;
+};
+
+static bool cut_turn(struct world_hold *hold)
 {
-    struct stoa_req *req = invoke_request_create(world, job->plugin, job->timeout_ms);
+    struct turn *turn = (struct turn *)((char *)hold - offsetof(struct turn, hold));
+
+    if (!turn->fiber || turn->is_cut)
+        return false;
+    turn->is_cut = true;
+    log_warn("jobs", "a job of a replaced world was cut", stoa_f("job", stoa_z(hold->name)),
+             stoa_f("world", stoa_i((int64_t)hold->world->number)));
+    fiber_cancel(turn->fiber);
+    return true;
+}
+
+static void turn_run(void *arg)
+{
+    struct turn *turn = arg;
+
+    turn->work(turn);
+}
+
+static void turn_over(void *arg)
+{
+    struct turn *turn = arg;
+
+    turn->fiber = NULL;
+    fiber_wake(&turn->wait);
+}
+
+/* Returns when work is over; the world is pinned until then. */
+static void take_turn(struct world *world, const char *name, void (*work)(struct turn *turn),
+                      const struct job *job)
+{
+    struct turn turn = {.hold = {.world = world,
+                                 .kind = "job",
+                                 .name = name,
+                                 .since_us = clock_monotonic_us(),
+                                 .cut = cut_turn},
+                        .work = work,
+                        .job = job,
+                        .wait = {.fiber = fiber_self()}};
+
+    world_hold_begin(&turn.hold);
+    if (fiber_spawn(turn_run, turn_over, &turn, &turn.fiber) != STOA_OK)
+        log_warn("jobs", "a job found no fiber", stoa_f("job", stoa_z(name)));
+    while (turn.fiber)
+        STOA_IGNORE(fiber_await(&turn.wait, -1));
+    world_hold_end(&turn.hold);
+}
+
+static void run_once(struct turn *turn)
+{
+    const struct job *job = turn->job;
+    struct stoa_req *req = invoke_request_create(turn->hold.world, job->plugin, job->timeout_ms);
     stoa_err err;
 
     req->route_path = job->name;
@@ -37,16 +98,6 @@ static void run_once(struct world *world, const struct job *job)
                  stoa_f("sql", stoa_z(sql_last_error())));
     }
     invoke_request_destroy(req);
-}
-
-static void run_held(struct world *world, const struct job *job)
-{
-    struct world_hold hold = {
-        .world = world, .kind = "job", .name = job->name, .since_us = clock_monotonic_us()};
-
-    world_hold_begin(&hold);
-    run_once(world, job);
-    world_hold_end(&hold);
 }
 
 static const struct job *find_job(const struct world *world, const char *name)
@@ -73,7 +124,7 @@ static uint32_t step(const char *name)
     uint32_t every = job ? job->every_ms : 0;
 
     if (job && !world->generations[job->plugin]->left_out && is_ours(world, job))
-        run_held(world, job);
+        take_turn(world, job->name, run_once, job);
     world_unpin(world);
     return every;
 }
@@ -121,8 +172,10 @@ static void job_run(void *arg)
     runner_destroy(r);
 }
 
-static void expire_all(const struct resources *resources)
+static void expire_all(struct turn *turn)
 {
+    const struct resources *resources = turn->hold.world->resources;
+
     for (uint32_t i = 0; i < resources->sql_count; i++)
         if (events_lease_held(resources->sql[i]) && journal_expire(resources->sql[i]) != STOA_OK)
             log_warn("journal", "old rows could not be deleted",
@@ -134,14 +187,7 @@ static void expire_run(void *arg)
     fiber_set_deadline(INT64_MAX);
     while (fiber_sleep(EXPIRE_EVERY_MS) == STOA_OK && !events_stopping()) {
         struct world *world = world_pin();
-        struct world_hold hold = {.world = world,
-                                  .kind = "job",
-                                  .name = "journal.expire",
-                                  .since_us = clock_monotonic_us()};
-
-        world_hold_begin(&hold);
-        expire_all(world->resources);
-        world_hold_end(&hold);
+        take_turn(world, "journal.expire", expire_all, NULL);
         world_unpin(world);
     }
 }
@@ -151,26 +197,19 @@ static bool is_auditor(const struct world *world)
     return world->resources->sql_count > 0 && events_lease_held(world->resources->sql[0]);
 }
 
-static void audit_once(void)
+static void audit_once(struct turn *turn)
 {
-    struct world *world = world_pin();
-    struct world_hold hold = {
-        .world = world, .kind = "job", .name = "audit", .since_us = clock_monotonic_us()};
     struct stoa_arena *arena = stoa_arena_create();
-    const struct stoa_json *report, *findings;
+    const struct stoa_json *report = audit_world(turn->hold.world, arena);
+    const struct stoa_json *findings = stoa_json_get(report, "findings");
 
-    world_hold_begin(&hold);
-    if (is_auditor(world)) {
-        report = audit_world(world, arena);
-        findings = stoa_json_get(report, "findings");
+    if (!turn->is_cut) { /* what it could not look at is no finding */
         metric_add(METRIC_audit_runs_total, 1);
         metric_set(METRIC_audit_findings, stoa_json_count(findings));
         for (const struct stoa_json *f = stoa_json_first(findings); f; f = stoa_json_next(f))
             log_error("audit", "an invariant does not hold", stoa_f("finding", stoa_j(f)));
     }
     stoa_arena_destroy(arena);
-    world_hold_end(&hold);
-    world_unpin(world);
 }
 
 static void audit_run(void *arg)
@@ -179,8 +218,11 @@ static void audit_run(void *arg)
 
     fiber_set_deadline(INT64_MAX);
     while (fiber_sleep(pause) == STOA_OK && !events_stopping()) {
+        struct world *world = world_pin();
         began = clock_monotonic_ms();
-        audit_once();
+        if (is_auditor(world))
+            take_turn(world, "audit", audit_once, NULL);
+        world_unpin(world);
         /* The more there is to look at the rarer: it may take a twentieth of the time, no more. */
         pause = (clock_monotonic_ms() - began) * AUDIT_SHARE;
         pause = pause > AUDIT_EVERY_MS ? pause : AUDIT_EVERY_MS;

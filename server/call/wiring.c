@@ -6,7 +6,12 @@
 #include "route/route.h"
 #include <stdio.h>
 
-enum { WIRING_ENTRIES_MAX = 1024, JOB_EVERY_MIN_MS = 100, JOB_TIMEOUT_DEFAULT_MS = 30000 };
+enum {
+    WIRING_ENTRIES_MAX = 1024,
+    JOB_EVERY_MIN_MS = 100,
+    JOB_TIMEOUT_DEFAULT_MS = 30000,
+    JOB_TIMEOUT_MAX_MS = 600000
+};
 
 static stoa_err add_routes(struct world *w, uint32_t plugin, struct diag *diag)
 {
@@ -72,6 +77,8 @@ static stoa_err add_jobs(struct world *w, uint32_t plugin, struct diag *diag)
         if (!j.name || !j.handler || j.every_ms < JOB_EVERY_MIN_MS ||
             wiring->job_count == WIRING_ENTRIES_MAX)
             return refuse(g, "a job needs a name, a handler and every_ms of 100 or more", diag);
+        if (j.timeout_ms > JOB_TIMEOUT_MAX_MS)
+            return refuse(g, "a job's timeout_ms is at most 600,000", diag);
         snprintf(name, sizeof name, "%s.%s", g->name, j.name);
         wiring->jobs[wiring->job_count++] =
             (struct job){stoa_cstr(w->arena, stoa_str_of(name)), j.handler, plugin, j.every_ms,

@@ -173,3 +173,16 @@ def test_an_apply_waits_for_a_world_to_end(make_swappable, plugins):
     assert waiting.reply()[0] == 503
     waiting.close()
     wait_quiet(shop)
+
+
+def test_a_job_that_outstays_its_world_is_cut_and_runs_in_the_next(make_swappable, plugins):
+    plugins.swap(3)
+    shop = make_swappable(plugins="swap = { outstay = true }", limits='retire = "1s"').start()
+    shop.wait_log(lambda l: l.get("message") == "tick 3")  # it sleeps for ten minutes now
+    edit(shop, "outstay = true", "outstay = false")
+    apply(shop)
+    line = shop.wait_log(lambda l: l.get("message") == "a job of a replaced world was cut")
+    assert line["job"] == "swap.tick"
+    wait_quiet_worlds(shop)
+    shop.wait_log(lambda l: l.get("message") == "tick 3", since=len(shop.lines))
+    assert shop.stop() == 0

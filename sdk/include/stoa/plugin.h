@@ -81,7 +81,8 @@ struct stoa_job {
     const char *name; /* "recover" */
     stoa_handler handler;
     uint32_t every_ms;   /* 100 or more; once per database, on one loop of who holds the lease */
-    uint32_t timeout_ms; /* 0 = 30,000 */
+    uint32_t timeout_ms; /* 0 = 30,000; at most 600,000, and limits.retire once its world has been
+                            replaced */
 };
 
 struct stoa_instance; /* one generation on one loop */

@@ -14,7 +14,7 @@ static const char filler[] = TIMES8(LINES64); /* 32 KiB */
 
 struct swap {
     stoa_str greeting;
-    bool fail_warm;
+    bool fail_warm, outstay;
 };
 
 static stoa_err make(const struct stoa_settings *set, struct stoa_instance *in, void **ret)
@@ -22,6 +22,7 @@ static stoa_err make(const struct stoa_settings *set, struct stoa_instance *in, 
     struct swap *self = stoa_new(stoa_instance_arena(in), struct swap);
 
     self->greeting = stoa_str_copy(stoa_instance_arena(in), stoa_setting_str(set, "greeting"));
+    self->outstay = stoa_setting_bool(set, "outstay");
     self->fail_warm = stoa_setting_bool(set, "fail_warm");
     *ret = self;
     return STOA_OK;
@@ -92,13 +93,16 @@ static stoa_err show_greeting(struct stoa_req *req, void *self)
 #ifdef EXTRA
 static stoa_err tick(struct stoa_req *req, void *self)
 {
+    const struct swap *swap = self;
+
     stoa_log(req, STOA_INFO, "tick " VERSION, STOA_NO_FIELDS);
-    return STOA_OK;
+    return swap->outstay ? stoa_sleep(req, 600000) : STOA_OK;
 }
 #endif
 
 STOA_PLUGIN(.settings = STOA_SETTINGS({"greeting", STOA_SET_STRING, .otherwise = "hello"},
-                                      {"fail_warm", STOA_SET_BOOL, .otherwise = "false"}),
+                                      {"fail_warm", STOA_SET_BOOL, .otherwise = "false"},
+                                      {"outstay", STOA_SET_BOOL, .otherwise = "false"}),
             .routes = STOA_ROUTES(
 #ifdef EXTRA
                 {STOA_GET, .path = "/swap/extra/{n}", .handler = show, .permit = STOA_ANYONE},
@@ -111,6 +115,6 @@ STOA_PLUGIN(.settings = STOA_SETTINGS({"greeting", STOA_SET_STRING, .otherwise =
                  .timeout_ms = 60000},
                 {STOA_GET, .path = "/swap/now/{n}", .handler = show, .permit = STOA_ANYONE}),
 #ifdef EXTRA
-            .jobs = STOA_JOBS({"tick", tick, .every_ms = 100}),
+            .jobs = STOA_JOBS({"tick", tick, .every_ms = 100, .timeout_ms = 600000}),
 #endif
             .create = make, .warm = warm);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fault.h"
+#include "plugin/world.h"
 #include "testing.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ static struct {
     uint32_t runs, failures; /* the first `failures` runs fail */
     bool fails_after_commit;
     const char *only; /* fails for this event's data alone */
+    uint32_t cuts;    /* so many runs outstay their world */
 } ear;
 
 static stoa_err note(struct stoa_req *req, stoa_str what)
@@ -27,6 +29,21 @@ static stoa_err note(struct stoa_req *req, stoa_str what)
     return stoa_tx_commit(tx);
 }
 
+/* As the end of a drain does it, in the middle of the handler. */
+static stoa_err outstay(struct stoa_req *req)
+{
+    uint32_t cut = 0;
+
+    ear.cuts--;
+    for (struct world_hold *h = world_holds(), *next; h; h = next) {
+        next = h->next;
+        if (h->cut && h->req == req)
+            cut += h->cut(h) && !h->cut(h);
+    }
+    cr_expect_eq(cut, 1, "once");
+    return stoa_sleep(req, 20000);
+}
+
 static stoa_err hear(struct stoa_req *req, void *self)
 {
     stoa_str what = stoa_json_str(stoa_req_json(req), "what");
@@ -34,6 +51,8 @@ static stoa_err hear(struct stoa_req *req, void *self)
 
     cr_expect_eq(stoa_req_identity(req)->who, STOA_WHO_HOST);
     ear.runs++;
+    if (ear.cuts > 0)
+        return outstay(req);
     if (is_meant && ear.failures > 0 && !ear.fails_after_commit) {
         ear.failures--;
         return STOA_E_UPSTREAM;
@@ -124,6 +143,16 @@ STOA_TEST(a_failed_delivery_waits_twice_as_long_each_time)
     }
     t_settle();
     cr_assert_eq(t_number("SELECT attempt FROM ear_heard"), 4);
+    cr_assert_eq(t_rows("stoa_bus"), 0);
+}
+
+STOA_TEST(one_that_was_cut_with_its_world_runs_again_and_loses_no_try)
+{
+    ear.cuts = EVENT_ATTEMPTS_MAX + 1;
+    say("a", "x");
+    t_settle();
+    cr_assert_eq(ear.runs, EVENT_ATTEMPTS_MAX + 2);
+    cr_assert_eq(t_number("SELECT attempt FROM ear_heard"), 1);
     cr_assert_eq(t_rows("stoa_bus"), 0);
 }
 

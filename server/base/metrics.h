@@ -12,6 +12,8 @@
     X(connections_open, GAUGE, "Connections open now")                                             \
     X(connections_refused_total, COUNTER, "Connections closed at once: a cap was reached")         \
     X(tls_handshakes_total, COUNTER, "TLS handshakes that ended well")                             \
+    X(tls_refused_total, COUNTER, "TLS connections closed at once: their address made too many")   \
+    X(tls_waits_total, COUNTER, "Times when a loop let TLS connections wait: too many at once")    \
     X(tls_failures_total, COUNTER, "Connections that ended before their TLS handshake did")        \
     X(certificate_seconds_left, GAUGE,                                                             \
       "Until the first certificate of this node expires, negative after it; 0 without any")        \

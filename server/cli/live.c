@@ -25,6 +25,8 @@ struct http_limits live_limits(const struct config *c)
     return (struct http_limits){
         .connections = limit(c, "connections"),
         .connections_per_address = limit(c, "connections_per_address"),
+        .handshakes = limit(c, "handshakes"),
+        .handshakes_per_address = limit(c, "handshakes_per_address"),
         .in_flight = limit(c, "in_flight"),
         .in_flight_per_address = limit(c, "in_flight_per_address"),
         .head_max = limit(c, "head"),

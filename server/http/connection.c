@@ -97,6 +97,39 @@ static void connection_give(struct http_connection *c)
     c->loop->free_connections = c;
 }
 
+/* ---- Greetings: a TLS handshake costs the server much more than who asks for it. ---- */
+
+static struct rate_limit greetings(const struct http_loop *loop, uint32_t per_second)
+{
+    return rate_share(per_second, per_second, loop->http->loop_count);
+}
+
+static bool has_greeting(struct http_loop *loop)
+{
+    return rate_bucket_has(&loop->greetings,
+                           greetings(loop, http_tuning(loop->http)->limits.handshakes),
+                           loop_now(loop->loop));
+}
+
+/* Proxies speak for many visitors, and keep their connections. */
+static bool take_greeting(struct http_connection *c)
+{
+    struct http_loop *loop = c->loop;
+    const struct http_limits *limits = &http_tuning(loop->http)->limits;
+    struct http_ip visitor = http_ip_visitor(&c->ip);
+    const int64_t now = loop_now(loop->loop);
+    const stoa_str key = {(const char *)&visitor, sizeof visitor};
+
+    if (!is_trusted(c) &&
+        !rate_bucket_take(rate_table_find(&loop->greetings_of, stoa_str_hash(key)),
+                          greetings(loop, limits->handshakes_per_address), now)) {
+        metric_add(METRIC_tls_refused_total, 1);
+        return false;
+    }
+    (void)rate_bucket_take(&loop->greetings, greetings(loop, limits->handshakes), now);
+    return true;
+}
+
 /* ---- Pausing: at a cap the kernel's backlog keeps who comes, and nothing spins. ---- */
 
 static bool has_room(const struct http_loop *loop)
@@ -105,16 +138,20 @@ static bool has_room(const struct http_loop *loop)
            http_tuning(loop->http)->limits.connections;
 }
 
+static void pause_accept(struct http_accept *a)
+{
+    if (!a->sock || a->is_paused)
+        return;
+    h2o_socket_read_stop(a->sock);
+    a->is_paused = true;
+    if (a->loop->resume.slot == 0)
+        loop_timer_arm(a->loop->loop, &a->loop->resume, HTTP_RESUME_MS);
+}
+
 static void pause_accepts(struct http_loop *loop)
 {
-    for (uint32_t i = 0; i < loop->http->listener_count; i++) {
-        struct http_accept *a = &loop->accepts[i];
-        if (!a->sock || a->is_paused)
-            continue;
-        h2o_socket_read_stop(a->sock);
-        a->is_paused = true;
-    }
-    loop_timer_arm(loop->loop, &loop->resume, HTTP_RESUME_MS);
+    for (uint32_t i = 0; i < loop->http->listener_count; i++)
+        pause_accept(&loop->accepts[i]);
 }
 
 static void on_accept(h2o_socket_t *sock, const char *err);
@@ -122,18 +159,19 @@ static void on_accept(h2o_socket_t *sock, const char *err);
 static void on_resume(struct loop_timer *timer)
 {
     struct http_loop *loop = loop_of(resume, timer);
+    bool is_waiting = false;
 
-    if (!has_room(loop)) {
-        loop_timer_arm(loop->loop, timer, HTTP_RESUME_MS);
-        return;
-    }
     for (uint32_t i = 0; i < loop->http->listener_count; i++) {
         struct http_accept *a = &loop->accepts[i];
         if (!a->sock || !a->is_paused)
             continue;
-        a->is_paused = false;
-        h2o_socket_read_start(a->sock, on_accept);
+        a->is_paused = !has_room(loop) || (a->tls && !has_greeting(loop));
+        is_waiting |= a->is_paused;
+        if (!a->is_paused)
+            h2o_socket_read_start(a->sock, on_accept);
     }
+    if (is_waiting)
+        loop_timer_arm(loop->loop, timer, HTTP_RESUME_MS);
 }
 
 /* ---- The end ---- */
@@ -348,7 +386,7 @@ static void connection_open(struct http_accept *a, int fd, const struct sockaddr
     struct http_connection *c = connection_take(loop);
 
     c->ip = http_ip_of(peer);
-    if (!take_account(c)) {
+    if ((a->tls && !take_greeting(c)) || !take_account(c)) {
         connection_give(c);
         reset(fd);
         return;
@@ -418,9 +456,15 @@ static void on_accept(h2o_socket_t *sock, const char *err)
 {
     struct http_accept *a = sock->data;
 
-    for (uint32_t n = 0; n < ACCEPT_BURST; n++)
+    for (uint32_t n = 0; n < ACCEPT_BURST; n++) {
+        if (a->tls && !has_greeting(a->loop)) { /* the kernel keeps who comes */
+            metric_add(METRIC_tls_waits_total, 1);
+            pause_accept(a);
+            return;
+        }
         if (!accept_one(a))
             return;
+    }
 }
 
 /* Who connects from now on is greeted with the listener's certificates as they are now. */

@@ -12,6 +12,8 @@ struct http; /* of the process: settings, counters shared by loops */
 struct http_limits {
     uint32_t connections;             /* all loops together; below RLIMIT_NOFILE */
     uint32_t connections_per_address; /* visitors behind one address */
+    uint32_t handshakes;              /* TLS, that begin in a second, all loops together */
+    uint32_t handshakes_per_address;  /* of them by visitors behind one address */
     uint32_t in_flight;               /* requests per loop */
     uint32_t in_flight_per_address;   /* requests per address and loop */
     uint32_t head_max;                /* bytes of request line and headers (default 32 KiB) */

@@ -4,6 +4,7 @@
 #define HTTP_INTERNAL_H
 
 #include "fiber/fiber.h"
+#include "gate/rate.h"
 #include "http/addresses.h"
 #include "http/client.h"
 #include "http/guard.h"
@@ -118,6 +119,8 @@ struct http_loop {
     struct http_accept accepts[HTTP_LISTEN_MAX];
     struct http_addresses addresses;
     struct http_proxies proxies;
+    struct rate_bucket greetings;    /* TLS handshakes that may begin */
+    struct rate_table *greetings_of; /* … by each address; NULL before the first */
     struct http_connection *connections, *free_connections;
     struct http_exchange *exchanges;
     uint32_t open;      /* connections, those that linger included */

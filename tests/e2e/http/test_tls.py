@@ -356,3 +356,42 @@ def test_what_cannot_be_used_is_named(serve, folder, certificate, spoil, why):
     with pytest.raises(RuntimeError, match=why) as error:
         serve(certificate=spoilt)
     assert "PRIVATE KEY" not in str(error.value)
+
+
+def hello_from(server, context, address: str) -> bool:
+    """Is a new connection from there greeted?"""
+    try:
+        with socket.create_connection(server.address, 60, source_address=(address, 0)) as raw:
+            with context.wrap_socket(raw, server_hostname="localhost") as s:
+                s.sendall(GET % b"/hello")
+                return s.recv(100).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+
+
+def test_one_address_cannot_begin_handshake_after_handshake(serve, certificate):
+    server = serve(certificate=certificate, handshakes_per_address=2, loops=1)
+    context, began = certificate.context(), time.monotonic()
+    with handshake(server, context) as old:
+        greeted = sum(hello_from(server, context, "127.0.0.8") for _ in range(60))
+        assert 2 <= greeted <= 3 + 2 * (time.monotonic() - began)
+        assert greeted < 60 and server.metric("tls_refused_total") == 60 - greeted
+        assert hello_from(server, context, "127.0.0.9"), "another address is none of its business"
+        old.sendall(GET % b"/hello")  # nor is who has been greeted
+        assert old.recv(100).startswith(b"HTTP/1.1 200")
+    wire.eventually(lambda: hello_from(server, context, "127.0.0.8"))
+
+
+def test_a_trusted_proxy_may_greet_for_many(serve, certificate):
+    server = serve(certificate=certificate, handshakes_per_address=5, loops=1, proxy="127.0.0.0/8")
+    assert all(hello_from(server, certificate.context(), "127.0.0.8") for _ in range(30))
+    assert server.metric("tls_refused_total") == 0
+
+
+def test_past_the_handshakes_of_a_second_all_wait_and_none_is_lost(serve, certificate):
+    server = serve(certificate=certificate, handshakes=20, loops=1)
+    context, began = certificate.context(), time.monotonic()
+    for n in range(50):
+        assert hello_from(server, context, f"127.0.1.{n + 1}")
+    assert server.metric("tls_waits_total") > 0 and server.metric("tls_refused_total") == 0
+    assert time.monotonic() - began >= 1, "20 at once and 20 a second"

@@ -278,6 +278,8 @@ static void *wait_for_term(void *arg)
 #define LIMITS(X)                                                                                  \
     X(connections)                                                                                 \
     X(connections_per_address)                                                                     \
+    X(handshakes)                                                                                  \
+    X(handshakes_per_address)                                                                      \
     X(in_flight)                                                                                   \
     X(in_flight_per_address)                                                                       \
     X(head_max)                                                                                    \

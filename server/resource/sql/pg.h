@@ -143,6 +143,8 @@ struct pg_lane {
     bool connecting;
     struct pg_waiters waiting;     /* for the connection */
     struct lane_line sent;         /* statements and shared Syncs without an answer yet */
+    struct lane_line answered;     /* statements whose Sync has not come yet */
+    uint64_t answered_bytes;       /* of memory, in their answers */
     struct lane_line gathered;     /* statements to be sent at the end of this turn's work */
     struct loop_task sync;         /* does that */
     uint32_t batches;              /* shared Syncs among what is sent */

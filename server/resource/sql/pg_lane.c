@@ -12,9 +12,10 @@
 
 enum {
     LANE_MAX = 2000,
-    BATCH_MAX = 32,    /* statements that share a Sync */
-    BATCHES_MAX = 2,   /* on their way: the server works on one while the next one travels */
-    BATCH_SLOW = 5000, /* us for a batch, and BATCH_EACH for each statement in it */
+    BATCH_MAX = 32,         /* statements that share a Sync */
+    ANSWERED_MAX = 1 << 18, /* bytes of answers that wait for their batch's end */
+    BATCHES_MAX = 2,        /* on their way: the server works on one while the next one travels */
+    BATCH_SLOW = 5000,      /* us for a batch, and BATCH_EACH for each statement in it */
     BATCH_EACH = 500,
     APART_MS = 1000, /* how long statements are timed one by one after a slow batch */
     APART_EVERY_MS = 10000,
@@ -76,6 +77,14 @@ static void op_end(struct pg_conn *conn, struct lane_op *op)
     free(op);
 }
 
+/* Answers that have come go to who waits for them. */
+static void lane_hand_out(struct pg_lane *lane)
+{
+    while (lane->answered.head)
+        op_end(lane->conn, line_pop(&lane->answered));
+    lane->answered_bytes = 0;
+}
+
 static void line_lost(struct lane_line *line)
 {
     while (line->head) {
@@ -89,6 +98,7 @@ static void lane_lost(struct pg_lane *lane)
 {
     struct pg_conn *conn = lane->conn;
 
+    lane_hand_out(lane);
     lane->conn = NULL;
     lane->batches = 0;
     if (lane->sent.head &&
@@ -132,18 +142,22 @@ static void lane_time(struct pg_lane *lane, const struct lane_op *op)
     lane->began_us = now_us;
 }
 
-/* False: the server has ended the session. Whoever is behind that must not be told to try again
- * while the connection still looks alive. */
+/* Answers wait until their batch is whole: PostgreSQL sends them 8 KB at a time, and fibers that go
+ * on together share the caches, and what they send then wakes others once. False: the server has
+ * ended the session. Whoever is behind that must not be told to try again while the connection
+ * still looks alive. */
 static bool lane_results(struct pg_lane *lane)
 {
     while (lane->sent.head && pg_conn_results(lane->conn, &lane->sent.head->reply)) {
         struct lane_op *op = lane->sent.head;
         if (op->reply.error && pg_error_is_loss(op->reply.error))
             return false;
-        line_pop(&lane->sent);
+        line_push(&lane->answered, line_pop(&lane->sent));
+        lane->answered_bytes += pq.resultMemorySize(op->reply.result);
         if (!op->reply.shares_sync)
             lane_time(lane, op);
-        op_end(lane->conn, op);
+        if (!op->reply.shares_sync || lane->answered_bytes > ANSWERED_MAX)
+            lane_hand_out(lane);
     }
     if (lane->gathered.head && lane->batches < BATCHES_MAX)
         loop_defer(lane->slot->loop, &lane->sync);

@@ -38,6 +38,7 @@
     X(ntuples)                                                                                     \
     X(pipelineSync)                                                                                \
     X(resultErrorField)                                                                            \
+    X(resultMemorySize)                                                                            \
     X(resultStatus)                                                                                \
     X(sendPrepare)                                                                                 \
     X(sendQuery)                                                                                   \

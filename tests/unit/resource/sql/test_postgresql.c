@@ -451,6 +451,24 @@ ON(POSTGRESQL, postgresql, sends_the_reads_of_a_turn_together)
     }
 }
 
+static void read_much(void *arg)
+{
+    const struct stoa_rows *rows = NULL;
+
+    OK(try_run("SELECT repeat(CAST($1 AS TEXT), 100000) AS much", STOA_SQL_READ,
+               STOA_ARGS(stoa_s(STOA_STR("x"))), &rows));
+    answered += stoa_rows_str(rows, 0, "much").len == 100000;
+}
+
+/* More than what may wait for the end of a batch. */
+ON(POSTGRESQL, postgresql, hands_large_answers_out_before_their_batch_ends)
+{
+    for (int i = 0; i < 64; i++)
+        go(read_much, NULL, NULL);
+    wait_all();
+    cr_assert_eq(answered, 64);
+}
+
 /* Words cannot tell that a function writes; the session refuses it. */
 ON(POSTGRESQL, postgresql, refuses_a_function_that_writes_behind_a_read)
 {

@@ -1,6 +1,7 @@
 /* What only SQLite does. SPDX-License-Identifier: Apache-2.0 */
 #include "with_sql.h"
 
+#include "resource/sql/sqlite_conn.h"
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -149,4 +150,35 @@ Test(sqlite, says_which_file_cannot_be_opened)
     cr_assert_str_eq(diag.file, "/nonexistent/folder/shop.db");
     cr_assert_not(diag.hint[0] == 0);
     FAILS(STOA_E_CONFIG, sql_open(&(struct sql_options){.name = "sql"}, &diag, &none));
+}
+
+static int plannings(struct sqlite_conn *conn)
+{
+    int count = 0;
+
+    for (sqlite3_stmt *one = sqlite3_next_stmt(conn->db, NULL); one;
+         one = sqlite3_next_stmt(conn->db, one))
+        count += sqlite3_stmt_status(one, SQLITE_STMTSTATUS_REPREPARE, 0);
+    return count;
+}
+
+ON(SQLITE, sqlite, plans_a_statement_once_whatever_it_is_given)
+{
+    static const char *const patterns[] = {"a%", "b%", "%c", "d"};
+    char error[SQL_ERROR_MAX];
+    struct sqlite_conn *conn = sqlite_conn_open(":memory:", false, error);
+    struct sqlite_result result = {0};
+
+    cr_assert(conn, "%s", error);
+    for (int i = 0; i < 4; i++) {
+        const struct sql_param pattern = {.s = stoa_str_of(patterns[i])};
+        struct sql_call call =
+            sql_inner("SELECT name FROM sqlite_schema WHERE name LIKE $1", &pattern, 1);
+        sqlite_conn_run(conn, &call, INT64_MAX, &result);
+        cr_assert_eq(result.err, STOA_OK, "%s", result.error);
+        rows_pack_clear(&result.pack);
+    }
+    cr_assert_eq(plannings(conn), 0);
+    rows_pack_finish(&result.pack);
+    sqlite_conn_close(conn);
 }

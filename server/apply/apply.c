@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/slice.h"
 #include "call/events.h"
 #include "config/evaluate.h"
 #include "plugin/preflight.h"
@@ -635,6 +636,7 @@ static void *thread_main(void *data)
     struct apply *a = data;
     uint32_t pause = 0;
 
+    slice_work();
     await_open(a);
     evaluate_prepare();
     sync_history(a);

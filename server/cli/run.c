@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/slice.h"
 #include "call/events.h"
 #include "call/jobs.h"
 #include "cli/control.h"
@@ -314,6 +315,7 @@ static void start_loop(struct loop_message *message)
 
 static void *loop_thread(void *arg)
 {
+    slice_serve();
     fiber_crash_init_thread();
     loop_run(arg);
     log_flush();

@@ -3,6 +3,7 @@
  * host starts another. SPDX-License-Identifier: Apache-2.0 */
 #include "port/inside.h"
 
+#include "base/slice.h"
 #include "fiber/fiber.h"
 #include "plugin/settings.h"
 #include "port/confine.h"
@@ -272,6 +273,7 @@ int inside_main(int argc, char **argv)
     uint32_t unused;
 
     belong_to_host();
+    slice_serve();
     mallopt(M_ARENA_MAX, 2);
     if (sodium_init() < 0)
         return EXIT_LOST;

@@ -1,6 +1,7 @@
 /* tests/load/strict.c: a load that notices what status codes hide: replies cut, mixed between two
  * versions of a plugin, answered twice or to another request. One thread, epoll, no library but
  * SHA-256. See README.md. SPDX-License-Identifier: Apache-2.0 */
+#include "base/slice.h"
 #include "strict.h"
 
 #include <arpa/inet.h>
@@ -464,6 +465,7 @@ int main(int argc, char **argv)
 {
     if (!read_arguments(argc, argv))
         return usage();
+    slice_serve(); /* what it waits for a processor is not to be told as the shop's */
     signal(SIGINT, stop);
     signal(SIGTERM, stop);
     load.epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -3,6 +3,7 @@
 #include "resource/pool/pool.h"
 
 #include "base/metrics.h"
+#include "base/slice.h"
 #include "fiber/fiber.h"
 #include <pthread.h>
 #include <signal.h>
@@ -94,6 +95,7 @@ static void *thread_main(void *data)
     struct job_queue *queue = data;
     struct job *job;
 
+    slice_serve();
     while ((job = next_job(queue))) {
         job->work(job->arg);
         loop_post(job->loop, &job->message); /* job is the fiber's again */

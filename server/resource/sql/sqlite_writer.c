@@ -1,6 +1,7 @@
 /* The writer thread. SPDX-License-Identifier: Apache-2.0 */
 #include "resource/sql/sqlite_writer.h"
 #include "base/clock.h"
+#include "base/slice.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -280,6 +281,7 @@ static void *writer_main(void *arg)
 {
     struct writer *w = arg;
 
+    slice_serve();
     pthread_mutex_lock(&w->lock);
     while (!w->stop || w->head || w->tx)
         serve_next(w);

@@ -8,7 +8,9 @@
 #include "base/metrics.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { GATHER_MAX = 64 << 10, LOSS_REPORT_MS = 1000 };
 
@@ -18,9 +20,15 @@ struct gather {
 };
 
 static _Atomic bool is_text;
-static bool has_colours, is_terminal;
+static _Atomic bool has_colours, is_terminal;
 static _Atomic int least_level = STOA_INFO;
 static _Atomic int64_t lost_unreported, loss_report_due_ms;
+
+static struct {
+    pthread_mutex_t lock;
+    char file[LOG_FILE_MAX]; /* "": standard error */
+    bool is_open;
+} chosen = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static __thread struct gather *mine;
 static pthread_key_t thread_end;
@@ -71,10 +79,57 @@ void log_set(enum log_format format, stoa_level least)
     atomic_store_explicit(&least_level, (int)least, memory_order_relaxed);
 }
 
-stoa_err log_reopen(const char *path)
+static stoa_level level_of(const char *name)
 {
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+
+    for (int i = 0; i < 4; i++)
+        if (strcmp(name, names[i]) == 0)
+            return (stoa_level)i;
+    return STOA_INFO;
+}
+
+static stoa_err open_chosen(void)
+{
+    bool is_file = chosen.file[0];
+
+    chosen.is_open = !is_file || log_sink_open(chosen.file);
+    if (!chosen.is_open)
+        return STOA_E_CONFIG;
+    is_terminal = !is_file && log_sink_set(STDERR_FILENO);
+    has_colours = is_terminal && wants_colours();
+    return STOA_OK;
+}
+
+stoa_err log_configure(const char *file, const char *format, const char *level)
+{
+    stoa_err err = STOA_OK;
+
     log_flush();
-    return log_sink_open(path) ? STOA_OK : STOA_E_CONFIG;
+    pthread_mutex_lock(&chosen.lock);
+    if (!chosen.is_open || strcmp(chosen.file, file) != 0) { /* else a line may be half out */
+        snprintf(chosen.file, sizeof chosen.file, "%s", file);
+        err = open_chosen();
+    }
+    pthread_mutex_unlock(&chosen.lock);
+    log_set(strcmp(format, "json") == 0   ? LOG_JSON
+            : strcmp(format, "text") == 0 ? LOG_TEXT
+                                          : LOG_AUTO,
+            level_of(level));
+    return err;
+}
+
+stoa_err log_reopen(char file[LOG_FILE_MAX])
+{
+    stoa_err err = STOA_OK;
+
+    log_flush();
+    pthread_mutex_lock(&chosen.lock);
+    memcpy(file, chosen.file, LOG_FILE_MAX);
+    if (*file)
+        err = open_chosen();
+    pthread_mutex_unlock(&chosen.lock);
+    return err;
 }
 
 bool log_enabled(stoa_level level)

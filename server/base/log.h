@@ -11,8 +11,15 @@ enum log_format { LOG_AUTO, LOG_JSON, LOG_TEXT };
 /* Before any thread starts. fd stays the caller's. Lines are written whole; a reader that does not
  * keep up loses lines, never time: they are counted and the count is logged. */
 void log_init(int fd, enum log_format format, stoa_level least);
-/* Reopens path as the log (USR1). */
-stoa_err log_reopen(const char *path);
+/* The log as the configuration has it. file: "" is standard error; format: "auto", "json", "text";
+ * level: "debug", "info", "warn", "error". From the next line on; a file that it has open already
+ * is not opened anew. STOA_E_CONFIG when the file cannot be opened: lines go on where they went,
+ * and log_reopen() tries it again. Any thread. */
+stoa_err log_configure(const char *file, const char *format, const char *level);
+/* Opens the file anew that log_configure() was last told (USR1). *file: its name, "" for standard
+ * error, where there is nothing to open. STOA_E_CONFIG as above. Any thread. */
+enum { LOG_FILE_MAX = 4096 };
+stoa_err log_reopen(char file[LOG_FILE_MAX]);
 /* From the next line on. Any thread. */
 void log_set(enum log_format format, stoa_level least);
 bool log_enabled(stoa_level level);

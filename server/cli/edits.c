@@ -14,13 +14,18 @@
 
 enum { EVENTS = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE, DEPTH_MAX = 6 };
 
+struct paths {
+    char config[PATH_MAX], plugins[PATH_MAX], theme[PATH_MAX];
+};
+
 struct edits {
     int fd;
+    struct loop *loop;
     struct loop_io *io;
     struct loop_timer quiet;
     int config_folder; /* its watch: only one file of it counts */
     char config_name[NAME_MAX + 1];
-    uint32_t folders;
+    int folders; /* the kernel numbers them from 1, and knows one that it has already */
     void (*changed)(void *data);
     void *data;
 };
@@ -65,7 +70,7 @@ static int add(struct edits *w, const char *path)
     int wd =
         w->folders < EDITS_FOLDERS_MAX ? inotify_add_watch(w->fd, path, EVENTS | IN_ONLYDIR) : -1;
 
-    w->folders += wd >= 0;
+    w->folders = wd > w->folders ? wd : w->folders;
     if (wd < 0)
         log_warn("watch", "a folder is not watched", stoa_f("folder", stoa_z(path)),
                  stoa_f("why", stoa_z(strerror(errno))));
@@ -90,46 +95,76 @@ static void add_tree(struct edits *w, const char *path, uint32_t depth)
     closedir(folder);
 }
 
-static void add_config(struct edits *w, const struct config *config)
+static void add_config(struct edits *w, const char *config)
 {
     char path[PATH_MAX], name[PATH_MAX];
 
-    snprintf(path, sizeof path, "%s", config_file(config));
-    snprintf(name, sizeof name, "%s", config_file(config));
+    snprintf(path, sizeof path, "%s", config);
+    snprintf(name, sizeof name, "%s", config);
     snprintf(w->config_name, sizeof w->config_name, "%s", basename(name));
     w->config_folder = add(w, dirname(path));
 }
 
-static void add_theme(struct edits *w, const struct config *config)
+static void find_paths(const struct config *config, const char *plugin_path, struct paths *ret)
 {
     stoa_str path = config_str(config, "theme_path"),
              name = config_str(config, "plugins.storefront.theme");
-    char folder[PATH_MAX];
 
     if (name.len == 0)
         name = STOA_STR("aurora");
-    snprintf(folder, sizeof folder, "%.*s/%.*s", (int)path.len, path.ptr, (int)name.len, name.ptr);
-    add_tree(w, folder, 0);
+    snprintf(ret->config, sizeof ret->config, "%s", config_file(config));
+    snprintf(ret->plugins, sizeof ret->plugins, "%s", plugin_path);
+    snprintf(ret->theme, sizeof ret->theme, "%.*s/%.*s", (int)path.len, path.ptr, (int)name.len,
+             name.ptr);
 }
 
-void edits_watch(const struct config *config, const char *plugin_path, void (*changed)(void *data),
-                 void *data)
+struct edits *edits_watch(const struct config *config, const char *plugin_path,
+                          void (*changed)(void *data), void *data)
 {
     struct edits *w = calloc(1, sizeof *w);
+    struct paths paths;
 
     *w = (struct edits){.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC),
+                        .loop = loop_current(),
                         .quiet.fire = on_quiet,
                         .changed = changed,
                         .data = data};
     if (w->fd < 0) {
         log_warn("watch", "nothing is watched", stoa_f("why", stoa_z(strerror(errno))));
         free(w);
-        return;
+        return NULL;
     }
-    add_config(w, config);
-    add_tree(w, plugin_path, 0);
-    add_theme(w, config);
+    find_paths(config, plugin_path, &paths);
+    add_config(w, paths.config);
+    add_tree(w, paths.plugins, 0);
+    add_tree(w, paths.theme, 0);
     w->io = loop_io_create(loop_current(), w->fd, on_ready, w);
     loop_io_want(w->io, LOOP_READ);
     log_info("watch", "changes are applied by themselves", stoa_f("folders", stoa_i(w->folders)));
+    return w;
+}
+
+struct follow {
+    struct loop_message message;
+    struct edits *edits;
+    struct paths paths;
+};
+
+static void follow(struct loop_message *message)
+{
+    struct follow *f = (struct follow *)message;
+
+    add_tree(f->edits, f->paths.plugins, 0);
+    add_tree(f->edits, f->paths.theme, 0);
+    free(f);
+}
+
+void edits_follow(struct edits *edits, const struct config *config, const char *plugin_path)
+{
+    struct follow *f = calloc(1, sizeof *f);
+
+    f->message.run = follow;
+    f->edits = edits;
+    find_paths(config, plugin_path, &f->paths);
+    loop_post(edits->loop, &f->message);
 }

@@ -13,7 +13,11 @@ enum {
 
 /* On the loop of this thread. changed(data): there, once what changed has been quiet for a moment.
  * What cannot be watched is logged, no more. Until the process ends. */
-void edits_watch(const struct config *config, const char *plugin_path, void (*changed)(void *data),
-                 void *data);
+struct edits; /* NULL: nothing can be watched */
+struct edits *edits_watch(const struct config *config, const char *plugin_path,
+                          void (*changed)(void *data), void *data);
+/* Another configuration is in force: its folders are watched from now on, beside those before. Any
+ * thread. */
+void edits_follow(struct edits *edits, const struct config *config, const char *plugin_path);
 
 #endif

@@ -2,13 +2,16 @@
  * one is in force. SPDX-License-Identifier: Apache-2.0 */
 #include "cli/live.h"
 
+#include "apply/build.h"
 #include "base/log.h"
+#include "cli/edits.h"
 #include "cli/process.h"
 #include "fiber/fiber.h"
 #include "gate/rate.h"
 #include "supervise/link.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -40,9 +43,14 @@ struct http_limits live_limits(const struct config *c)
     };
 }
 
-void live_tell_limits(const struct config *config)
+void live_tell(const struct config *config)
 {
+    stoa_str file = config_str(config, "log.file"), format = config_str(config, "log.format"),
+             level = config_str(config, "log.level");
+
     link_say("limits %u %u", limit(config, "drain"), limit(config, "plugin_crashes"));
+    link_say("log %.*s %.*s %.*s", (int)format.len, format.ptr, (int)level.len, level.ptr,
+             (int)file.len, file.ptr ? file.ptr : "");
 }
 
 static stoa_err prepare_listeners(struct live *live, const struct config *config, struct diag *diag)
@@ -96,22 +104,20 @@ static stoa_err prepare(void *data, const struct config *config, struct diag *di
 
 static void set_log(const struct config *config)
 {
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    stoa_str level = config_str(config, "log.level"), format = config_str(config, "log.format");
-    stoa_str file = config_str(config, "log.file");
-    stoa_level least = STOA_INFO;
-    char path[1100];
+    if (process_open_log(config) != STOA_OK)
+        log_error("log", "the log could not be opened again",
+                  stoa_f("file", stoa_s(config_str(config, "log.file"))));
+}
 
-    for (uint32_t i = 0; i < sizeof levels / sizeof *levels; i++)
-        if (stoa_str_is(level, levels[i]))
-            least = (stoa_level)i;
-    log_set(stoa_str_is(format, "json")   ? LOG_JSON
-            : stoa_str_is(format, "text") ? LOG_TEXT
-                                          : LOG_AUTO,
-            least);
-    snprintf(path, sizeof path, "%.*s", (int)file.len, file.ptr);
-    if (file.len > 0 && log_reopen(path) != STOA_OK)
-        log_error("log", "the log could not be opened again", stoa_f("file", stoa_z(path)));
+/* What was watched stays so: an apply that finds nothing new costs little. */
+static void watch_too(struct live *live, const struct config *config)
+{
+    char plugin_path[PATH_MAX];
+
+    if (!live->edits)
+        return;
+    build_plugin_path(config, plugin_path);
+    edits_follow(live->edits, config, plugin_path);
 }
 
 static void commit(void *data, const struct config *config)
@@ -128,8 +134,9 @@ static void commit(void *data, const struct config *config)
               (uint32_t)config_int(config, "rate.burst"), live->loops);
     cache_resize(live->cache, (uint64_t)config_int(config, "resources.cache.max"));
     fiber_limit(limit(config, "fibers"));
-    live_tell_limits(config);
     set_log(config);
+    live_tell(config);
+    watch_too(live, config);
 }
 
 static void abandon(void *data)

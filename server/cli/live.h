@@ -1,5 +1,5 @@
 /* cli/live.h: what follows the configuration while the shop runs, beside its world: limits, rate,
- * log, listeners. SPDX-License-Identifier: Apache-2.0 */
+ * log, listeners, what is watched. SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLI_LIVE_H
 #define CLI_LIVE_H
 
@@ -11,11 +11,12 @@ struct live {
     struct cache *cache;
     uint32_t loops;
     struct http_move *move; /* prepared, and neither committed nor abandoned yet */
+    struct edits *edits;    /* of `run --watch`; NULL: none. Set before the first apply */
 };
 /* live outlives the apply thread. */
 struct apply_follower live_follower(struct live *live);
 struct http_limits live_limits(const struct config *config);
-/* To the supervisor: those that it keeps to. */
-void live_tell_limits(const struct config *config);
+/* To the supervisor: the limits that it keeps to, and the log that it writes as well. */
+void live_tell(const struct config *config);
 
 #endif

@@ -7,32 +7,15 @@
 #include <stdio.h>
 #include <unistd.h>
 
-void process_open_log(const struct process_log *log)
-{
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
-    enum log_format format = strcmp(log->format, "json") == 0   ? LOG_JSON
-                             : strcmp(log->format, "text") == 0 ? LOG_TEXT
-                                                                : LOG_AUTO;
-    stoa_level least = STOA_INFO;
-    int fd = -1;
-
-    for (uint32_t i = 0; i < 4; i++)
-        if (strcmp(log->level, levels[i]) == 0)
-            least = (stoa_level)i;
-    if (*log->file)
-        fd = open(log->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    log_init(fd >= 0 ? fd : STDERR_FILENO, format, least);
-}
-
-void process_open_configured_log(const struct config *config)
+stoa_err process_open_log(const struct config *config)
 {
     struct stoa_arena *arena = stoa_arena_create();
-    const struct process_log log = {stoa_cstr(arena, config_str(config, "log.file")),
-                                    stoa_cstr(arena, config_str(config, "log.format")),
-                                    stoa_cstr(arena, config_str(config, "log.level"))};
+    stoa_err err = log_configure(stoa_cstr(arena, config_str(config, "log.file")),
+                                 stoa_cstr(arena, config_str(config, "log.format")),
+                                 stoa_cstr(arena, config_str(config, "log.level")));
 
-    process_open_log(&log);
     stoa_arena_destroy(arena);
+    return err;
 }
 
 uint32_t process_loops(const struct config *config)

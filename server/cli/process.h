@@ -7,11 +7,8 @@
 #include "http/http.h"
 #include "supervise/supervise.h"
 
-struct process_log {
-    const char *file, *format, *level; /* as log.file, log.format, log.level */
-};
-void process_open_log(const struct process_log *log);
-void process_open_configured_log(const struct config *config);
+/* log_configure() with its "log". */
+stoa_err process_open_log(const struct config *config);
 /* "loops", or the number of cores. */
 uint32_t process_loops(const struct config *config);
 /* Where this node listens, with which certificates, behind which proxies. Lives in arena. */

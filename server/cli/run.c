@@ -105,14 +105,12 @@ static void drain(struct serve *s)
     http_drain(s->http, drained, s);
 }
 
-static void reopen_log(struct serve *s)
+static void reopen_log(void)
 {
-    struct stoa_arena *arena = stoa_arena_create();
-    stoa_str file = config_str(s->node.config, "log.file");
+    char file[LOG_FILE_MAX];
 
-    if (file.len > 0 && log_reopen(stoa_cstr(arena, file)) != STOA_OK)
-        log_error("run", "the log could not be opened again", stoa_f("file", stoa_s(file)));
-    stoa_arena_destroy(arena);
+    if (log_reopen(file) != STOA_OK)
+        log_error("run", "the log could not be opened again", stoa_f("file", stoa_z(file)));
 }
 
 static void applied(struct apply_job *job, stoa_str answer)
@@ -147,7 +145,7 @@ static void on_signal(void *data, int ready)
 
     while (read(s->signal_fd, &info, sizeof info) == sizeof info) {
         if (info.ssi_signo == SIGUSR1)
-            reopen_log(s);
+            reopen_log();
         else if (s->handed)
             continue;
         else if (info.ssi_signo == SIGHUP)
@@ -179,7 +177,7 @@ static void obey(struct loop_message *message)
     else if (strcmp(m->word, "apply") == 0)
         apply_file(s);
     else if (strcmp(m->word, "reopen") == 0)
-        reopen_log(s);
+        reopen_log();
     else if (strcmp(m->word, "sole") == 0)
         events_release();
     else if (strcmp(m->word, "ping") == 0)
@@ -279,7 +277,7 @@ static void serving_here(void *arg)
         link_say("ready %s", STOA_VERSION); /* who reads the log may ask at once */
         tell_sockets(s);
         http_each_kept(s->http, link_keep, NULL);
-        live_tell_limits(s->node.config);
+        live_tell(s->node.config);
         announce(s);
     }
 }
@@ -291,7 +289,7 @@ static void watch(struct serve *s)
     if (!s->is_watching)
         return;
     build_plugin_path(s->node.config, plugin_path);
-    edits_watch(s->node.config, plugin_path, apply_watched, s);
+    s->live.edits = edits_watch(s->node.config, plugin_path, apply_watched, s);
 }
 
 static void start_loop(struct loop_message *message)
@@ -527,7 +525,7 @@ int process_serve(const struct cli *cli, struct handover *handed)
 
     if (configure(&s, cli, &diag) != STOA_OK || arm_faults(&diag) != STOA_OK)
         return refuse(&diag);
-    process_open_configured_log(s.node.config);
+    STOA_IGNORE(process_open_log(s.node.config)); /* else standard error */
     s.is_watching = cli->is_watching && config_bool(s.node.config, "development");
     raise_file_limit();
     block_signals(&s);

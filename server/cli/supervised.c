@@ -139,10 +139,9 @@ static stoa_err open_sockets(const struct config *config, struct handover *ret, 
 static int resume(const struct cli *cli, struct supervise_options *o,
                   struct supervise_resumed *resumed)
 {
-    const struct process_log log = {o->log.file, o->log.format, o->log.level};
     static const char *own[ARGUMENTS_MAX], *worker[ARGUMENTS_MAX];
 
-    process_open_log(&log);
+    STOA_IGNORE(log_configure(o->log.file, o->log.format, o->log.level)); /* else standard error */
     make_arguments(cli, "run", own);
     make_arguments(cli, "worker", worker);
     o->own_arguments = own;
@@ -156,7 +155,7 @@ static stoa_err prepare(struct node *node, const struct cli *cli, struct supervi
     STOA_TRY(configure(node, cli, o, diag));
     read_options(node->config, o);
     find_program(cli, o->program);
-    process_open_configured_log(node->config);
+    STOA_IGNORE(process_open_log(node->config)); /* else standard error */
     tell_problem(o);
     STOA_TRY(node_lock(node, diag));
     o->base.lock = node->lock_fd;

@@ -6,6 +6,7 @@
  *   ready VERSION                drain     hand over: others accept from the same sockets
  *   revision N BOOT start|apply  finish    drain for good
  *   limits DRAIN_MS CRASHES      stop      now
+ *   log FORMAT LEVEL FILE        without a FILE: standard error
  *   failed WHY                   apply     the file
  *   applied                      reopen    the log
  *   listen ADDRESS BOUND I COUNT           with a socket; "unlisten ADDRESS"

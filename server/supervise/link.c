@@ -6,6 +6,7 @@
 #include "supervise/channel.h"
 #include "supervise/crash.h"
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -59,7 +60,7 @@ bool link_is_open(void)
 
 void link_say(const char *format, ...)
 {
-    char text[1024];
+    char text[PATH_MAX + 64];
     va_list args;
     int len;
 

@@ -307,9 +307,10 @@ void supervisor_stop(struct supervisor *s, bool now)
 
 static void reopen_log(struct supervisor *s)
 {
-    if (s->o.log.file[0] && log_reopen(s->o.log.file) != STOA_OK)
-        log_error("supervisor", "the log could not be opened again",
-                  stoa_f("file", stoa_z(s->o.log.file)));
+    char file[LOG_FILE_MAX];
+
+    if (log_reopen(file) != STOA_OK)
+        log_error("supervisor", "the log could not be opened again", stoa_f("file", stoa_z(file)));
     for (uint32_t i = 0; i < WORKERS_MAX; i++)
         if (s->workers[i].state != WORKER_NONE)
             worker_say(&s->workers[i], "reopen");

@@ -2,6 +2,7 @@
  * Apache-2.0 */
 #include "supervise/internal.h"
 
+#include "base/log.h"
 #include "base/spawn.h"
 #include <errno.h>
 #include <signal.h>
@@ -169,6 +170,15 @@ static void hear_limits(struct supervisor *s, stoa_str rest)
     s->o.crashes_max = (uint32_t)crashes;
 }
 
+/* Kept for a newer binary, too. The worker, which has opened it, tells of a file that it cannot. */
+static void hear_log(struct supervisor *s, stoa_str rest)
+{
+    copy(s->o.log.format, sizeof s->o.log.format, stoa_str_cut(&rest, ' '));
+    copy(s->o.log.level, sizeof s->o.log.level, stoa_str_cut(&rest, ' '));
+    copy(s->o.log.file, sizeof s->o.log.file, rest);
+    STOA_IGNORE(log_configure(s->o.log.file, s->o.log.format, s->o.log.level));
+}
+
 /* With a socket, or certificates: true when it is kept. */
 static bool hear_passed(struct supervisor *s, const struct worker *w, stoa_str message, int fd)
 {
@@ -186,6 +196,8 @@ static void hear_serving(struct supervisor *s, stoa_str word, stoa_str rest)
 {
     if (stoa_str_is(word, "limits"))
         hear_limits(s, rest);
+    else if (stoa_str_is(word, "log"))
+        hear_log(s, rest);
     else if (stoa_str_is(word, "unlisten"))
         handover_unlisten(&s->o.base, rest);
     else if (stoa_str_is(word, "certificates"))

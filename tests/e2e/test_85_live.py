@@ -1,9 +1,11 @@
 """What changes beside the world, without a restart: limits, rate, log, listeners.
 SPDX-License-Identifier: Apache-2.0"""
+import os
+import signal
 import socket
 
 from support.client import Client, buy
-from support.control import apply, ask, edit, wait_until
+from support.control import apply, ask, edit, serving, wait_until
 from support.shop import free_ports
 from support.swaps import Reader
 
@@ -162,3 +164,29 @@ def test_a_port_in_use_changes_nothing(make_shop):
     apply(shop)  # nobody has it any more
     assert status_of(port) == 200 and status_of(free) == 200
     assert shop.stop() == 0
+
+
+def test_usr1_opens_the_log_of_the_configuration_in_force(make_shop, tmp_path):
+    """Of worker and supervisor, which writes to it as well."""
+    first, second = tmp_path / "first.log", tmp_path / "second.log"
+    shop = make_shop(seed=False).start()
+    edit(shop, 'log = { format = "json"', f'log = {{ file = "{first}", format = "json"')
+    apply(shop)
+    edit(shop, str(first), str(second))
+    apply(shop)
+    kept = second.rename(tmp_path / "second.log.1")
+    shop.process.send_signal(signal.SIGUSR1)
+    wait_until(second.exists, "the log was not opened again")
+    Client(shop).get("/livez")
+    wait_until(lambda: '"/livez"' in second.read_text(), "the worker writes elsewhere")
+    worker = shop.worker()
+    os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: '"area":"supervisor"' in second.read_text().replace(" ", ""),
+               "the supervisor writes elsewhere")
+    serving(shop, other_than=worker)
+    edit(shop, f'file = "{second}", ', "")
+    apply(shop)
+    seen = len(shop.lines)
+    Client(shop).get("/livez")
+    shop.wait_log(lambda l: l.get("path") == "/livez", since=seen)  # standard error again
+    assert '"/livez"' not in kept.read_text() and second.exists()

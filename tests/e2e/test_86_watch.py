@@ -1,11 +1,12 @@
 """`stoa run --watch`: what was changed is applied by itself, in development only.
 SPDX-License-Identifier: Apache-2.0"""
+import os
 import shutil
 import time
 
 import pytest
 from support.client import Client
-from support.control import ask, wait_until
+from support.control import ask, edit, wait_until
 from support.shop import ROOT
 
 
@@ -58,6 +59,18 @@ def test_changes_are_applied_by_themselves(make_watched, plugins, tmp_path):
     line = shop.wait_log(lambda l: l.get("message") == "nothing was changed", since=seen)
     assert "config.lua:" in line["why"] and Client(shop).get("/swap/greeting").text == "moin"
     assert shop.stop() == 0
+
+
+def test_another_folder_of_plugins_is_watched_from_then_on(make_watched, plugins, tmp_path):
+    shop = make_watched().start("--watch")
+    shutil.copytree(plugins.folder, tmp_path / "more")
+    edit(shop, str(plugins.folder), str(tmp_path / "more"))
+    line = shop.wait_log(in_force)
+    wait_calm(shop)
+    shutil.copy(plugins.version(2), tmp_path / "part")
+    os.replace(tmp_path / "part", tmp_path / "more/swap.so")
+    shop.wait_log(lambda l: in_force(l) and l["world"] > line["world"])
+    assert Client(shop).get("/swap/now/1").text[0] == "2"
 
 
 def test_many_writes_are_one_apply(make_watched, plugins):

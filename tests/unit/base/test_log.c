@@ -265,21 +265,28 @@ Test(log, writes_what_a_thread_gathered_when_it_ends)
 
 Test(log, reopens_its_file)
 {
-    char dir[] = "/tmp/stoa-test-XXXXXX", path[64], moved[64];
+    char dir[] = "/tmp/stoa-test-XXXXXX", path[64], moved[64], file[LOG_FILE_MAX];
 
     cr_assert_not_null(mkdtemp(dir));
     snprintf(path, sizeof(path), "%s/log", dir);
     snprintf(moved, sizeof(moved), "%s/log.1", dir);
-    cr_assert_eq(log_reopen(path), STOA_OK);
+    cr_assert_eq(log_configure("", "json", "info"), STOA_OK);
+    cr_assert_eq(log_reopen(file), STOA_OK);
+    cr_assert_str_eq(file, "");
+    cr_assert_eq(log_configure(path, "json", "info"), STOA_OK);
     log_info("x", "first", stoa_f("a", stoa_i(1)));
     cr_assert_eq(rename(path, moved), 0);
     log_info("x", "still first", stoa_f("a", stoa_i(1)));
-    cr_assert_eq(log_reopen(path), STOA_OK);
+    cr_assert_eq(log_reopen(file), STOA_OK);
+    cr_assert_str_eq(file, path);
     log_info("x", "second", stoa_f("a", stoa_i(1)));
-    cr_assert_eq(log_reopen(dir), STOA_E_CONFIG);
+    cr_assert_eq(log_configure(dir, "json", "warn"), STOA_E_CONFIG);
+    log_warn("x", "where it was", stoa_f("a", stoa_i(1)));
+    cr_assert_eq(log_reopen(file), STOA_E_CONFIG);
+    cr_assert_str_eq(file, dir);
     int fd = open(path, O_RDONLY);
     got[read(fd, got, 1000)] = '\0';
-    cr_assert(strstr(got, "second") && !strstr(got, "first"));
+    cr_assert(strstr(got, "second") && strstr(got, "where it was") && !strstr(got, "first"));
     unlink(path);
     unlink(moved);
     rmdir(dir);

@@ -6,7 +6,8 @@
 #include "request.h"
 
 /* ---- Cache: copies only. Losing it loses nothing. Keys are the plugin's own; 1 to 200 bytes.
- * Values up to 1 MiB. A dropped tag is gone at once in this process. ---- */
+ * Values up to 1 MiB, and a quarter of what a loop has. A dropped tag is gone at once in this
+ * process. ---- */
 /* STOA_E_NOT_FOUND when it is not there. The bytes live as long as the request. */
 STOA_NODISCARD STOA_API stoa_err stoa_cache_get(struct stoa_req *req, stoa_str key, stoa_str *ret);
 /* ttl_ms: 1 to 86,400,000. tags: separated by spaces, at most 16, shared by all plugins

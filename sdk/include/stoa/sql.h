@@ -45,7 +45,8 @@ STOA_NODISCARD STOA_API stoa_err stoa_sql(struct stoa_req *req, const struct sto
 
 /* ---- Transactions. While one is open, stoa_sql, stoa_call, stoa_collect, stoa_render, stoa_sleep
  * and stoa_offload return STOA_E_TX: a transaction never waits for the world. An event's or a job's
- * handler may have one too; an event's handler exactly one. ---- */
+ * handler may have one too; an event's handler exactly one. Others wait for its locks: 5 s after
+ * its first statement got them it is rolled back, and what comes then is STOA_E_TIMEOUT. ---- */
 struct stoa_tx;
 /* Opens the request's transaction. With an Idempotency-Key (or for an event) the first one also
  * writes the journal row. STOA_E_IN_FLIGHT when another request with that key came first, or the

@@ -16,6 +16,7 @@ enum {
     TTL_MAX_MS = 86400000,
     DROPS_KEPT = 1024, /* a put whose value was begun before the oldest of them is not made */
     BYTES_A_BUCKET = 512,
+    ENTRIES_LEAST = 4, /* of the largest kind that a shard has room for */
 };
 
 /* One tag of one entry. */
@@ -53,7 +54,7 @@ struct shard {
     struct cache_tag **tags;
     uint64_t buckets; /* of each table; a power of two */
     struct cache_entry *newest, *oldest;
-    uint64_t bytes;
+    uint64_t bytes, bytes_held; /* held: of these, what cannot be pushed out */
     _Atomic uint64_t bytes_max;
     uint64_t epoch;             /* drops seen */
     uint64_t drops[DROPS_KEPT]; /* hashes of their tags, by epoch */
@@ -292,7 +293,8 @@ struct cache_entry *cache_acquire(struct cache *cache, stoa_str plugin, stoa_str
         use_unlink(shard, entry);
         use_now(shard, entry);
     }
-    entry->holds++;
+    if (entry->holds++ == 0)
+        shard->bytes_held += entry->bytes;
     return entry;
 }
 
@@ -304,7 +306,10 @@ stoa_str cache_value(const struct cache_entry *entry)
 void cache_release(struct cache_entry *entry)
 {
     stoa_assert(entry->holds > 0);
-    if (--entry->holds == 0 && !entry->listed)
+    if (--entry->holds > 0)
+        return;
+    entry->shard->bytes_held -= entry->bytes;
+    if (!entry->listed)
         entry_free(entry);
 }
 
@@ -352,11 +357,16 @@ static bool dropped_since(const struct shard *shard, const struct tag_list *tags
     return false;
 }
 
+/* Nobody is pushed out for what does not fit all the same. */
 static bool make_room(struct shard *shard, uint64_t bytes)
 {
-    while (shard->bytes + bytes > shard->bytes_max && shard->oldest)
+    uint64_t most = shard->bytes_max;
+
+    if (bytes > most / ENTRIES_LEAST || shard->bytes_held + bytes > most)
+        return false;
+    while (shard->bytes + bytes > most && shard->oldest)
         entry_unlist(shard->oldest);
-    return shard->bytes + bytes <= shard->bytes_max;
+    return shard->bytes + bytes <= most;
 }
 
 static struct cache_entry *entry_create(struct shard *shard, stoa_str plugin, stoa_str key,

@@ -20,7 +20,9 @@ struct cache_entry *cache_acquire(struct cache *cache, stoa_str plugin, stoa_str
 stoa_str cache_value(const struct cache_entry *entry);
 void cache_release(struct cache_entry *entry); /* on the same loop */
 /* epoch: cache_epoch() read before the value was computed; a drop in between makes the put a no-op
- * (else a slow reader would put back what a writer has just dropped). */
+ * (else a slow reader would put back what a writer has just dropped). Nor is it made of what is
+ * above the README's limits, above a quarter of a loop's share, or finds no room beside what is
+ * held. */
 void cache_put(struct cache *cache, stoa_str plugin, stoa_str key, stoa_str value, int64_t ttl_ms,
                stoa_str tags, uint64_t epoch);
 uint64_t cache_epoch(const struct cache *cache);

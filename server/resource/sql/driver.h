@@ -6,6 +6,11 @@
 #include "resource/sql/rows.h"
 #include "resource/sql/statements.h"
 
+/* From the database's BEGIN on: one who holds SQLite's only write turn, or locks, keeps others
+ * waiting. Its COMMIT may take longer. */
+enum { SQL_TX_MAX_MS = 5000 };
+#define SQL_TX_OVER "the transaction was open for more than 5 s and was rolled back"
+
 /* SQL_PARAMS_ANY instead of a count: the plan is wanted, values do not matter. */
 enum { SQL_PARAMS_MAX = 64, SQL_PARAMS_ANY = 255, SQL_ERROR_MAX = 400 };
 

@@ -55,9 +55,9 @@ static bool session_set_up(PGconn *pg, const struct pg_session *session)
     char text[240];
 
     snprintf(text, sizeof(text),
-             "SET statement_timeout = %u; SET idle_in_transaction_session_timeout = 10000;"
+             "SET statement_timeout = %u; SET idle_in_transaction_session_timeout = %d;"
              "SET standard_conforming_strings = on; SET default_transaction_read_only = %s",
-             session->statement_timeout_ms, session->is_read_only ? "on" : "off");
+             session->statement_timeout_ms, SQL_TX_MAX_MS, session->is_read_only ? "on" : "off");
     return run_all(pg, text);
 }
 

@@ -12,6 +12,7 @@ struct pg_tx {
     struct sql_tx base;
     struct pg_slot *slot;
     struct pg_conn *conn; /* from the first statement on */
+    int64_t until;        /* monotonic ms */
 };
 
 static struct pg_slot *slot_mine(struct postgresql *db)
@@ -239,6 +240,20 @@ static void tx_drop(struct pg_tx *tx)
     tx->conn = NULL;
 }
 
+static stoa_err exec_in_time(struct pg_tx *tx, const struct sql_call *call, bool begin, bool *again)
+{
+    int64_t deadline = fiber_self() ? fiber_deadline() : INT64_MAX;
+    bool is_shorter = fiber_self() && tx->until < deadline;
+    stoa_err err;
+
+    if (is_shorter)
+        fiber_set_deadline(tx->until);
+    err = pg_conn_exec(tx->conn, call, begin, again);
+    if (is_shorter)
+        fiber_set_deadline(deadline);
+    return err;
+}
+
 /* BEGIN travels with the first statement. Nothing of a transaction that was never committed can
  * have happened, so its beginning may be tried again on another connection. */
 static stoa_err tx_first(struct pg_tx *tx, const struct sql_call *call)
@@ -248,28 +263,13 @@ static stoa_err tx_first(struct pg_tx *tx, const struct sql_call *call)
     for (int attempt = 0; attempt < 2; attempt++) {
         bool again = false;
         STOA_TRY(pg_acquire(tx->slot, &tx->conn));
-        err = pg_conn_exec(tx->conn, call, true, &again);
+        tx->until = clock_monotonic_ms() + SQL_TX_MAX_MS;
+        err = exec_in_time(tx, call, true, &again);
         if (again || tx->conn->broken)
             tx_drop(tx);
         if (!again)
             break;
     }
-    return err;
-}
-
-static stoa_err pg_tx_exec(struct sql_tx *base, const struct sql_call *call)
-{
-    struct pg_tx *tx = (struct pg_tx *)base;
-    bool again = false;
-    stoa_err err;
-
-    if (!tx->conn)
-        return tx_first(tx, call);
-    err = pg_conn_exec(tx->conn, call, false, &again);
-    if (tx->conn->broken)
-        tx_drop(tx);
-    else if (again)
-        err = STOA_E_CONFLICT; /* its table was changed meanwhile: the request may try again */
     return err;
 }
 
@@ -298,12 +298,43 @@ static stoa_err tx_end(struct pg_tx *tx, const char *text)
     return err;
 }
 
+/* Between two statements nobody looks: what does nothing is ended by the server
+ * (idle_in_transaction_session_timeout), as long after its last statement. */
+static stoa_err tx_expire(struct pg_tx *tx)
+{
+    (void)tx_end(tx, "ROLLBACK");
+    pg_release(tx->conn);
+    tx->conn = NULL;
+    sql_error(SQL_TX_OVER);
+    return STOA_E_TIMEOUT;
+}
+
+static stoa_err pg_tx_exec(struct sql_tx *base, const struct sql_call *call)
+{
+    struct pg_tx *tx = (struct pg_tx *)base;
+    bool again = false;
+    stoa_err err;
+
+    if (!tx->conn)
+        return tx_first(tx, call);
+    if (clock_monotonic_ms() >= tx->until)
+        return tx_expire(tx);
+    err = exec_in_time(tx, call, false, &again);
+    if (tx->conn->broken)
+        tx_drop(tx);
+    else if (again)
+        err = STOA_E_CONFLICT; /* its table was changed meanwhile: the request may try again */
+    return err;
+}
+
 static stoa_err pg_commit(struct sql_tx *base)
 {
     struct pg_tx *tx = (struct pg_tx *)base;
     stoa_err err = STOA_OK;
 
-    if (tx->conn) {
+    if (tx->conn && clock_monotonic_ms() >= tx->until) {
+        err = tx_expire(tx);
+    } else if (tx->conn) {
         err = tx_end(tx, "COMMIT");
         if (tx->conn->broken && err != STOA_OK) {
             sql_error("the connection was lost at COMMIT: whether it happened is unknown");

@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum {
-    BATCH_MAX = 64,     /* single writes that share one fsync */
-    TX_IDLE_MS = 10000, /* a transaction whose owner does nothing is rolled back */
-};
+enum { BATCH_MAX = 64 }; /* single writes that share one fsync */
 
 /* ---- The queue; with the lock held ---- */
 
@@ -74,11 +71,13 @@ static stoa_err run_plain(struct writer *w, struct writer_job *job, const char *
 
 static bool run_tx(struct writer *w, struct writer_job *job)
 {
-    bool begun = sqlite_conn_in_transaction(w->conn);
-
-    if (!begun && run_plain(w, job, "BEGIN IMMEDIATE") != STOA_OK)
-        return false;
-    sqlite_conn_run(w->conn, job->call, job->deadline, &job->result);
+    if (!sqlite_conn_in_transaction(w->conn)) {
+        if (run_plain(w, job, "BEGIN IMMEDIATE") != STOA_OK)
+            return false;
+        job->tx->until = clock_monotonic_ms() + SQL_TX_MAX_MS;
+    }
+    sqlite_conn_run(w->conn, job->call,
+                    job->deadline < job->tx->until ? job->deadline : job->tx->until, &job->result);
     return true;
 }
 
@@ -239,20 +238,32 @@ static void serve_script(struct writer *w)
     job_done(w, job);
 }
 
-/* Has the turn and does not use it: everyone else waits. */
+static void expire_tx(struct writer *w)
+{
+    struct writer_job *job = w->tx_job;
+
+    w->tx->open = false;
+    w->tx->expired = true;
+    w->tx = NULL;
+    w->tx_job = NULL;
+    run_rollback(w);
+    if (!job)
+        return;
+    job->result.err = STOA_E_TIMEOUT;
+    snprintf(job->result.error, sizeof(job->result.error), SQL_TX_OVER);
+    job_done(w, job);
+}
+
+/* Has the turn, and everyone else waits: until it uses it again, and for so long only. */
 static void wait_for_tx(struct writer *w)
 {
-    int64_t until = clock_monotonic_ms() + TX_IDLE_MS;
+    int64_t until = w->tx->until;
     struct timespec at = {until / 1000, until % 1000 * 1000000};
 
     while (!w->tx_job && !w->stop && clock_monotonic_ms() < until)
         pthread_cond_timedwait(&w->work, &w->lock, &at);
-    if (w->tx_job)
-        return;
-    w->tx->open = false;
-    w->tx->expired = true;
-    w->tx = NULL;
-    run_rollback(w);
+    if (!w->tx_job || (w->tx_job->kind == WRITER_TX_EXEC && clock_monotonic_ms() >= until))
+        expire_tx(w);
 }
 
 static void serve_next(struct writer *w)
@@ -383,7 +394,7 @@ stoa_err writer_run(struct writer *w, struct writer_job *job)
     }
     pthread_mutex_unlock(&w->lock);
     if (expired)
-        sql_error("the transaction did nothing for 10 s and was rolled back");
+        sql_error(SQL_TX_OVER);
     if (expired || idle)
         return expired ? STOA_E_TIMEOUT : STOA_OK;
     err = job->loop ? wait_on_fiber(w, job) : wait_on_thread(w, job);

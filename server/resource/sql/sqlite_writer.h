@@ -9,8 +9,9 @@
 #include <pthread.h>
 
 struct writer_tx {
-    bool open;    /* BEGIN was done and its turn has not ended; the writer's lock guards it */
-    bool expired; /* the writer rolled it back: its owner did nothing for too long */
+    bool open;     /* BEGIN was done and its turn has not ended; the writer's lock guards it */
+    bool expired;  /* the writer rolled it back: it was open for SQL_TX_MAX_MS */
+    int64_t until; /* when that is, monotonic ms; the writer's thread's own */
 };
 
 enum writer_kind { WRITER_EXEC, WRITER_TX_EXEC, WRITER_COMMIT, WRITER_ROLLBACK, WRITER_SCRIPT };

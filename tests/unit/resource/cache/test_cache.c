@@ -157,36 +157,74 @@ Test(cache, gives_up_the_least_recently_used)
 
 static void no_room_for_held(void)
 {
-    struct cache_entry *held;
+    static const char *const keys[] = {"a", "b", "c", "d"};
+    struct cache_entry *held[4];
     char *value = calloc(1, 3000);
 
     memset(value, 'v', 2999);
-    put("held", value, "");
-    held = cache_acquire(cache, P, STOA_STR("held"));
+    put("small", "v", "");
+    for (int i = 0; i < 4; i++) {
+        put(keys[i], value, "");
+        held[i] = cache_acquire(cache, P, stoa_str_of(keys[i]));
+        cr_assert_not_null(held[i]);
+    }
     put("other", value, "");
     cr_assert_not(has("other"));
-    cache_release(held);
+    cr_assert(has("small"), "nobody is pushed out in vain");
+    cache_release(held[0]);
     put("other", value, "");
     cr_assert(has("other"));
+    cr_assert_not(has("a"));
+    for (int i = 1; i < 4; i++)
+        cache_release(held[i]);
     free(value);
+}
+
+static void one_too_large(void)
+{
+    static char value[25000];
+    char key[8];
+
+    for (int i = 0; i < 10; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        put(key, "v", "");
+    }
+    memset(value, 'v', sizeof(value) - 1);
+    put("larger than all", value, "");
+    value[5000] = 0;
+    put("a quarter", value, "");
+    cr_assert_not(has("larger than all") || has("a quarter"));
+    for (int i = 0; i < 10; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        cr_assert(has(key));
+    }
+    value[4500] = 0;
+    put("less", value, "");
+    cr_assert(has("less"));
+}
+
+Test(cache, pushes_nobody_out_for_what_is_too_large)
+{
+    on_loop(20000, one_too_large);
 }
 
 static void shrink(void)
 {
-    char *value = calloc(1, 3000);
+    static const char *const keys[] = {"one", "two", "three", "four", "five", "six"};
+    char *value = calloc(1, 1300);
 
-    memset(value, 'v', 2999);
-    put("one", value, "");
-    put("two", value, "");
-    cr_assert(has("one") && has("two"));
+    memset(value, 'v', 1299);
+    for (int i = 0; i < 6; i++)
+        put(keys[i], value, "");
+    for (int i = 0; i < 6; i++)
+        cr_assert(has(keys[i]));
     cache_resize(cache, 6000);
-    put("three", value, "");
-    cr_assert(has("three"));
-    cr_assert_not(has("one"));
-    cr_assert_not(has("two"));
+    put("seven", value, "");
+    cr_assert(has("seven") && has("six"));
+    cr_assert_not(has("one") || has("two") || has("three"));
     cache_resize(cache, 20000);
     put("one", value, "");
-    cr_assert(has("three") && has("one"));
+    cr_assert(has("seven") && has("one"));
     free(value);
 }
 
@@ -197,7 +235,7 @@ Test(cache, is_resized_by_the_next_put)
 
 Test(cache, counts_what_is_held)
 {
-    on_loop(4000, no_room_for_held);
+    on_loop(13000, no_room_for_held);
 }
 
 static void refuse(void)

@@ -187,6 +187,58 @@ BOTH(sql, ends_a_statement_at_the_deadline)
     run("SELECT 1 AS one", STOA_NO_ARGS);
 }
 
+/* However busy it is: others wait for its locks. */
+BOTH(sql, ends_a_transaction_that_never_ends)
+{
+    int64_t started = clock_monotonic_ms();
+    stoa_err err = STOA_OK;
+    struct sql_tx *tx;
+
+    make_tables();
+    OK(sql_begin(db, &tx));
+    for (int64_t i = 0; err == STOA_OK && clock_monotonic_ms() - started < 20000; i++) {
+        err = tx_insert(tx, stoa_str_from_int(mem, i).ptr, i);
+        OK(fiber_sleep(50));
+    }
+    cr_assert_eq(err, STOA_E_TIMEOUT, "%s", stoa_err_name(err));
+    OK(insert("0", 1)); /* its locks are gone before it ends itself */
+    FAILS(STOA_E_TX, sql_commit(tx));
+    cr_assert_eq(count_of("t_item"), 1);
+}
+
+BOTH(sql, commits_nothing_of_a_transaction_that_was_open_for_too_long)
+{
+    struct sql_tx *tx;
+
+    make_tables();
+    OK(sql_begin(db, &tx));
+    OK(tx_insert(tx, "a", 1));
+    OK(fiber_sleep(5100));
+    FAILS(STOA_E_TIMEOUT, sql_commit(tx));
+    OK(insert("a", 1));
+    cr_assert_eq(count_of("t_item"), 1);
+}
+
+/* A statement that begins in time may not go on for as long as it likes. */
+BOTH(sql, ends_a_statement_with_the_time_of_its_transaction)
+{
+    const struct stoa_stmt slow = {
+        .name = "t.slow",
+        .text = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
+                " WHERE i < 2000000000) SELECT count(*) AS n FROM n"};
+    int64_t started = clock_monotonic_ms();
+    struct sql_tx *tx;
+
+    make_tables();
+    OK(sql_begin(db, &tx));
+    OK(tx_insert(tx, "a", 1));
+    OK(fiber_sleep(4500));
+    FAILS(STOA_E_TIMEOUT, sql_tx_exec(tx, "t", &slow, STOA_NO_ARGS, mem, NULL));
+    OK(insert("a", 1));
+    cr_assert_lt(clock_monotonic_ms() - started, 7000); /* by itself after 7,500 or more */
+    sql_rollback(tx);
+}
+
 BOTH(sql, counts_statements_of_this_thread)
 {
     uint64_t before = sql_statements_on_this_thread();

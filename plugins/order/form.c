@@ -96,24 +96,6 @@ stoa_str form_sku(struct form *form, const char *field)
     return STOA_STR("");
 }
 
-bool form_is_email(stoa_str email)
-{
-    int64_t at = stoa_str_find(email, '@', 0);
-    stoa_str domain;
-
-    if (at < 1 || at > 64 || email.len > EMAIL_MAX)
-        return false;
-    for (uint64_t i = 0; i < email.len; i++) {
-        unsigned char c = (unsigned char)email.ptr[i];
-        if (c <= 0x20 || c >= 0x7f || strchr("()<>,;:\\\"[]", c))
-            return false;
-    }
-    domain = stoa_str_sub(email, (uint64_t)at + 1, email.len);
-    if (stoa_str_find(domain, '@', 0) >= 0 || stoa_str_find(domain, '.', 0) < 1)
-        return false;
-    return domain.ptr[domain.len - 1] != '.' && domain.ptr[domain.len - 1] != '-';
-}
-
 static bool is_country(stoa_str code)
 {
     return code.len == 2 && code.ptr[0] >= 'A' && code.ptr[0] <= 'Z' && code.ptr[1] >= 'A' &&
@@ -145,7 +127,7 @@ void form_read_checkout(struct form *form, struct form_checkout *ret)
     if (ret->cart_id.len > 0 && !stoa_id_is(ret->cart_id, "crt"))
         form_wrong(form, "cart_id", "is not the id of a cart");
     ret->email = form_text(form, "email", 1, EMAIL_MAX);
-    if (ret->email.len > 0 && !form_is_email(ret->email))
+    if (ret->email.len > 0 && !stoa_str_is_email(ret->email))
         form_wrong(form, "email", "is not an e-mail address");
     ret->address = read_address(form);
     ret->shipping_option = form_text(form, "shipping_option", 1, 32);

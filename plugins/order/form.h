@@ -32,8 +32,6 @@ stoa_str form_text(struct form *form, const char *field, uint64_t min, uint64_t 
 /* A product's code: 1 to 64 of A-Z a-z 0-9 . _ - */
 stoa_str form_sku(struct form *form, const char *field);
 bool form_is_sku(stoa_str sku);
-/* Plausible: one @, a dot in the domain, nothing that could break a header. */
-bool form_is_email(stoa_str email);
 /* Reads a checkout's body. form->errors says what is wrong. */
 void form_read_checkout(struct form *form, struct form_checkout *ret);
 

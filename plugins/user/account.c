@@ -98,7 +98,8 @@ stoa_err account_register(struct stoa_req *req, void *self)
     struct registration r = {.name = stoa_str_trim(stoa_json_str(body, "name"))};
 
     r.email = email_normalise(arena, stoa_json_str(body, "email"));
-    fault_push(arena, faults, "email", r.email.len ? NULL : "Enter a valid e-mail address");
+    fault_push(arena, faults, "email",
+               stoa_str_is_email(r.email) ? NULL : "Enter a valid e-mail address");
     fault_push(arena, faults, "name", name_fault(r.name));
     fault_push(arena, faults, "password", password_fault(password));
     STOA_TRY(faults_reply(req, faults));

@@ -2,41 +2,20 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "user.h"
 
-static bool is_local(unsigned char c)
-{
-    return c > ' ' && c != 0x7f && !strchr("@<>(),;:\\\"[]", c);
-}
-
-static bool is_domain(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c >= 0x80;
-}
-
-static bool domain_is(stoa_str d)
-{
-    if (d.len < 3 || d.ptr[0] == '.' || d.ptr[0] == '-' || d.ptr[d.len - 1] == '.')
-        return false;
-    for (uint64_t i = 0; i < d.len; i++)
-        if (!is_domain((unsigned char)d.ptr[i]) || (d.ptr[i] == '.' && d.ptr[i + 1] == '.'))
-            return false;
-    return stoa_str_find(d, '.', 0) > 0;
-}
-
 stoa_str email_normalise(struct stoa_arena *arena, stoa_str email)
 {
     stoa_str e = stoa_str_copy(arena, stoa_str_trim(email)), none = {NULL, 0};
-    int64_t at = stoa_str_find(e, '@', 0);
     char *text = (char *)(uintptr_t)e.ptr; /* our copy */
 
-    if (at < 1 || at > 64 || e.len > USER_EMAIL_MAX || !stoa_str_is_utf8(e))
+    if (stoa_str_find(e, '@', 0) < 1 || e.len > USER_EMAIL_MAX || !stoa_str_is_utf8(e))
         return none;
-    for (uint64_t i = 0; i < e.len; i++)
+    for (uint64_t i = 0; i < e.len; i++) {
+        if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
+            return none;
         if (text[i] >= 'A' && text[i] <= 'Z')
             text[i] = (char)(text[i] + 32);
-    for (int64_t i = 0; i < at; i++)
-        if (!is_local((unsigned char)text[i]))
-            return none;
-    return domain_is(stoa_str_sub(e, (uint64_t)at + 1, e.len)) ? e : none;
+    }
+    return e;
 }
 
 const char *password_fault(stoa_str password)

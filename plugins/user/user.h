@@ -42,7 +42,9 @@ void identity_drop(struct stoa_req *req, stoa_str user_id);
 
 /* check.c: pure */
 
-/* Trimmed, ASCII in lower case; empty when it cannot be an address. */
+/* Trimmed, ASCII in lower case; empty when no account can have it: longer than USER_EMAIL_MAX, not
+ * UTF-8, without an @, with white space or control characters. A new account's has to be one for
+ * mails besides (stoa_str_is_email()); there may be older ones that are not. */
 stoa_str email_normalise(struct stoa_arena *arena, stoa_str email);
 /* What is wrong with it, for its owner to read; NULL when it will do. */
 const char *password_fault(stoa_str password);

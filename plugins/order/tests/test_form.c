@@ -66,6 +66,8 @@ Test(form, names_the_field_that_is_wrong)
     cr_expect(
         is_wrong("crt_01m8298nf0e928ge2rmx4e6h9k", "ord_01m8298nf0e928ge2rmx4e6h9k", "cart_id"));
     cr_expect(is_wrong(" a@example.com ", "a@example", "email"));
+    cr_expect(is_wrong(" a@example.com ", "john.@example.com", "email"));
+    cr_expect(is_wrong(" a@example.com ", "anna@foo_bar.com", "email"));
     cr_expect(is_wrong("\"Ada\"", "7", "shipping_address.name"));
     cr_expect(is_wrong("Ada", "A\\r\\nBcc: x", "shipping_address.name"));
     cr_expect(is_wrong("\"DE\"", "\"de\"", "shipping_address.country"));
@@ -110,17 +112,6 @@ Test(form, takes_whole_numbers_only)
     form_int(&form, "d", 1, 99);
     form_int(&form, "e", 1, 99);
     cr_expect_eq(stoa_json_count(form.errors), 4);
-}
-
-Test(form, knows_addresses_that_cannot_be)
-{
-    static const char *const bad[] = {"",        "@",           "a@",          "@b.c", "a@b",
-                                      "a@b@c.d", "a b@c.d",     "a@b.c\n",     "a@.c", "a@b.",
-                                      "<a@b.c>", "a@b.c,d@e.f", "\xc3\xa4@b.c"};
-
-    for (uint32_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        cr_expect_not(form_is_email(stoa_str_of(bad[i])), "%s", bad[i]);
-    cr_expect(form_is_email(STOA_STR("a.b+c@d-e.example")));
 }
 
 Test(form, knows_codes_of_products)

@@ -21,7 +21,7 @@ STOA_API void stoa_cache_drop(struct stoa_req *req, stoa_str tag);
 
 /* ---- Mail ---- */
 struct stoa_mail {
-    stoa_str to;         /* one address */
+    stoa_str to;         /* one address: stoa_str_is_email() */
     stoa_str subject;    /* no control characters */
     stoa_str text;       /* UTF-8 */
     stoa_str html;       /* may be empty */

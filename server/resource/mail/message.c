@@ -24,19 +24,6 @@ static bool is_atom(stoa_str s, const char *more)
     return s.len > 0 && s.ptr[0] != '.' && s.ptr[s.len - 1] != '.';
 }
 
-/* dot-atom "@" domain (RFC 5322, section 3.4.1); quoted local parts are left out on purpose. */
-static bool is_address(stoa_str s)
-{
-    int64_t at = stoa_str_find(s, '@', 0);
-    stoa_str local, domain;
-
-    if (at < 1 || s.len > MAIL_ADDRESS_MAX)
-        return false;
-    local = stoa_str_sub(s, 0, (uint64_t)at);
-    domain = stoa_str_sub(s, (uint64_t)at + 1, s.len);
-    return local.len <= 64 && is_atom(local, ".!#$%&'*+-/=?^_`{|}~") && is_atom(domain, ".-");
-}
-
 static bool is_body(stoa_str s)
 {
     return s.len <= MAIL_TEXT_MAX && stoa_str_is_utf8(s) && !(s.len && memchr(s.ptr, 0, s.len));
@@ -44,7 +31,7 @@ static bool is_body(stoa_str s)
 
 stoa_err message_check(const struct stoa_mail *mail)
 {
-    if (!is_address(mail->to) || mail->subject.len > MAIL_SUBJECT_MAX ||
+    if (!stoa_str_is_email(mail->to) || mail->subject.len > MAIL_SUBJECT_MAX ||
         has_control(mail->subject) || !stoa_str_is_utf8(mail->subject))
         return STOA_E_INVALID;
     if (mail->message_id.len == 0 || mail->message_id.len > MAIL_ID_MAX ||
@@ -62,7 +49,7 @@ stoa_err message_check_from(stoa_str from)
         return STOA_E_INVALID;
     if (open >= 0 && from.ptr[from.len - 1] == '>')
         address = stoa_str_sub(from, (uint64_t)open + 1, from.len - (uint64_t)open - 2);
-    return is_address(address) ? STOA_OK : STOA_E_INVALID;
+    return stoa_str_is_email(address) ? STOA_OK : STOA_E_INVALID;
 }
 
 /* ---- Base64 (RFC 4648) ---- */

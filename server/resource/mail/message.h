@@ -6,7 +6,6 @@
 #include <stoa/effects.h>
 
 enum {
-    MAIL_ADDRESS_MAX = 254, /* RFC 5321, section 4.5.3.1.3 */
     MAIL_SUBJECT_MAX = 400,
     MAIL_ID_MAX = 200,
     MAIL_TEXT_MAX = 1024 * 1024, /* text and html, each */

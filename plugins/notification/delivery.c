@@ -33,11 +33,15 @@ static const struct stoa_stmt stmt_failed = {
            "attempts = notification_delivery.attempts + 1, changed_ms = excluded.changed_ms "
            "WHERE notification_delivery.state <> 'sent'",
     NULL, 0, 0};
-static const struct stoa_stmt stmt_list = {
-    "notification.list",
-    "SELECT id, message_id, kind, aggregate, recipient, state, attempts, error, created_ms, "
-    "changed_ms FROM notification_delivery WHERE id < $1 ORDER BY id DESC LIMIT $2",
-    NULL, STOA_SQL_READ, 0};
+#define LIST                                                                                       \
+    "SELECT id, message_id, kind, aggregate, recipient, state, attempts, error, created_ms, "      \
+    "changed_ms FROM notification_delivery "
+#define NEWEST "ORDER BY id DESC LIMIT $1"
+/* The first page has no comparison: no text is behind every id in every collation. */
+static const struct stoa_stmt stmt_list = {"notification.list", LIST NEWEST, NULL, STOA_SQL_READ,
+                                           0};
+static const struct stoa_stmt stmt_list_after = {
+    "notification.list_after", LIST "WHERE id < $2 " NEWEST, NULL, STOA_SQL_READ, 0};
 static const struct stoa_stmt stmt_find = {
     "notification.find",
     "SELECT id, message_id, kind, aggregate, recipient, state, attempts, payload "
@@ -147,9 +151,9 @@ stoa_err deliveries_list(struct stoa_req *req, void *self)
     (void)self;
     if (limit_text.ptr)
         STOA_TRY(stoa_str_int(limit_text, 1, PAGE_MAX, &limit));
-    if (!cursor.ptr)
-        cursor = STOA_STR("~"); /* behind every id */
-    STOA_TRY(stoa_sql(req, &stmt_list, STOA_ARGS(stoa_s(cursor), stoa_i(limit)), &rows));
+    STOA_TRY(cursor.len == 0 ? stoa_sql(req, &stmt_list, STOA_ARGS(stoa_i(limit)), &rows)
+                             : stoa_sql(req, &stmt_list_after,
+                                        STOA_ARGS(stoa_i(limit), stoa_s(cursor)), &rows));
     items = stoa_json_set(json, "items", stoa_json_array(arena));
     for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
         stoa_json_push(items, delivery_json(arena, rows, i));

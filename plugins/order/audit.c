@@ -29,7 +29,7 @@ struct audit {
     struct stoa_req *req;
     struct stoa_arena *arena;
     struct stoa_json *findings;
-    int64_t paid_sum, paid, in_flight, orders;
+    int64_t paid_sum, refunded_sum, paid, in_flight, orders;
 };
 
 static struct stoa_json *add_finding(struct audit *a, const char *code, stoa_str order_id,
@@ -72,29 +72,36 @@ static stoa_err check_amounts(struct audit *a, const struct stoa_rows *rows, uin
     return STOA_OK;
 }
 
-/* captured: {"ord_…": minor units} for those orders that payment has money of. */
+static int64_t money_of(const struct stoa_json *money, const char *name, stoa_str id)
+{
+    return stoa_json_int(stoa_json_member(stoa_json_get(money, name), id), "", 0);
+}
+
+/* money: {"captured": {"ord_…": minor units}, "refunded": …} of those orders that payment has any
+ * of; the total was captured whatever was given back later. */
 static void check_money(struct audit *a, const struct stoa_rows *rows, uint32_t i,
-                        const struct stoa_json *captured)
+                        const struct stoa_json *money)
 {
     stoa_str id = stoa_rows_str(rows, i, "id"), step = stoa_rows_str(rows, i, "step");
     enum saga_step known = saga_step_of(step.ptr, step.len);
-    int64_t money = stoa_json_int(stoa_json_member(captured, id), "", 0);
+    int64_t captured = money_of(money, "captured", id);
     int64_t total = stoa_rows_int(rows, i, "total");
 
     a->orders++;
     if (known == SAGA_STEP_COUNT || saga_is_paid(known)) {
         a->paid++;
         a->paid_sum += total;
-        if (money != total)
+        a->refunded_sum += money_of(money, "refunded", id);
+        if (captured != total)
             stoa_json_set_int(add_finding(a, "order.payment_differs", id,
                                           "the captured amount is not the order's total"),
-                              "captured", money);
+                              "captured", captured);
     } else if (known != SAGA_CANCELLED) {
         a->in_flight++;
-    } else if (money != 0) {
+    } else if (captured != 0) {
         stoa_json_set_int(add_finding(a, "order.captured_but_cancelled", id,
                                       "a cancelled order has a captured payment"),
-                          "captured", money);
+                          "captured", captured);
     }
 }
 
@@ -112,7 +119,7 @@ static stoa_err ask_payment(struct audit *a, const struct stoa_rows *rows,
         stoa_call_post(a->req, "payment", STOA_STR("/internal/payment/captured"), body, &answer));
     if (answer.status != 200)
         return STOA_E_PLUGIN;
-    *ret = stoa_json_get(answer.json, "captured");
+    *ret = answer.json;
     return STOA_OK;
 }
 
@@ -158,7 +165,7 @@ static stoa_err check_mails(struct audit *a, const struct stoa_rows *rows)
 static stoa_err audit_page(struct audit *a, stoa_str after, stoa_str *next)
 {
     const struct stoa_rows *rows;
-    const struct stoa_json *captured;
+    const struct stoa_json *money;
     uint32_t count;
 
     STOA_TRY(stoa_sql(a->req, &stmt_page, STOA_ARGS(stoa_s(after), stoa_i(PAGE)), &rows));
@@ -166,10 +173,10 @@ static stoa_err audit_page(struct audit *a, stoa_str after, stoa_str *next)
     *next = count == PAGE ? stoa_rows_str(rows, count - 1, "id") : STOA_STR("");
     if (count == 0)
         return STOA_OK;
-    STOA_TRY(ask_payment(a, rows, &captured));
+    STOA_TRY(ask_payment(a, rows, &money));
     for (uint32_t i = 0; i < count; i++) {
         STOA_TRY(check_amounts(a, rows, i));
-        check_money(a, rows, i, captured);
+        check_money(a, rows, i, money);
     }
     return check_mails(a, rows);
 }
@@ -210,6 +217,6 @@ stoa_err audit_orders(struct stoa_req *req, void *self)
     stoa_json_set_int(totals, "orders", a.orders);
     stoa_json_set_int(totals, "orders_in_flight", a.in_flight);
     stoa_json_set_int(totals, "paid_orders", a.paid);
-    stoa_json_set_int(totals, "paid_minus_refunds", a.paid_sum);
+    stoa_json_set_int(totals, "paid_minus_refunds", a.paid_sum - a.refunded_sum);
     return stoa_reply_json(req, 200, json);
 }

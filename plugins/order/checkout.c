@@ -117,28 +117,31 @@ static void fill_row(const struct checkout *c, struct order_row *row)
     row->token_hash = stoa_token_hash(c->req, row->token);
 }
 
-static stoa_err place_in(struct stoa_req *req, struct stoa_tx *tx, const struct order_row *row,
+static stoa_err place_in(const struct checkout *c, struct stoa_tx *tx, const struct order_row *row,
                          stoa_str owner)
 {
     stoa_err err;
 
     STOA_TRY(stoa_tx_creates(tx, row->id)); /* first: it is a part of the journal's row */
-    err = order_insert(tx, row, owner, row->saga.deadline_ms);
-    if (err == STOA_E_EXISTS) /* another tab was faster: see order_saga_cart */
-        return stoa_fail(req, STOA_E_CONFLICT, "This cart was ordered already", STOA_NO_FIELDS);
+    err = order_insert(tx, row, c->cart.version, owner, row->saga.deadline_ms);
+    /* Another tab was faster: its line, or its order (see order_saga_cart). */
+    if (err == STOA_E_CONFLICT || err == STOA_E_EXISTS)
+        return stoa_fail(c->req, STOA_E_CONFLICT, "This cart was changed or ordered meanwhile",
+                         STOA_NO_FIELDS);
     STOA_TRY(err);
-    return stoa_fault(req, "checkout.place.inside");
+    return stoa_fault(c->req, "checkout.place.inside");
 }
 
 /* Order, saga and journal row, before anything outside is asked to do something. */
-static stoa_err place(struct stoa_req *req, const struct order_row *row, stoa_str owner)
+static stoa_err place(const struct checkout *c, const struct order_row *row, stoa_str owner)
 {
+    struct stoa_req *req = c->req;
     struct stoa_tx *tx;
     stoa_err err;
 
     STOA_TRY(stoa_fault(req, "checkout.place.before"));
     STOA_TRY(stoa_tx_begin(req, &tx));
-    err = place_in(req, tx, row, owner);
+    err = place_in(c, tx, row, owner);
     if (err != STOA_OK) {
         stoa_tx_rollback(tx);
         return err;
@@ -214,6 +217,6 @@ stoa_err checkout_place(struct stoa_req *req, void *self)
     run.owner = saga_owner(req);
     run.pay_token = c.form.token;
     run.guest_token = row.token;
-    STOA_TRY(place(req, &row, run.owner));
+    STOA_TRY(place(&c, &row, run.owner));
     return drive(&run);
 }

@@ -82,9 +82,10 @@ STOA_NODISCARD stoa_err order_find(struct stoa_req *req, stoa_str id_or_number,
                                    const struct order_reader *reader, struct order_row *ret);
 /* By id, whoever asks. */
 STOA_NODISCARD stoa_err order_load(struct stoa_req *req, stoa_str id, struct order_row *ret);
-/* The order and its saga, the lease held by owner. STOA_E_EXISTS when the cart has a live order. */
+/* The order and its saga, the lease held by owner. STOA_E_CONFLICT when the cart has another
+ * version by now (PostgreSQL: also when it was ordered), STOA_E_EXISTS when it has a live order. */
 STOA_NODISCARD stoa_err order_insert(struct stoa_tx *tx, const struct order_row *row,
-                                     stoa_str owner, stoa_ms lease_until);
+                                     int64_t cart_version, stoa_str owner, stoa_ms lease_until);
 /* Takes the lease of an order that is not final and nobody drives. STOA_E_IN_FLIGHT when somebody
  * does, STOA_E_CONFLICT when it is final; *ret is then as loaded. STOA_E_NOT_FOUND. */
 STOA_NODISCARD stoa_err order_take(struct stoa_req *req, stoa_str id, stoa_str owner,

@@ -23,13 +23,25 @@ static const struct stoa_stmt stmt_find = {
 static const struct stoa_stmt stmt_load = {
     "order.load", "SELECT " ORDER_COLUMNS ", " SAGA_COLUMNS FROM_BOTH "WHERE o.id = $1", NULL,
     STOA_SQL_READ, 0};
+/* No row unless the cart is as it was priced ($18): a line that another tab adds meanwhile must not
+ * lie in an ordered cart without being in the order. SQLite has one writer at a time; on PostgreSQL
+ * the new version makes that tab's change, which waits for this one, find another cart than it
+ * read.
+ */
+#define INSERT                                                                                     \
+    "INSERT INTO order_order (id, number, cart_id, token_hash, customer_id, email, currency, "     \
+    "subtotal, adjusted, shipping, tax, total, lines, adjustments, shipping_option, address, "     \
+    "created_ms) "
 static const struct stoa_stmt stmt_insert = {
     "order.insert",
-    "INSERT INTO order_order (id, number, cart_id, token_hash, customer_id, email, currency, "
-    "subtotal, adjusted, shipping, tax, total, lines, adjustments, shipping_option, address, "
-    "created_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
-    "$17)",
-    NULL, 0, 0};
+    INSERT "SELECT $1, $2, c.id, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17 "
+           "FROM order_cart c WHERE c.id = $3 AND c.version = $18",
+    "WITH c AS (UPDATE order_cart SET version = version + 1 WHERE id = $3 AND version = $18 "
+    "RETURNING id) " INSERT
+    "SELECT $1::text, $2::text, c.id, $4::text, $5::text, $6::text, $7::text, $8::bigint, "
+    "$9::bigint, $10::bigint, $11::bigint, $12::bigint, $13::text, $14::text, $15::text, "
+    "$16::text, $17::bigint FROM c",
+    0, 0};
 static const struct stoa_stmt stmt_insert_saga = {
     "order.insert_saga",
     "INSERT INTO order_saga (order_id, cart_id, step, reason, attempt, tries, pay_key, provider, "
@@ -149,9 +161,11 @@ stoa_err order_load(struct stoa_req *req, stoa_str id, struct order_row *ret)
     return stoa_rows_count(rows) == 1 ? read_row(req, rows, ret) : STOA_E_NOT_FOUND;
 }
 
-stoa_err order_insert(struct stoa_tx *tx, const struct order_row *row, stoa_str owner,
-                      stoa_ms lease_until)
+stoa_err order_insert(struct stoa_tx *tx, const struct order_row *row, int64_t cart_version,
+                      stoa_str owner, stoa_ms lease_until)
 {
+    const struct stoa_rows *rows;
+
     STOA_TRY(stoa_tx_sql(tx, &stmt_insert,
                          STOA_ARGS(stoa_s(row->id), stoa_s(row->number), stoa_s(row->cart_id),
                                    stoa_s(row->token_hash), stoa_s(row->customer_id),
@@ -159,8 +173,10 @@ stoa_err order_insert(struct stoa_tx *tx, const struct order_row *row, stoa_str 
                                    stoa_i(row->adjusted), stoa_i(row->shipping), stoa_i(row->tax),
                                    stoa_i(row->total), stoa_j(row->lines), stoa_j(row->adjustments),
                                    stoa_j(row->shipping_option), stoa_j(row->address),
-                                   stoa_i(row->created_ms)),
-                         NULL));
+                                   stoa_i(row->created_ms), stoa_i(cart_version)),
+                         &rows));
+    if (stoa_rows_affected(rows) == 0)
+        return STOA_E_CONFLICT;
     return stoa_tx_sql(tx, &stmt_insert_saga,
                        STOA_ARGS(stoa_s(row->id), stoa_s(row->cart_id),
                                  stoa_z(saga_step_name(row->saga.step)), stoa_s(row->provider),

@@ -11,13 +11,17 @@ enum {
 #define LIST_COLUMNS                                                                               \
     "SELECT o.id, o.number, o.email, o.currency, o.total, o.created_ms, s.step "                   \
     "FROM order_order o JOIN order_saga s ON s.order_id = o.id "
+#define NEWEST " ORDER BY o.id DESC LIMIT $1"
+/* The first page has no comparison: no text is behind every id in every collation. */
 static const struct stoa_stmt stmt_list_own = {
-    "order.list_own",
-    LIST_COLUMNS "WHERE o.customer_id = $1 AND o.id < $2 ORDER BY o.id DESC LIMIT $3", NULL,
+    "order.list_own", LIST_COLUMNS "WHERE o.customer_id = $2" NEWEST, NULL, STOA_SQL_READ, 0};
+static const struct stoa_stmt stmt_list_own_after = {
+    "order.list_own_after", LIST_COLUMNS "WHERE o.customer_id = $2 AND o.id < $3" NEWEST, NULL,
     STOA_SQL_READ, 0};
-static const struct stoa_stmt stmt_list_all = {
-    "order.list_all", LIST_COLUMNS "WHERE o.id < $1 ORDER BY o.id DESC LIMIT $2", NULL,
-    STOA_SQL_READ, 0};
+static const struct stoa_stmt stmt_list_all = {"order.list_all", LIST_COLUMNS NEWEST, NULL,
+                                               STOA_SQL_READ, 0};
+static const struct stoa_stmt stmt_list_all_after = {
+    "order.list_all_after", LIST_COLUMNS "WHERE o.id < $2" NEWEST, NULL, STOA_SQL_READ, 0};
 
 /* GET /orders/{id or number}: its customer, staff, or a guest with the order's token. */
 stoa_err orders_show(struct stoa_req *req, void *self)
@@ -49,11 +53,26 @@ static struct stoa_json *summary(struct stoa_arena *arena, const struct stoa_row
     return json;
 }
 
-/* GET /orders?limit=&cursor=: the customer's own; all for staff. */
+static stoa_err read_list(struct stoa_req *req, int64_t limit, const struct stoa_rows **ret)
+{
+    stoa_value most = stoa_i(limit), cursor = stoa_s(stoa_req_query(req, "cursor"));
+    stoa_value customer = stoa_s(stoa_req_identity(req)->user_id);
+
+    if (stoa_may(req, "orders:read"))
+        return cursor.s.len == 0
+                   ? stoa_sql(req, &stmt_list_all, STOA_ARGS(most), ret)
+                   : stoa_sql(req, &stmt_list_all_after, STOA_ARGS(most, cursor), ret);
+    return cursor.s.len == 0
+               ? stoa_sql(req, &stmt_list_own, STOA_ARGS(most, customer), ret)
+               : stoa_sql(req, &stmt_list_own_after, STOA_ARGS(most, customer, cursor), ret);
+}
+
+/* GET /orders?limit=&cursor=: the customer's own; all for staff. cursor: the last page's
+ * next_cursor. */
 stoa_err orders_list(struct stoa_req *req, void *self)
 {
     struct stoa_arena *arena = stoa_req_arena(req);
-    stoa_str cursor = stoa_req_query(req, "cursor"), limit_text = stoa_req_query(req, "limit");
+    stoa_str limit_text = stoa_req_query(req, "limit");
     struct stoa_json *json = stoa_json_object(arena), *items;
     const struct stoa_rows *rows;
     int64_t limit = PAGE_DEFAULT;
@@ -61,15 +80,7 @@ stoa_err orders_list(struct stoa_req *req, void *self)
     (void)self;
     if (limit_text.ptr)
         STOA_TRY(stoa_str_int(limit_text, 1, PAGE_MAX, &limit));
-    if (!cursor.ptr)
-        cursor = STOA_STR("~"); /* behind every id */
-    if (stoa_may(req, "orders:read"))
-        STOA_TRY(stoa_sql(req, &stmt_list_all, STOA_ARGS(stoa_s(cursor), stoa_i(limit)), &rows));
-    else
-        STOA_TRY(stoa_sql(
-            req, &stmt_list_own,
-            STOA_ARGS(stoa_s(stoa_req_identity(req)->user_id), stoa_s(cursor), stoa_i(limit)),
-            &rows));
+    STOA_TRY(read_list(req, limit, &rows));
     items = stoa_json_set(json, "items", stoa_json_array(arena));
     for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
         stoa_json_push(items, summary(arena, rows, i));

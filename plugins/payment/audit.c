@@ -7,7 +7,9 @@ enum {
     SETTLED_AFTER_MS = 60000, /* younger differences may be a payment under way */
 };
 
-#define CAPTURED_OF "SELECT order_id, CAST(SUM(amount) AS BIGINT) AS captured FROM payment_intent "
+#define CAPTURED_OF                                                                                \
+    "SELECT order_id, CAST(SUM(amount) AS BIGINT) AS captured, "                                   \
+    "CAST(SUM(refunded) AS BIGINT) AS refunded FROM payment_intent "
 static const struct stoa_stmt stmt_captured = {
     "payment.captured_of_orders",
     CAPTURED_OF "WHERE state = 'captured' AND order_id IN (SELECT value FROM json_each($1)) "
@@ -40,12 +42,23 @@ static const struct stoa_stmt stmt_totals = {
     "FROM payment_sandbox_charge WHERE state = 'captured'",
     NULL, STOA_SQL_READ | STOA_SQL_SLOW, 0};
 
-/* POST /internal/payment/captured {"orders": [id]}: what was captured of each. */
+static void set_sums(struct stoa_json *json, const char *name, struct stoa_arena *arena,
+                     const struct stoa_rows *rows)
+{
+    struct stoa_json *sums = stoa_json_set(json, name, stoa_json_object(arena));
+
+    for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
+        stoa_json_set_int(sums, stoa_cstr(arena, stoa_rows_str(rows, i, "order_id")),
+                          stoa_rows_int(rows, i, name));
+}
+
+/* POST /internal/payment/captured {"orders": [id]}: what was captured of each, and what of that was
+ * given back. */
 stoa_err audit_captured(struct stoa_req *req, void *self)
 {
     struct stoa_arena *arena = stoa_req_arena(req);
     const struct stoa_json *orders = stoa_json_get(stoa_req_json(req), "orders");
-    struct stoa_json *json = stoa_json_object(arena), *captured;
+    struct stoa_json *json = stoa_json_object(arena);
     const struct stoa_rows *rows;
 
     (void)self;
@@ -53,10 +66,8 @@ stoa_err audit_captured(struct stoa_req *req, void *self)
         return stoa_fail(req, STOA_E_INVALID, "orders must be a list of at most 1000 ids",
                          STOA_NO_FIELDS);
     STOA_TRY(stoa_sql(req, &stmt_captured, STOA_ARGS(stoa_j(orders)), &rows));
-    captured = stoa_json_set(json, "captured", stoa_json_object(arena));
-    for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
-        stoa_json_set_int(captured, stoa_cstr(arena, stoa_rows_str(rows, i, "order_id")),
-                          stoa_rows_int(rows, i, "captured"));
+    set_sums(json, "captured", arena, rows);
+    set_sums(json, "refunded", arena, rows);
     return stoa_reply_json(req, 200, json);
 }
 

@@ -51,6 +51,8 @@ def suite(run: Run, folder: str, sql: str, port: str, short: bool = False) -> Re
         if not url:
             return Result(failed=1, details=["tests/servers/postgresql is not there"])
         env["STOA_TEST_PG"] = url
+        if port != "local":
+            env["STOA_TEST_COLLATION"] = "en-US"  # as many servers have it; the test cluster's own is C
     args = []
     if short:
         env["STOA_TEST_SHORT"] = "1"

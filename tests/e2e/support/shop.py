@@ -2,7 +2,8 @@
 
 Environment (set by tests/run.py): STOA_BUILD, the build folder; STOA_TEST_SQL, sqlite or postgresql;
 STOA_TEST_PORT, local, loopback, sandbox, or nodes (every plugin on a node of its own, visitors at a gateway;
-PostgreSQL only); STOA_TEST_PG, URL of a cluster in which databases may be made.
+PostgreSQL only); STOA_TEST_PG, URL of a cluster in which databases may be made; STOA_TEST_COLLATION, an
+ICU locale by which PostgreSQL orders texts there (otherwise as the cluster does: by their bytes).
 SPDX-License-Identifier: Apache-2.0
 """
 import json
@@ -63,7 +64,9 @@ def make_database() -> str:
     """A new, empty PostgreSQL database; returns its URL."""
     cluster = os.environ["STOA_TEST_PG"]
     name = "t" + uuid.uuid4().hex[:16]
-    subprocess.run(["psql", "-q", cluster, "-c", f"CREATE DATABASE {name}"], check=True,
+    locale = os.environ.get("STOA_TEST_COLLATION")
+    order = f" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE '{locale}'" if locale else ""
+    subprocess.run(["psql", "-q", cluster, "-c", f"CREATE DATABASE {name}{order}"], check=True,
                    capture_output=True)
     head, _, tail = cluster.partition("?")
     return f"{head.rsplit('/', 1)[0]}/{name}" + (f"?{tail}" if tail else "")

@@ -51,6 +51,7 @@ void live_tell(const struct config *config)
     link_say("limits %u %u", limit(config, "drain"), limit(config, "plugin_crashes"));
     link_say("log %.*s %.*s %.*s", (int)format.len, format.ptr, (int)level.len, level.ptr,
              (int)file.len, file.ptr ? file.ptr : "");
+    link_say("start %u", limit(config, "start"));
 }
 
 static stoa_err prepare_listeners(struct live *live, const struct config *config, struct diag *diag)

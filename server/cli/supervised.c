@@ -68,6 +68,7 @@ static void read_options(const struct config *config, struct supervise_options *
     copy(ret->log.file, sizeof ret->log.file, config_str(config, "log.file"));
     copy(ret->log.format, sizeof ret->log.format, config_str(config, "log.format"));
     copy(ret->log.level, sizeof ret->log.level, config_str(config, "log.level"));
+    ret->start_ms = config_int(config, "limits.start");
     ret->drain_ms = config_int(config, "limits.drain");
     ret->crashes_max = (uint32_t)config_int(config, "limits.plugin_crashes");
 }

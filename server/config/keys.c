@@ -157,6 +157,8 @@ const struct config_key config_keys[] = {
      .help = "A reader slower than this per second …"},
     {"limits", "stall_time", CONFIG_DURATION, .otherwise = "8s", .min = SECOND, .max = HOUR,
      .help = "… for this long is cut off"},
+    {"limits", "start", CONFIG_DURATION, .otherwise = "2min", .min = SECOND, .max = HOUR,
+     .help = "A worker that does not serve so long after its start is ended"},
     {"limits", "drain", CONFIG_DURATION, .otherwise = "12s", .min = 0, .max = HOUR,
      .help = "From SIGTERM to the end at most"},
     {"limits", "fibers", CONFIG_INT, .otherwise = "20000", .min = 16, .max = 1000000,

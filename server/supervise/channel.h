@@ -7,8 +7,9 @@
  *   revision N BOOT start|apply  finish    drain for good
  *   limits DRAIN_MS CRASHES      stop      now
  *   log FORMAT LEVEL FILE        without a FILE: standard error
- *   failed WHY                   apply     the file
- *   applied                      reopen    the log
+ *   start LIMIT_MS               apply     the file
+ *   failed WHY                   reopen    the log
+ *   applied
  *   listen ADDRESS BOUND I COUNT           with a socket; "unlisten ADDRESS"
  *   certificates ADDRESS                   with what is to be kept of them; without: nothing is
  *   crash (see crash.h)          sole      no other worker is left: do what is done once

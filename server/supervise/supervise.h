@@ -9,7 +9,6 @@
 #include <limits.h>
 
 enum {
-    SUPERVISE_START_MS = 120000,    /* a worker that is not ready by then is ended */
     SUPERVISE_PROBATION_MS = 10000, /* a revision that crashes sooner is taken back */
     SUPERVISE_MARGIN_MS = 3000,     /* after limits.drain a worker that still is there is killed */
     SUPERVISE_ASKERS_MAX = 32,      /* clients of the control socket at once */
@@ -19,6 +18,7 @@ enum {
 struct supervise_options {
     char data[PATH_MAX];    /* folder */
     char program[PATH_MAX]; /* what `stoa upgrade` starts */
+    int64_t start_ms;       /* limits.start: a worker that is not ready by then is ended */
     int64_t drain_ms;       /* limits.drain */
     uint32_t crashes_max;   /* limits.plugin_crashes */
     uint64_t newest; /* a revision to fall back to, should the first worker not start; 0: none */

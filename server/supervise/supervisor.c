@@ -36,10 +36,13 @@ static void replace_worker(struct supervisor *s, int64_t served_ms)
         return;
     pause = restart_pause(&s->restart, served_ms);
     s->restarts++;
-    if (pause == 0)
+    if (pause == 0) {
         start_worker(s);
-    else
-        s->restart_at_ms = clock_monotonic_ms() + pause;
+        return;
+    }
+    log_warn("supervisor", "the next worker is started after a pause",
+             stoa_f("pause_ms", stoa_i(pause)));
+    s->restart_at_ms = clock_monotonic_ms() + pause;
 }
 
 void supervisor_take_over(struct supervisor *s)

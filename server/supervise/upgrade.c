@@ -56,6 +56,7 @@ static void put_options(const struct supervise_options *o, struct stoa_json *jso
 
     stoa_json_set_str(json, "data", stoa_str_of(o->data));
     stoa_json_set_str(json, "program", stoa_str_of(o->program));
+    stoa_json_set_int(json, "start_ms", o->start_ms);
     stoa_json_set_int(json, "drain_ms", o->drain_ms);
     stoa_json_set_int(json, "crashes_max", o->crashes_max);
     stoa_json_set_str(log, "file", stoa_str_of(o->log.file));
@@ -133,6 +134,7 @@ static void get_options(const struct stoa_json *json, struct supervise_options *
 {
     copy(ret->data, sizeof ret->data, stoa_json_str(json, "data"));
     copy(ret->program, sizeof ret->program, stoa_json_str(json, "program"));
+    ret->start_ms = stoa_json_int(json, "start_ms", 120000);
     ret->drain_ms = stoa_json_int(json, "drain_ms", 12000);
     ret->crashes_max = (uint32_t)stoa_json_int(json, "crashes_max", 3);
     copy(ret->log.file, sizeof ret->log.file, stoa_json_str(json, "log.file"));

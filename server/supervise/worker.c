@@ -116,7 +116,7 @@ bool worker_start(struct supervisor *s, bool is_upgrade)
         return false;
     }
     w->state = WORKER_STARTING;
-    w->until_ms = clock_monotonic_ms() + SUPERVISE_START_MS;
+    w->until_ms = clock_monotonic_ms() + s->o.start_ms;
     return true;
 }
 
@@ -179,6 +179,14 @@ static void hear_log(struct supervisor *s, stoa_str rest)
     STOA_IGNORE(log_configure(s->o.log.file, s->o.log.format, s->o.log.level));
 }
 
+static void hear_start(struct supervisor *s, stoa_str rest)
+{
+    int64_t start_ms = 0;
+
+    if (stoa_str_int(rest, 1, INT32_MAX, &start_ms) == STOA_OK)
+        s->o.start_ms = start_ms;
+}
+
 /* With a socket, or certificates: true when it is kept. */
 static bool hear_passed(struct supervisor *s, const struct worker *w, stoa_str message, int fd)
 {
@@ -198,6 +206,8 @@ static void hear_serving(struct supervisor *s, stoa_str word, stoa_str rest)
         hear_limits(s, rest);
     else if (stoa_str_is(word, "log"))
         hear_log(s, rest);
+    else if (stoa_str_is(word, "start"))
+        hear_start(s, rest);
     else if (stoa_str_is(word, "unlisten"))
         handover_unlisten(&s->o.base, rest);
     else if (stoa_str_is(word, "certificates"))

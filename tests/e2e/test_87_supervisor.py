@@ -1,6 +1,7 @@
 """The process above: a worker that dies costs what it was just answering and nothing else; a binary is
 replaced while it sells; a plugin that crashes is left out. SPDX-License-Identifier: Apache-2.0"""
 import concurrent.futures
+import datetime
 import json
 import os
 import pathlib
@@ -91,6 +92,60 @@ def test_a_new_worker_comes_up_in_time(make_supervised):
         serving(shop, worker)
     print(f"\nfrom kill to first answer, ms: {[round(f) for f in first]}")
     assert statistics.median(first) < 1000 or IS_SANITIZED
+
+
+ENDED, PAUSE = "the worker ended", "the next worker is started after a pause"
+PAUSES = [100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000][:9 if LONG else 5]
+
+
+def supervisor_lines(shop, *messages: str) -> list[dict]:
+    return [l for l in list(shop.lines) if l.get("area") == "supervisor" and l["message"] in messages]
+
+
+def at(line: dict) -> float:
+    return datetime.datetime.fromisoformat(line["time"]).timestamp() * 1000
+
+
+def put_away(shop, folder: pathlib.Path) -> None:
+    """Its database: in its place lies a folder."""
+    folder.mkdir()
+    for part in shop.data.glob("stoa.db*"):
+        part.rename(folder / part.name)
+    (shop.data / "stoa.db").mkdir()
+
+
+def put_back(shop, folder: pathlib.Path) -> None:
+    (shop.data / "stoa.db").rmdir()
+    for part in folder.iterdir():
+        part.rename(shop.data / part.name)
+
+
+def test_a_worker_that_cannot_start_is_tried_again_after_longer_and_longer_pauses(make_supervised, tmp_path):
+    shop = make_supervised().start()
+    worker = shop.worker()
+    put_away(shop, tmp_path / "away")
+    os.kill(worker, signal.SIGKILL)  # by somebody else: the next one is due at once, and so is the one after it
+    wait_until(lambda: len(supervisor_lines(shop, PAUSE)) == len(PAUSES), "no pauses", 120)
+    assert ask(shop, "status")["state"] == "starting"
+    visitor = Reader(shop.port)  # waits, and is not refused
+    visitor.send("/api/v1/products?limit=1")
+    put_back(shop, tmp_path / "away")
+    assert visitor.reply()[0] == 200
+    visitor.close()
+    lines = supervisor_lines(shop, ENDED, PAUSE)
+    pauses = [line["pause_ms"] for line in lines if line["message"] == PAUSE]
+    assert pauses == PAUSES
+    ends = [at(line) for line in lines if line["message"] == ENDED]
+    assert len(ends) == 2 + len(PAUSES), lines  # the kill, and a start at once before the first pause
+    for pause, ended, next_ended in zip(PAUSES, ends[2:], ends[3:]):
+        assert next_ended - ended >= pause - 2, lines
+    status = serving(shop, worker)
+    assert status["supervisor"]["restarts"] == 2 + len(PAUSES)
+    time.sleep(0.6)  # served for so long, it did not die young
+    os.kill(status["worker"], signal.SIGKILL)
+    serving(shop, status["worker"])
+    assert len(supervisor_lines(shop, PAUSE)) == len(PAUSES), "who has served starts anew"
+    assert shop.stop() == 0
 
 
 def test_a_restarted_worker_serves_what_was_in_force(make_supervised, plugins):
@@ -472,6 +527,20 @@ def test_a_new_binary_that_never_gets_ready_is_waited_for_by_nobody_else(make_su
         answer = upgrading.result(60)
     assert not answer["ok"] and "signal 9" in answer["text"], answer
     assert ask(shop, "apply")["ok"] and ask(shop, "status")["worker"] == worker
+    assert shop.stop() == 0
+
+
+def test_a_new_binary_that_never_gets_ready_is_ended_in_time(make_supervised, never_ready):
+    shop = make_supervised().start()
+    shop.config.write_text(shop.config.read_text().replace("limits = {", 'limits = { start = "1s",', 1))
+    assert ask(shop, "apply")["ok"]
+    worker = shop.worker()
+    never_ready()
+    began = time.monotonic()
+    answer = upgrade(shop)
+    assert not answer["ok"] and "signal 9" in answer["text"] and time.monotonic() - began >= 1, answer
+    assert supervisor_lines(shop, "a worker took too long and is ended")
+    assert ask(shop, "status")["worker"] == worker and Client(shop).get("/swap/greeting").status == 200
     assert shop.stop() == 0
 
 

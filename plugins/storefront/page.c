@@ -163,7 +163,7 @@ stoa_err page_send_kept(struct stoa_req *req, const struct page_copy *copy, cons
     stoa_json_set_int(data, "cart_count", 0);
     stoa_json_set_str(data, "cart_badge_html", STOA_STR(BADGE_SLOT));
     STOA_TRY(stoa_render(req, page, data, &bytes));
-    if (copy->keep_ms > 0 && copy->key.len <= 200)
+    if (copy->keep_ms > 0 && copy->key.len > 0 && copy->key.len <= 200)
         stoa_cache_put(req, copy->key, bytes, copy->keep_ms, copy->tags);
     return send_bytes(req, bytes);
 }

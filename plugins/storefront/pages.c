@@ -117,7 +117,8 @@ static bool slug_is(stoa_str s)
     return true;
 }
 
-/* GET /categories/{slug}?sort=&cursor= */
+/* GET /categories/{slug}?sort=&cursor=: only first pages are kept. Where a later one begins is the
+ * visitor's to say, and any id would be a page to keep. */
 stoa_err pages_category(struct stoa_req *req, void *self)
 {
     const struct storefront *sf = self;
@@ -129,9 +130,10 @@ stoa_err pages_category(struct stoa_req *req, void *self)
     if (!slug_is(slug))
         return page_finish(req, STOA_E_NOT_FOUND);
     listing_read(req, &l);
-    copy.key =
-        stoa_concat(arena, STOA_STR("/categories/"), slug, STOA_STR("?"), listing_query(arena, &l));
-    if (page_send_copy(req, copy.key) == STOA_OK)
+    if (l.cursor.len == 0)
+        copy.key = stoa_concat(arena, STOA_STR("/categories/"), slug, STOA_STR("?"),
+                               listing_query(arena, &l));
+    if (copy.key.len > 0 && page_send_copy(req, copy.key) == STOA_OK)
         return STOA_OK;
     return page_finish(req, category_fresh(req, slug, &l, &copy));
 }

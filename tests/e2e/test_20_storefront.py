@@ -3,6 +3,8 @@ import re
 import uuid
 
 import pytest
+from support.client import Client, Guest
+from support.control import metric
 from support.mail import text_of, wait_for_mail
 from support.page import Browser
 
@@ -144,3 +146,29 @@ def test_an_account_is_made_and_used(browser):
     assert wrong.answer.status in (401, 422)
     right = browser.submit(browser.open("/login").form("/login"), email=email, password="correct horse battery")
     assert right.answer.status == 200
+
+
+def test_no_visitor_can_fill_the_cache_with_cursors(make_shop):
+    shop = make_shop().start()
+    client = Client(shop)
+    url = "/categories/" + re.search(r'href="/categories/([\w-]+)"', client.get("/").text)[1]
+    assert client.get(url).status == 200
+    before = metric(shop, "cache_bytes")
+    assert before > 0
+    for n in range(20):
+        assert client.get(f"{url}?cursor=prd_{n:026d}").status == 200
+    assert metric(shop, "cache_bytes") == before
+    assert client.get(f"{url}?sort=name").status == 200  # another first page is kept
+    assert metric(shop, "cache_bytes") > before
+
+
+def test_a_shop_at_a_bare_ipv6_address_sends_mail(make_shop):
+    shop = make_shop()
+    text = shop.config.read_text()
+    shop.config.write_text(text.replace("http://127.0.0.1:8080", "http://[::1]:8080"))
+    shop.start()
+    guest = Guest(shop)
+    guest.add("AEG-MUG")
+    assert guest.check_out(email="ada@example.com").status == 201
+    mail, = wait_for_mail(shop, "ada@example.com")
+    assert re.fullmatch(r"<ord_\w+\.paid@--1>", mail["message-id"])

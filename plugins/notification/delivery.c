@@ -78,18 +78,30 @@ static const struct stoa_stmt stmt_count = {"notification.audit_count",
                                             "WHERE kind = 'order.paid' AND state = 'sent'",
                                             NULL, STOA_SQL_READ | STOA_SQL_SLOW, 0};
 
+/* "shop.example" of "https://shop.example:8080/", "--1" of "http://[::1]": a message id has no
+ * brackets and no colons. */
+static stoa_str host_of(struct stoa_req *req, stoa_str url)
+{
+    int64_t at = stoa_str_find(url, '/', 0);
+    stoa_str rest = at >= 0 ? stoa_str_sub(url, (uint64_t)at + 2, UINT64_MAX) : url;
+    stoa_str host = stoa_str_cut(&rest, '/');
+    bool is_literal = host.len > 0 && host.ptr[0] == '[';
+    char *ret;
+
+    if (is_literal)
+        host = stoa_str_sub(host, 1, UINT64_MAX);
+    host = stoa_str_cut(&host, is_literal ? ']' : ':');
+    ret = stoa_cstr(stoa_req_arena(req), host);
+    for (char *c = ret; *c; c++)
+        if (*c == ':' || *c == '%')
+            *c = '-';
+    return stoa_str_of(ret);
+}
+
 stoa_str delivery_message_id(struct stoa_req *req, stoa_str aggregate)
 {
-    stoa_str host = stoa_shop_url(req);
-    int64_t at = stoa_str_find(host, '/', 0);
-    int64_t end;
-
-    if (at >= 0)
-        host = stoa_str_sub(host, (uint64_t)at + 2, host.len);
-    end = stoa_str_find(host, ':', 0);
-    if (end > 0)
-        host = stoa_str_sub(host, 0, (uint64_t)end);
-    return stoa_concat(stoa_req_arena(req), aggregate, STOA_STR(".paid@"), host);
+    return stoa_concat(stoa_req_arena(req), aggregate, STOA_STR(".paid@"),
+                       host_of(req, stoa_shop_url(req)));
 }
 
 stoa_err delivery_is_sent(struct stoa_req *req, stoa_str message_id, bool *ret)

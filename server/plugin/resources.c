@@ -48,25 +48,33 @@ struct resources_opened {
     uint32_t count;
 };
 
-/* What must be equal for two to be one. A file is one whatever its name: two writers of one process
- * would wait for each other. */
+/* With its end, so that no two lists of texts are one. */
+static void add_text(crypto_hash_sha256_state *state, const char *text)
+{
+    crypto_hash_sha256_update(state, (const unsigned char *)text, strlen(text) + 1);
+}
+
+/* What must be equal for two to be one, however long. A file is one whatever its name: two writers
+ * of one process would wait for each other. */
 static void make_key(const struct sql_options *o, char ret[65])
 {
     unsigned char digest[crypto_hash_sha256_BYTES];
-    char text[8192], real[PATH_MAX];
-    int len;
+    const uint32_t numbers[] = {o->connections, o->shared_timeout_ms, o->pool_timeout_ms};
+    crypto_hash_sha256_state state;
+    char real[PATH_MAX];
 
+    crypto_hash_sha256_init(&state);
+    add_text(&state, o->sqlite ? "sqlite" : "postgresql");
+    add_text(&state, o->name);
     if (o->sqlite)
-        len = snprintf(text, sizeof text, "sqlite %s %s", o->name,
-                       realpath(o->sqlite, real) ? real : o->sqlite);
-    else
-        len = snprintf(text, sizeof text, "postgresql %s %s %u %u %u", o->name, o->postgresql,
-                       o->connections, o->shared_timeout_ms, o->pool_timeout_ms);
-    stoa_assert(len > 0 && (size_t)len < sizeof text);
-    crypto_hash_sha256(digest, (const unsigned char *)text, (unsigned long long)len);
+        add_text(&state, realpath(o->sqlite, real) ? real : o->sqlite);
+    if (o->postgresql)
+        add_text(&state, o->postgresql);
+    if (o->postgresql)
+        crypto_hash_sha256_update(&state, (const unsigned char *)numbers, sizeof numbers);
+    crypto_hash_sha256_final(&state, digest);
     hex_encode(digest, sizeof digest, ret);
     ret[64] = '\0';
-    sodium_memzero(text, sizeof text);
 }
 
 static struct opened *find_opened(struct resources_opened *all, const char *key)

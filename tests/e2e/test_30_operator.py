@@ -165,6 +165,12 @@ def test_an_unreachable_postgresql_is_told_without_its_password(made):
     assert PASSWORD not in stoa("check", "--effective", "-c", str(made.config)).stdout
 
 
+def test_a_long_address_of_a_database_is_one_like_any_other(made):
+    change(made, "sql = stoa.", 'sql = stoa.postgresql { url = stoa.secret "database" }, other = stoa.')
+    long = f"postgresql://shop@127.0.0.1:1/shop?application_name={'x' * 9000}"
+    refused(made, "127.0.0.1", command="migrate", env={"STOA_SECRET_DATABASE": long})
+
+
 def test_pending_migrations_are_told_in_production(made):
     change(made, "plugins = {", "development = false, plugins = {")
     refused(made, "stoa migrate")

@@ -1,20 +1,18 @@
-/* call/events.c: one relay a database, on one loop; deliveries run side by side on fibers.
+/* call/events.c: one relay a database, on one loop: the lease, outbox to bus, and when to deliver.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "call/events.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "call/invoke.h"
-#include "call/journal.h"
-#include "call/remote.h"
+#include "call/deliver.h"
 #include "call/wiring.h"
 #include "fiber/fiber.h"
 #include "loop/loop.h"
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { LEFT_OUT_MS = 5000 };
+enum { HOUSEKEEPING_MS = 2000, ATTACH_AGAIN_MS = 1000 };
 
 /* Of a plugin's jobs: several nodes may run it, and the relay's holder need not. */
 struct plugin_lease {
@@ -34,7 +32,11 @@ struct relay {
     struct plugin_lease plugins[WORLD_PLUGINS_MAX];
     _Atomic bool is_used; /* by a plugin that runs on this node */
     _Atomic bool is_at_work;
+    struct deliveries deliveries;
     int64_t housekeeping_at;
+    int64_t pending;              /* its part of the metric */
+    bool is_relaying, is_leasing; /* has the fiber for it */
+    struct loop_timer again;      /* no fiber could be had */
     struct loop_message message;
 };
 
@@ -75,38 +77,36 @@ static const struct stoa_stmt FAN_OUT = {
 static const struct stoa_stmt FORGET = {
     "outbox.forget", "DELETE FROM stoa_outbox WHERE id IN (SELECT value FROM json_each($1))",
     "DELETE FROM stoa_outbox WHERE id IN (SELECT json_array_elements_text($1::json))", 0, 0};
-/* In order per subscriber and aggregate: what an earlier event still waits for waits, too. */
-static const struct stoa_stmt DUE = {
-    "bus.due",
-    "SELECT event_id, subscriber, event, aggregate, data, trace, created_at, attempt FROM stoa_bus "
-    "b"
-    " WHERE state = 'ready' AND next_at <= $1 AND NOT EXISTS (SELECT 1 FROM stoa_bus e"
-    " WHERE e.subscriber = b.subscriber AND e.aggregate = b.aggregate AND e.state = 'ready'"
-    " AND e.event_id < b.event_id) ORDER BY event_id LIMIT 16",
-    NULL, STOA_SQL_READ, 0};
-static const struct stoa_stmt ACK = {
-    "bus.ack", "DELETE FROM stoa_bus WHERE subscriber = $1 AND event_id = $2", NULL, 0, 0};
-static const struct stoa_stmt RETRY = {
-    "bus.retry",
-    "UPDATE stoa_bus SET attempt = $3, next_at = $4, state = $5, error = $6"
-    " WHERE subscriber = $1 AND event_id = $2",
-    NULL, 0, 0};
 static const struct stoa_stmt PENDING = {
     "bus.pending",
     "SELECT (SELECT COUNT(*) FROM stoa_outbox) + (SELECT COUNT(*) FROM stoa_bus"
     " WHERE state = 'ready') AS n",
     NULL, STOA_SQL_READ, 0};
 
+static void wake(struct relay *r)
+{
+    atomic_store(&r->poked, !r->napping);
+    if (r->napping)
+        fiber_wake(&r->nap);
+}
+
 static void wake_on_loop(struct loop_message *message)
 {
     struct relay *r = (struct relay *)((char *)message - offsetof(struct relay, message));
 
     atomic_store(&r->posted, false);
-    if (r->napping) {
-        atomic_store(&r->poked, false);
-        fiber_wake(&r->nap);
-    }
+    r->deliveries.must_look = true;
+    wake(r);
 }
+
+static void on_delivered(struct deliveries *deliveries)
+{
+    struct relay *r = (struct relay *)((char *)deliveries - offsetof(struct relay, deliveries));
+
+    wake(r);
+}
+
+static void attach_again(struct loop_timer *timer);
 
 void events_init(struct resources *resources, uint32_t loops, const char *owner,
                  uint32_t backoff_ms)
@@ -136,6 +136,10 @@ void events_add(const struct resources *resources)
         relays[n] = (struct relay){.sql = resources->sql[i],
                                    .loop_index = n % relay_loops,
                                    .is_used = true,
+                                   .deliveries = {.sql = resources->sql[i],
+                                                  .backoff_ms = backoff_base_ms,
+                                                  .delivered = on_delivered},
+                                   .again = {.fire = attach_again},
                                    .message = {.run = wake_on_loop}};
         atomic_store(&relay_count, n + 1);
     }
@@ -324,192 +328,14 @@ static uint32_t fan_out(struct relay *r, struct stoa_arena *arena, const struct 
     return 0;
 }
 
-/* ---- Bus to subscriber ---- */
-
-struct delivery {
-    struct relay *relay;
-    struct world *world;
-    struct stoa_event event;
-    stoa_str subscriber, data, trace;
-    bool is_settled; /* its outcome is written down */
-    struct batch *batch;
-    struct world_hold hold; /* while its handler runs */
-    struct fiber *fiber;
-    bool is_cut;
-};
-struct batch {
-    struct fiber_wait wait;
-    uint32_t running;
-};
-
-static const struct subscription *find_subscription(const struct delivery *d)
-{
-    const struct wiring *w = d->world->wiring;
-
-    for (uint32_t i = 0; i < w->subscription_count; i++)
-        if (stoa_str_is(d->event.name, w->subscriptions[i].event) &&
-            stoa_str_is(d->subscriber, d->world->generations[w->subscriptions[i].plugin]->name))
-            return &w->subscriptions[i];
-    return NULL;
-}
-
-/* The world is to end: whatever the handler waits for is over. */
-static bool cut_delivery(struct world_hold *hold)
-{
-    struct delivery *d = (struct delivery *)((char *)hold - offsetof(struct delivery, hold));
-
-    if (d->is_cut)
-        return false;
-    d->is_cut = true;
-    log_warn("events", "an event's handler of a replaced world was cut",
-             stoa_f("event", stoa_s(d->event.name)), stoa_f("subscriber", stoa_s(d->subscriber)),
-             stoa_f("world", stoa_i((int64_t)hold->world->number)));
-    fiber_cancel(d->fiber);
-    return true;
-}
-
-static stoa_err run_handler(struct delivery *d, const struct subscription *s, struct stoa_req *req)
-{
-    stoa_err err;
-
-    STOA_TRY(stoa_json_parse(req->arena, d->data, NULL, &req->json));
-    if (remote_is(d->world, s->plugin)) /* its inbox is there */
-        return remote_ask(req, REMOTE_EVENT);
-    journal_inbox(req, stoa_cstr(req->arena, d->subscriber), d->event.id);
-    err = invoke_handler(req, s->handler);
-    return req->journal->state == JOURNAL_DUPLICATE ? STOA_OK : err;
-}
-
-static stoa_err handle(struct delivery *d, const struct subscription *s)
-{
-    struct stoa_req *req = invoke_request_create(d->world, s->plugin, EVENT_TIMEOUT_MS);
-    stoa_err err;
-
-    trace_start(d->trace, &req->trace);
-    req->event = &d->event;
-    req->route_path = s->event;
-    d->hold = (struct world_hold){.world = d->world,
-                                  .kind = "event",
-                                  .req = req,
-                                  .since_us = req->started_us,
-                                  .cut = cut_delivery};
-    world_hold_begin(&d->hold);
-    err = run_handler(d, s, req);
-    world_hold_end(&d->hold);
-    invoke_request_destroy(req);
-    return err;
-}
-
-static void put_off(struct delivery *d, stoa_err err, struct stoa_arena *arena)
-{
-    bool is_dead = d->event.attempt >= EVENT_ATTEMPTS_MAX;
-    int64_t pause = is_dead ? 0 : (int64_t)backoff_base_ms << (d->event.attempt - 1);
-
-    metric_add(is_dead ? METRIC_events_dead_total : METRIC_events_retried_total, 1);
-    log_put(is_dead ? STOA_ERROR : STOA_WARN, "events",
-            is_dead ? "an event was given up" : "an event will be tried again",
-            STOA_FIELDS(stoa_f("event", stoa_s(d->event.name)), stoa_f("id", stoa_s(d->event.id)),
-                        stoa_f("subscriber", stoa_s(d->subscriber)),
-                        stoa_f("attempt", stoa_i(d->event.attempt)),
-                        stoa_f("error", stoa_z(stoa_err_name(err)))));
-    d->is_settled =
-        sql_exec(d->relay->sql, "host", &RETRY,
-                 STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id), stoa_i(d->event.attempt),
-                           stoa_i(clock_utc_ms() + pause), stoa_z(is_dead ? "dead" : "ready"),
-                           stoa_z(stoa_err_name(err))),
-                 arena, NULL) == STOA_OK;
-}
-
-/* It waits for its plugin, or for the next world: that is no failed try. */
-static void wait_for_plugin(struct delivery *d, int64_t pause_ms, struct stoa_arena *arena)
-{
-    d->is_settled =
-        sql_exec(d->relay->sql, "host", &RETRY,
-                 STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id), stoa_i(d->event.attempt - 1),
-                           stoa_i(clock_utc_ms() + pause_ms), stoa_z("ready"), stoa_z("")),
-                 arena, NULL) == STOA_OK;
-}
-
-static void deliver(void *arg)
-{
-    struct delivery *d = arg;
-    struct stoa_arena *arena = stoa_arena_create();
-    const struct subscription *s = find_subscription(d);
-    stoa_err err = s ? handle(d, s) : STOA_E_PLUGIN;
-
-    fiber_mask(); /* the outcome is written down also when the handler was cut */
-    if (s && d->world->generations[s->plugin]->left_out) {
-        wait_for_plugin(d, LEFT_OUT_MS, arena);
-    } else if (d->is_cut && err != STOA_OK) {
-        wait_for_plugin(d, 0, arena);
-    } else if (err == STOA_OK) {
-        metric_add(METRIC_events_relayed_total, 1);
-        /* Not acknowledged: it comes again, and the inbox knows it. */
-        d->is_settled =
-            sql_exec(d->relay->sql, "host", &ACK,
-                     STOA_ARGS(stoa_s(d->subscriber), stoa_s(d->event.id)), arena, NULL) == STOA_OK;
-    } else {
-        put_off(d, err, arena);
-    }
-    fiber_unmask();
-    stoa_arena_destroy(arena);
-}
-
-static void delivered(void *arg)
-{
-    struct delivery *d = arg;
-
-    if (--d->batch->running == 0)
-        fiber_wake(&d->batch->wait);
-}
-
-static void read_delivery(const struct stoa_rows *rows, uint32_t i, struct delivery *d)
-{
-    d->subscriber = stoa_rows_str(rows, i, "subscriber");
-    d->data = stoa_rows_str(rows, i, "data");
-    d->trace = stoa_rows_str(rows, i, "trace");
-    d->event = (struct stoa_event){.id = stoa_rows_str(rows, i, "event_id"),
-                                   .name = stoa_rows_str(rows, i, "event"),
-                                   .aggregate = stoa_rows_str(rows, i, "aggregate"),
-                                   .time_ms = stoa_rows_int(rows, i, "created_at"),
-                                   .attempt = (uint32_t)stoa_rows_int(rows, i, "attempt") + 1};
-}
-
-/* What could not be written down is due again at once; counting it would make the relay spin for as
- * long as the database takes no writes. */
-static uint32_t settled(const struct delivery *all, uint32_t count)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < count; i++)
-        n += all[i].is_settled;
-    return n;
-}
-
-/* Number of deliveries done with. Waits for all of them: their memory is this step's. */
-static uint32_t deliver_due(struct relay *r, struct stoa_arena *arena, struct world *world)
-{
-    const struct stoa_rows *rows = NULL;
-    struct delivery *all;
-    struct batch batch = {.wait = {.fiber = fiber_self()}, .running = 1};
-
-    if (sql_exec(r->sql, "host", &DUE, STOA_ARGS(stoa_i(clock_utc_ms())), arena, &rows) != STOA_OK)
-        return 0;
-    all = stoa_new_array(arena, struct delivery, stoa_rows_count(rows) + 1);
-    for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
-        all[i] = (struct delivery){.relay = r, .world = world, .batch = &batch};
-        read_delivery(rows, i, &all[i]);
-        batch.running++;
-        if (fiber_spawn(deliver, delivered, &all[i], &all[i].fiber) != STOA_OK)
-            batch.running--;
-    }
-    if (--batch.running > 0)
-        while (fiber_await(&batch.wait, -1) != STOA_OK)
-            continue;
-    return settled(all, stoa_rows_count(rows));
-}
-
 /* ---- The relay's fiber ---- */
+
+/* The metric is the sum of what all relays of this process have to do. */
+static void set_pending(struct relay *r, int64_t pending)
+{
+    metric_add(METRIC_outbox_pending, pending - r->pending);
+    r->pending = pending;
+}
 
 static void housekeeping(struct relay *r, struct stoa_arena *arena)
 {
@@ -517,9 +343,9 @@ static void housekeeping(struct relay *r, struct stoa_arena *arena)
 
     if (clock_monotonic_ms() < r->housekeeping_at)
         return;
-    r->housekeeping_at = clock_monotonic_ms() + 2000;
+    r->housekeeping_at = clock_monotonic_ms() + HOUSEKEEPING_MS;
     if (sql_exec(r->sql, "host", &PENDING, STOA_NO_ARGS, arena, &rows) == STOA_OK)
-        metric_set(METRIC_outbox_pending, stoa_rows_int(rows, 0, "n"));
+        set_pending(r, stoa_rows_int(rows, 0, "n"));
 }
 
 /* On SQLite nobody takes a lease, which would tell. */
@@ -529,8 +355,7 @@ static void note_use(struct relay *r, const struct world *world)
 
     for (uint32_t p = 0; p < world->plugins && !is_used; p++)
         is_used = uses(world, p, r->sql);
-    if (atomic_exchange(&r->is_used, is_used) && !is_used)
-        metric_set(METRIC_outbox_pending, 0);
+    atomic_store(&r->is_used, is_used);
 }
 
 /* The same database may have been given other settings: what the relay before it has begun must not
@@ -546,28 +371,44 @@ static bool has_rival(const struct relay *r)
     return false;
 }
 
+/* Who holds the lease counts what waits; the others have nothing to do with it. */
+static uint32_t relay_all(struct relay *r, struct stoa_arena *arena, struct world *world)
+{
+    uint32_t moved;
+
+    if (!events_lease_held(r->sql) || has_rival(r)) {
+        deliver_forget(&r->deliveries);
+        set_pending(r, 0);
+        r->housekeeping_at = 0;
+        return 0;
+    }
+    moved = fan_out(r, arena, world);
+    r->deliveries.must_look |= moved > 0;
+    deliver_due(&r->deliveries);
+    housekeeping(r, arena);
+    return moved;
+}
+
 static uint32_t relay_step(struct relay *r)
 {
     struct stoa_arena *arena = stoa_arena_create();
     struct world *world = world_pin();
     struct world_hold hold = {
         .world = world, .kind = "event", .name = "relay", .since_us = clock_monotonic_us()};
-    uint32_t done = 0;
+    uint32_t moved = 0;
 
     world_hold_begin(&hold);
     if (world)
         note_use(r, world);
-    atomic_store(&r->is_at_work, atomic_load(&r->is_used));
-    if (world && events_lease_held(r->sql) && !has_rival(r)) {
-        done = fan_out(r, arena, world) + deliver_due(r, arena, world);
-        housekeeping(r, arena);
-    }
-    atomic_store(&r->is_at_work, false);
+    atomic_store(&r->is_at_work, atomic_load(&r->is_used) || r->deliveries.running > 0);
+    if (world)
+        moved = relay_all(r, arena, world);
+    atomic_store(&r->is_at_work, r->deliveries.running > 0);
     world_hold_end(&hold);
     if (world)
         world_unpin(world);
     stoa_arena_destroy(arena);
-    return done;
+    return moved;
 }
 
 static void nap(struct relay *r)
@@ -580,6 +421,7 @@ static void nap(struct relay *r)
     r->napping = false;
 }
 
+/* What has begun is waited for: until then this process keeps the lease. */
 static void relay_run(void *arg)
 {
     struct relay *r = arg;
@@ -588,20 +430,36 @@ static void relay_run(void *arg)
     while (!atomic_load(&stopping))
         if (relay_step(r) == 0)
             nap(r);
+    deliver_forget(&r->deliveries);
+    while (r->deliveries.running > 0)
+        nap(r);
+    set_pending(r, 0);
     r->is_over = true;
 }
 
+/* On its loop's thread, again and again until it has both fibers. */
 static void attach(struct relay *r)
 {
-    bool is_started;
-
     r->loop = loop_current();
-    is_started = fiber_spawn(relay_run, NULL, r, NULL) == STOA_OK;
-    if (is_started && sql_is_postgresql(r->sql))
-        is_started = fiber_spawn(lease_run, NULL, r, NULL) == STOA_OK;
-    if (!is_started)
-        log_error("events", "the relay could not start",
-                  stoa_f("database", stoa_z(sql_name(r->sql))));
+    if (!r->is_relaying)
+        r->is_relaying = fiber_spawn(relay_run, NULL, r, NULL) == STOA_OK;
+    if (!sql_is_postgresql(r->sql))
+        r->is_leasing = true; /* needs none */
+    else if (r->is_relaying && !r->is_leasing && !r->is_over)
+        r->is_leasing = fiber_spawn(lease_run, NULL, r, NULL) == STOA_OK;
+    if (r->is_over || (r->is_relaying && r->is_leasing))
+        return;
+    log_error("events", "the relay could not start, and will be started again",
+              stoa_f("database", stoa_z(sql_name(r->sql))));
+    loop_timer_arm(r->loop, &r->again, ATTACH_AGAIN_MS);
+}
+
+static void attach_again(struct loop_timer *timer)
+{
+    struct relay *r = (struct relay *)((char *)timer - offsetof(struct relay, again));
+
+    if (!atomic_load(&stopping))
+        attach(r);
 }
 
 void events_attach(void)

@@ -45,8 +45,10 @@ stoa_err invoke_handler(struct stoa_req *req, stoa_handler handler)
     const char *note;
     stoa_err err;
 
-    if (req->instance->generation->left_out)
+    if (req->instance->generation->left_out) {
+        req->is_refused = true;
         return STOA_E_PLUGIN;
+    }
     note = fiber_set_note(req->route_path);
     if (req->deadline_ms < before)
         fiber_set_deadline(req->deadline_ms);

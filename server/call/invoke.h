@@ -15,7 +15,8 @@ void invoke_route(struct stoa_req *req);
 bool invoke_is_elsewhere(const struct stoa_req *req);
 STOA_NODISCARD stoa_err invoke_elsewhere(struct stoa_req *req);
 /* Runs any handler of the instance (event, job, extension point): no journal is read; an open
- * transaction is rolled back. Returns the handler's error. */
+ * transaction is rolled back. Returns the handler's error, or with req->is_refused why it was not
+ * reached. */
 stoa_err invoke_handler(struct stoa_req *req, stoa_handler handler);
 /* A request that no visitor made, on this fiber: identity HOST, its own arena. plugin: index. */
 struct stoa_req *invoke_request_create(struct world *world, uint32_t plugin, int64_t timeout_ms);

@@ -174,6 +174,7 @@ static stoa_err ask_node(struct stoa_req *req, enum remote_kind kind, struct pee
     if (req->deadline_ms < before)
         fiber_set_deadline(req->deadline_ms);
     err = peer_send(r->plugins[index_of(req)], m);
+    req->is_refused = err == STOA_E_PLUGIN || err == STOA_E_BUSY;
     fiber_set_deadline(before);
     return err;
 }

@@ -32,8 +32,8 @@ STOA_NODISCARD stoa_err remote_build(struct world *world, struct diag *diag);
 bool remote_is(const struct world *world, uint32_t plugin);
 
 /* Asks the node where req->instance's plugin runs; req is complete but for its reply, which is
- * filled in after STOA_OK. VISIT, CALL: STOA_OK when there was a reply, whatever its status; else
- * the handler's own error. Or peer_send()'s. */
+ * filled in after STOA_OK. req->is_refused: nothing has happened there. VISIT, CALL: STOA_OK when
+ * there was a reply, whatever its status; else the handler's own error. Or peer_send()'s. */
 STOA_NODISCARD stoa_err remote_ask(struct stoa_req *req, enum remote_kind kind);
 /* The same for tags: to one address, no reply to speak of. */
 STOA_NODISCARD stoa_err remote_tell(const struct remote *remote, struct peer *peer,

@@ -159,6 +159,8 @@ stoa_err remote_serve(struct stoa_req *outer, stoa_str message, stoa_str *ret)
     STOA_TRY(s.kind <= REMOTE_CALL ? find_route(&s) : find_handler(&s));
     name_outer(outer, s.req);
     err = run(&s);
+    if (s.kind > REMOTE_CALL && s.req->is_refused)
+        return STOA_E_PLUGIN; /* a route has its reply all the same */
     stoa_buf_init(&out, outer->arena, 8192);
     put_answer(&out, outer, s.req, err);
     *ret = stoa_buf_str(&out);

@@ -91,6 +91,10 @@ struct stoa_req {
     const struct stoa_json *json, *form;
     const struct stoa_event *event;
 
+    /* The plugin was not asked, as it could not be reached: nothing of this request has happened.
+     */
+    bool is_refused;
+
     /* What is open. */
     struct stoa_tx *tx;
     struct journal *journal;

@@ -491,6 +491,7 @@ static stoa_err run_once(struct lane *lane, struct stoa_req *host, uint32_t hand
                  stoa_f("plugin", stoa_z(lane->box->name)),
                  stoa_f("in_flight", stoa_i(lane->used)));
         check_left(lane);
+        host->is_refused = true;
         return STOA_E_BUSY;
     }
     stoa_buf_init(&out, host->arena, 1024);
@@ -609,6 +610,9 @@ stoa_err lane_enter(struct stoa_req *req, stoa_handler handler, void *self)
         stoa_err err = await_child(lane, req);
         if (err == STOA_OK)
             err = run_once(lane, req, describe_number(handler), &died);
+        else
+            req->is_refused = true;
+        req->is_refused &= attempt == 0;
         if (!died)
             return err;
         tx_rollback(req->tx);

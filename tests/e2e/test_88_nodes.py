@@ -15,6 +15,8 @@ import uuid
 import pytest
 from support.client import Client, Guest
 from support.control import apply, ask, edit, metric, wait_until
+from support.database import run_sql
+from support.mail import wait_for_mail
 from support.shop import CLUSTER, free_ports, node_text
 
 pytestmark = pytest.mark.skipif(not os.environ.get("STOA_TEST_PG"), reason="nodes share a PostgreSQL")
@@ -29,9 +31,10 @@ FRONT = ["user", "product", "storefront"]
 class Cluster:
     """A gateway, a node "front" and a node "back", in one file; further nodes by more."""
 
-    def __init__(self, make_shop, more: str = "", back_ports: int = 1, **options):
+    def __init__(self, make_shop, more: str = "", back_ports: int = 1, back_runs: list[str] = BACK,
+                 **options):
         self.ports = free_ports(1 + back_ports)
-        back = node_text("back", self.ports[1], BACK)
+        back = node_text("back", self.ports[1], back_runs)
         reach = ", ".join(f'"http://127.0.0.1:{port}"' for port in self.ports[1:])
         if back_ports > 1:
             back = back.replace(f'reach = "http://127.0.0.1:{self.ports[1]}"', f"reach = {{ {reach} }}")
@@ -273,6 +276,30 @@ def test_a_dead_node_is_a_typed_503_and_the_others_go_on(make_cluster):
     c.back.launch().await_open()
     wait_until(lambda: client.post("/api/v1/carts", {}).status == 201)
     assert peer(c.gate, "back")["breaker"] == "closed"
+
+
+def test_events_wait_for_a_node_that_is_gone(make_cluster):
+    port, = free_ports(1)
+    c = make_cluster(more=node_text("post", port, ["notification"]),
+                     back_runs=[name for name in BACK if name != "notification"])
+    post = c.node("post")
+    c.start()
+    post.kill()
+    email = f"{uuid.uuid4().hex}@example.com"
+    guest = Guest(c.gate)
+    assert guest.add(SKU).status == 200
+    assert guest.check_out(email=email).status == 201
+    tries = set()
+
+    def is_put_off_again() -> bool:
+        rows = run_sql(c.gate, "SELECT next_at, attempt, state, error FROM stoa_bus WHERE error <> ''")
+        assert all(row[1:] == ("0", "ready", "PLUGIN") for row in rows), rows
+        tries.update(row[0] for row in rows)
+        return len(tries) > 5  # more often than one that fails is tried
+
+    wait_until(is_put_off_again, lambda: str(tries))
+    post.launch().await_open()
+    assert len(wait_for_mail(post, email)) == 1
 
 
 def test_a_hanging_node_holds_nobody_else_up(make_cluster):

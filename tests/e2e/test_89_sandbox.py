@@ -8,10 +8,13 @@ import signal
 import statistics
 import threading
 import time
+import uuid
 
 import pytest
-from support.client import Client
+from support.client import Client, Guest
 from support.control import apply, ask, edit, metric, serving, wait_until
+from support.database import run_sql
+from support.mail import wait_for_mail
 from support.shop import (CLUSTER, PLUGINS, ROOT, build_folder, collect_plugins, free_ports,
                           node_text)
 from support.swaps import unmaps, wait_in_flight
@@ -175,6 +178,33 @@ def test_after_five_deaths_it_is_left_alone(sinful):
     assert ask(sinful, "apply")["ok"]  # it does not take over what is dead
     assert client.get("/sin/innocent").json == {"result": 7}
     assert status(sinful)["circuit"] == "closed" and status(sinful)["pid"] != now["pid"]
+
+
+def test_events_wait_for_one_that_is_left_alone(make_shop):
+    shop = make_shop(plugins='notification = { place = "sandbox" }').start()
+
+    def child() -> dict:
+        return next(p for p in ask(shop, "status")["plugins"] if p["name"] == "notification")["sandbox"]
+
+    for deaths in range(1, 6):
+        os.kill(child()["pid"], signal.SIGKILL)
+        wait_until(lambda: child()["deaths"] == deaths and (deaths == 5 or child()["pid"]), lambda: str(child()))
+    assert child()["circuit"] == "open"
+    email = f"{uuid.uuid4().hex}@example.com"
+    guest = Guest(shop)
+    assert guest.add("AEG-MUG").status == 200
+    assert guest.check_out(email=email).status == 201
+    tries = set()
+
+    def is_put_off_again() -> bool:
+        rows = run_sql(shop, "SELECT next_at, attempt, state, error FROM stoa_bus WHERE error <> ''")
+        assert all(row[1:] == ("0", "ready", "PLUGIN") for row in rows), rows
+        tries.update(row[0] for row in rows)
+        return len(tries) > 5  # more often than one that fails is tried
+
+    wait_until(is_put_off_again, lambda: str(tries))
+    assert ask(shop, "apply")["ok"]
+    assert len(wait_for_mail(shop, email)) == 1
 
 
 # ---- Breaking out ----

@@ -184,6 +184,31 @@ def test_an_older_account_with_such_an_address_still_logs_in(make_shop):
     assert shop.stop() == 0
 
 
+# ---- Tokens ----
+
+def tables_with(shop: Shop, text: str) -> set[str]:
+    names = run_sql(shop, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+                    if shop.database else "SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {name for (name,) in names if any(text in cell for row in run_sql(shop, f"SELECT * FROM {name}")
+                                             for cell in row)}
+
+
+def test_once_the_mail_has_left_only_the_reply_for_repeats_has_the_token(make_shop):
+    """plugins/order/README.md, "Guest tokens"."""
+    shop = make_shop().start()
+    guest = Guest(shop)
+    assert guest.add(SKU).status == 200
+    token = guest.check_out().json["order"]["token"]
+    assert wait_for_mail(shop, "ada@example.com")
+    while run_sql(shop, "SELECT 1 FROM stoa_bus UNION ALL SELECT 1 FROM stoa_outbox UNION ALL "
+                        "SELECT 1 FROM order_saga WHERE step <> 'done'"):
+        threading.Event().wait(0.05)
+    assert tables_with(shop, guest.cart) >= {"order_cart", "order_order", "order_saga"}
+    assert tables_with(shop, token) == {"stoa_journal"}
+    assert tables_with(shop, guest.token) == set()
+    assert shop.stop() == 0
+
+
 # ---- Books ----
 
 def test_a_refund_leaves_the_books_in_agreement(make_shop):

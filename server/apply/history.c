@@ -190,33 +190,59 @@ static bool put(const char *folder, const char *sha256, const char *ending, stoa
     return file_put(folder, name, bytes);
 }
 
-static bool has_bits(const char *path, int running)
+static bool is_compared(const struct history *h, const char *sha256, const struct file_stamp *file)
 {
-    char kept[CHUNK], bits[CHUNK];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = -1, m = -1;
-    off_t at = 0;
+    for (uint32_t i = 0; i < HISTORY_COMPARED; i++)
+        if (strcmp(h->compared[i].sha256, sha256) == 0 && file_is_same(&h->compared[i].file, file))
+            return true;
+    return false;
+}
 
-    while (fd >= 0) {
-        n = pread(fd, kept, CHUNK, at);
-        m = pread(running, bits, CHUNK, at);
-        if (n <= 0 || n != m || memcmp(kept, bits, (size_t)n) != 0)
-            break;
-        at += n;
+static bool are_equal(int a, int b)
+{
+    char bytes_a[CHUNK], bytes_b[CHUNK];
+    ssize_t n, m;
+
+    for (off_t at = 0;; at += n) {
+        n = pread(a, bytes_a, CHUNK, at);
+        m = pread(b, bytes_b, CHUNK, at);
+        if (n <= 0 || n != m || memcmp(bytes_a, bytes_b, (size_t)n) != 0)
+            return n == 0 && m == 0;
     }
-    if (fd >= 0)
-        close(fd);
-    return n == 0 && m == 0;
+}
+
+static bool has_bits(struct history *h, int kept, const struct generation *g)
+{
+    struct history_compared now = {0};
+    struct stat st;
+
+    if (fstat(kept, &st) != 0)
+        return false;
+    memcpy(now.sha256, g->sha256, sizeof now.sha256);
+    now.file = file_stamp(&st);
+    if (is_compared(h, g->sha256, &now.file))
+        return true;
+    if (!are_equal(kept, g->fd))
+        return false;
+    h->compared[h->compared_count++ % HISTORY_COMPARED] = now;
+    return true;
 }
 
 /* A copy that was damaged since is written anew: going back would refuse it. */
-static bool keep_bits(const char *folder, const struct generation *g, struct stoa_arena *arena)
+static bool keep_bits(struct history *h, const char *folder, const struct generation *g,
+                      struct stoa_arena *arena)
 {
     char path[PATH_MAX + 96], running[64];
     stoa_str bytes;
+    bool is_whole;
+    int kept;
 
     snprintf(path, sizeof path, "%s/%s.so", folder, g->sha256);
-    if (has_bits(path, g->fd))
+    kept = open(path, O_RDONLY | O_CLOEXEC);
+    is_whole = kept >= 0 && has_bits(h, kept, g);
+    if (kept >= 0)
+        close(kept);
+    if (is_whole)
         return true;
     snprintf(running, sizeof running, "/proc/self/fd/%d", g->fd);
     return evaluate_read(arena, running, PLUGIN_MAX, &bytes) == STOA_OK &&
@@ -238,7 +264,7 @@ static bool keep_signature(const char *folder, const struct generation *g, struc
 }
 
 /* Once for each generation: one that serves on was kept with the world before. */
-static bool keep_plugin(const struct history *h, struct generation *g)
+static bool keep_plugin(struct history *h, struct generation *g)
 {
     struct stoa_arena *arena;
     char folder[PATH_MAX];
@@ -248,7 +274,7 @@ static bool keep_plugin(const struct history *h, struct generation *g)
         return true;
     arena = stoa_arena_create();
     snprintf(folder, sizeof folder, "%s/plugins", h->folder);
-    done = keep_bits(folder, g, arena) && keep_signature(folder, g, arena);
+    done = keep_bits(h, folder, g, arena) && keep_signature(folder, g, arena);
     stoa_arena_destroy(arena);
     g->is_kept = done;
     return done;

@@ -6,9 +6,16 @@
 #ifndef APPLY_HISTORY_H
 #define APPLY_HISTORY_H
 
+#include "base/file.h"
 #include "plugin/world.h"
 
-enum { HISTORY_KEPT = 100 };
+enum { HISTORY_KEPT = 100, HISTORY_COMPARED = 32 };
+
+/* A kept copy that was found whole. */
+struct history_compared {
+    char sha256[65];
+    struct file_stamp file;
+};
 
 struct history {
     char folder[3900]; /* <data>/revisions */
@@ -17,6 +24,8 @@ struct history {
     /* Of the next history_add(), as plan_compare() tells them; it forgets them. NULL: none known.
      */
     const struct stoa_json *changes;
+    struct history_compared compared[HISTORY_COMPARED]; /* the latest; not compared again */
+    uint32_t compared_count;                            /* ever */
 };
 
 /* Makes the folder when there is none. STOA_E_CONFIG with *diag. */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/file.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include <dirent.h>
 #include <errno.h>
@@ -15,6 +16,22 @@
 #include <unistd.h>
 
 #define PART ".part-"
+
+struct file_stamp file_stamp(const struct stat *st)
+{
+    enum { NS_A_MS = 1000000 };
+    int64_t changed_ns = st->st_ctim.tv_sec * INT64_C(1000000000) + st->st_ctim.tv_nsec;
+
+    if (clock_utc_ms() - changed_ns / NS_A_MS < FILE_SETTLED_MS)
+        return (struct file_stamp){0};
+    return (struct file_stamp){st->st_dev, st->st_ino, (uint64_t)st->st_size, changed_ns};
+}
+
+bool file_is_same(const struct file_stamp *a, const struct file_stamp *b)
+{
+    return a->changed_ns != 0 && a->changed_ns == b->changed_ns && a->device == b->device &&
+           a->inode == b->inode && a->size == b->size;
+}
 
 bool file_write_all(int fd, stoa_str bytes)
 {

@@ -4,8 +4,20 @@
 #define BASE_FILE_H
 
 #include <stoa/str.h>
+#include <sys/stat.h>
 
-enum { FILE_LEFT_OVER_S = 3600 };
+enum { FILE_LEFT_OVER_S = 3600, FILE_SETTLED_MS = 2000 };
+
+/* Which bytes of which file were read: with the same stamp they are the same. Unlike mtime, nobody
+ * can set the time in it (ctime, inode(7)). All zero: unknown, and the same as nothing. */
+struct file_stamp {
+    uint64_t device, inode, size;
+    int64_t changed_ns; /* UTC */
+};
+/* Before the file is read. Unknown for what changed less than FILE_SETTLED_MS ago: it could change
+ * once more within the same tick of the file system's clock. */
+struct file_stamp file_stamp(const struct stat *st);
+bool file_is_same(const struct file_stamp *a, const struct file_stamp *b);
 
 /* False with errno; a part may have been written then. Async-signal-safe. */
 bool file_write_all(int fd, stoa_str bytes);

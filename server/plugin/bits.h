@@ -5,12 +5,14 @@
 #define PLUGIN_BITS_H
 
 #include "base/diag.h"
+#include "base/file.h"
 #include <limits.h>
 #include <sys/types.h>
 
 struct plugin_bits {
-    char *bytes; /* what was read, until it is judged or closed */
+    const char *bytes; /* of the copy, until it is judged or closed; NULL: not read */
     size_t len;
+    struct file_stamp file;                        /* what was read */
     char path[PATH_MAX];                           /* where it was read; for messages */
     char name[32], version[20], capabilities[256]; /* the manifest's */
     char sha256[65];
@@ -26,12 +28,16 @@ struct plugin_bits {
     int fd;              /* sealed memfd, close-on-exec; -1: given away */
 };
 
-/* Reads path and hashes it: path, sha256, owner and mode. STOA_E_PLUGIN with *diag otherwise; there
- * is nothing to be closed then. */
+/* Copies path and hashes it: path, sha256, owner and mode. STOA_E_PLUGIN with *diag otherwise;
+ * there is nothing to be closed then. */
 STOA_NODISCARD stoa_err plugin_bits_read(const char *path, struct diag *diag,
                                          struct plugin_bits *ret);
-/* Checks what was read (preflight.h) and makes the sealed copy. expected_name: the name that
- * config.lua has for it; NULL: any. STOA_E_ABI or STOA_E_PLUGIN with *diag otherwise. */
+/* As if path had been read, with sha256, when it still is what file was a stamp of; bytes and the
+ * copy are not there then. False: it is not, or nobody can tell. */
+bool plugin_bits_recall(const char *path, const struct file_stamp *file, const char *sha256,
+                        struct plugin_bits *ret);
+/* Checks what was read (preflight.h). expected_name: the name that config.lua has for it; NULL:
+ * any. STOA_E_ABI or STOA_E_PLUGIN with *diag otherwise. */
 STOA_NODISCARD stoa_err plugin_bits_judge(struct plugin_bits *bits, const char *expected_name,
                                           struct diag *diag);
 /* Both. */

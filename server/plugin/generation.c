@@ -90,6 +90,7 @@ static struct generation *generation_new(struct plugin_bits *bits)
     memcpy(g->version, bits->version, sizeof g->version);
     memcpy(g->capabilities, bits->capabilities, sizeof g->capabilities);
     memcpy(g->sha256, bits->sha256, sizeof g->sha256);
+    g->file = bits->file;
     memcpy(g->signer, bits->signer, sizeof g->signer);
     memcpy(g->signature, bits->signature, sizeof g->signature);
     g->fd = bits->fd;

@@ -12,6 +12,7 @@ struct generation {
     char version[20];
     char capabilities[256];
     char sha256[65];
+    struct file_stamp file; /* where these bits were read last; the loader's thread only */
     char signer[32];     /* see bits.h */
     char signature[256]; /* what was beside its file */
     uint64_t number;     /* never used twice in this process */

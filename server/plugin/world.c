@@ -94,6 +94,16 @@ static stoa_err read_bits(const struct wanted *wanted, struct diag *diag, struct
     return err;
 }
 
+/* An apply finds most plugins as it left them: these need not be read. */
+static bool recall_bits(const struct wanted *wanted, const struct world_options *o,
+                        struct plugin_bits *ret)
+{
+    int32_t index = o->choice.last ? world_find(o->choice.last, stoa_str_of(wanted->name)) : -1;
+    const struct generation *g = index < 0 ? NULL : o->choice.last->generations[index];
+
+    return g && plugin_bits_recall(wanted->path, &g->file, g->sha256, ret);
+}
+
 /* The copy that was kept, or the very same bits from where plugins are installed. */
 static stoa_err read_chosen(struct wanted *wanted, const struct world_options *o, struct diag *diag,
                             struct plugin_bits *ret)
@@ -103,8 +113,11 @@ static stoa_err read_chosen(struct wanted *wanted, const struct world_options *o
     stoa_err err;
 
     wanted->has_served = is_kept && o->choice.files_have_served;
-    if (!is_kept)
+    if (!is_kept) {
         find_installed(o, wanted);
+        if (recall_bits(wanted, o, ret))
+            return STOA_OK;
+    }
     err = read_bits(wanted, diag, ret);
     if (err == STOA_OK || !is_kept)
         return err;
@@ -128,6 +141,11 @@ static stoa_err make_generation(struct plugin_bits *bits, const char *name,
                                 const struct world_options *o, struct diag *diag,
                                 struct generation **ret)
 {
+    struct wanted again = {.name = name};
+
+    memcpy(again.path, bits->path, sizeof again.path);
+    if (!bits->bytes)
+        STOA_TRY(read_bits(&again, diag, bits));
     STOA_TRY(plugin_bits_judge(bits, name, diag));
     STOA_TRY(check_trust(bits, o, diag));
     return place_or_map(bits, o, diag, ret);
@@ -200,6 +218,7 @@ static stoa_err share_or_make(struct plugin_bits *bits, const char *name,
     if (last) {
         STOA_TRY(check_trust(bits, o, diag));
         if (is_as_trusted(last, bits)) {
+            last->file = bits->file;
             *ret = generation_share(last);
             return STOA_OK;
         }

@@ -1,6 +1,7 @@
 /* Revisions on disk. SPDX-License-Identifier: Apache-2.0 */
 #include "apply/history.h"
 
+#include "base/clock.h"
 #include "config/config_private.h"
 #include "config/evaluate.h"
 #include <criterion/criterion.h>
@@ -87,6 +88,29 @@ Test(history, keeps_text_author_and_bits)
     cr_assert(file && fread(bits, 1, sizeof bits, file) == 4);
     fclose(file);
     cr_assert_str_eq(bits, "bits");
+    shelf_end(s);
+}
+
+/* What was compared once is not compared again, unless it was touched since. */
+Test(history, notices_damage_to_a_copy_that_was_whole)
+{
+    struct shelf *s = shelf_begin();
+    char path[160];
+    stoa_str kept = {0};
+
+    clock_shift_for_test(FILE_SETTLED_MS);
+    snprintf(path, sizeof path, "%s/revisions/plugins/%s.so", s->data, s->plugin.sha256);
+    add(s, "start");
+    for (int i = 0; i < 2; i++) {
+        s->plugin.is_kept = false; /* another generation of the same bits */
+        add(s, "apply");
+    }
+    cr_assert_eq(s->history.compared_count, 1);
+    cr_assert_eq(truncate(path, 3), 0);
+    s->plugin.is_kept = false;
+    add(s, "apply");
+    cr_assert_eq(evaluate_read(s->arena, path, 100, &kept), STOA_OK);
+    cr_assert(stoa_str_is(kept, "bits"));
     shelf_end(s);
 }
 

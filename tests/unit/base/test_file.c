@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/file.h"
 #include <criterion/criterion.h>
@@ -219,4 +220,44 @@ Test(file, in_memory_reads_from_its_beginning)
     cr_assert_eq(read(fd, text, sizeof text), 5);
     cr_assert_str_eq(text, "bytes");
     close(fd);
+}
+
+static struct file_stamp stamp_of(const char *name)
+{
+    struct stat st;
+
+    cr_assert_eq(stat(path_of(name), &st), 0);
+    return file_stamp(&st);
+}
+
+Test(file, stamps_only_what_has_settled)
+{
+    struct file_stamp fresh, settled, again;
+
+    cr_assert(file_put(folder, "a", STOA_STR("one")));
+    fresh = stamp_of("a");
+    cr_assert_not(file_is_same(&fresh, &fresh));
+    clock_shift_for_test(FILE_SETTLED_MS);
+    settled = stamp_of("a");
+    again = stamp_of("a");
+    cr_assert(file_is_same(&settled, &again));
+    cr_assert_not(file_is_same(&settled, &fresh));
+}
+
+Test(file, stamps_tell_files_and_their_states_apart)
+{
+    struct file_stamp before, after;
+
+    clock_shift_for_test(FILE_SETTLED_MS);
+    cr_assert(file_put(folder, "a", STOA_STR("one")));
+    before = stamp_of("a");
+    cr_assert(file_put(folder, "b", STOA_STR("one")));
+    after = stamp_of("b");
+    cr_assert_not(file_is_same(&before, &after), "another file");
+    cr_assert_eq(truncate(path_of("a"), 2), 0);
+    after = stamp_of("a");
+    cr_assert_not(file_is_same(&before, &after), "another length");
+    cr_assert_eq(chmod(path_of("a"), 0644), 0);
+    before = stamp_of("a");
+    cr_assert_not(file_is_same(&before, &after), "ctime is of permissions, too");
 }

@@ -1,6 +1,7 @@
 /* The bytes that were checked are the bytes that run. SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/generation.h"
 
+#include "base/clock.h"
 #include "toys.h"
 #include <sodium.h>
 #include <unistd.h>
@@ -162,4 +163,36 @@ Test(generation, shorter_entries_are_extended_with_zeros)
     uint8_t first = 0;
     span_read(&span, 2, &first, 1);
     cr_assert_eq(first, 3);
+}
+
+/* With the clock ahead, as a file that was written just now is always read again. */
+Test(generation, a_file_is_recalled_until_it_is_touched)
+{
+    struct plugin_bits read, recalled;
+
+    clock_shift_for_test(FILE_SETTLED_MS);
+    install("toy");
+    cr_assert_eq(plugin_bits_read(path, &diag, &read), STOA_OK, "%s", diag.message);
+    cr_assert(plugin_bits_recall(path, &read.file, read.sha256, &recalled));
+    cr_assert_str_eq(recalled.sha256, read.sha256);
+    cr_assert_str_eq(recalled.path, path);
+    cr_assert_eq(recalled.owner, read.owner);
+    cr_assert_eq(recalled.mode, read.mode);
+    cr_assert_null(recalled.bytes);
+    cr_assert_eq(recalled.fd, -1);
+    cr_assert_eq(truncate(path, (off_t)read.len - 1), 0);
+    cr_assert_not(plugin_bits_recall(path, &read.file, read.sha256, &recalled));
+    unlink(path);
+    cr_assert_not(plugin_bits_recall(path, &read.file, read.sha256, &recalled));
+    plugin_bits_close(&read);
+}
+
+Test(generation, a_fresh_file_is_read_again)
+{
+    struct plugin_bits read, recalled;
+
+    install("toy");
+    cr_assert_eq(plugin_bits_read(path, &diag, &read), STOA_OK, "%s", diag.message);
+    cr_assert_not(plugin_bits_recall(path, &read.file, read.sha256, &recalled));
+    plugin_bits_close(&read);
 }

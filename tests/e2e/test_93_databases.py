@@ -121,6 +121,57 @@ def test_other_settings_of_a_connection_open_new_ones_and_the_old_rest(make_shop
     shop.audit()
 
 
+def waiting(shop) -> set:
+    """Those connections that wait for a lock, by name: for the table of deliveries, or for the row in the inbox of who
+    delivers the same event."""
+    return {name for name, in run_sql(shop, "SELECT application_name FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+                                            "AND datname = current_database()")}
+
+
+class Lock:
+    """with Lock(shop): nobody can note a delivery."""
+
+    def __init__(self, shop):
+        self.shop = shop
+
+    def __enter__(self):
+        self.psql = subprocess.Popen(["psql", "-qAt", self.shop.database], stdin=subprocess.PIPE,
+                                     stdout=subprocess.PIPE, text=True)
+        self.psql.stdin.write("BEGIN; LOCK TABLE notification_delivery IN SHARE MODE; SELECT 'locked';\n")
+        self.psql.stdin.flush()
+        assert self.psql.stdout.readline() == "locked\n"
+
+    def __exit__(self, *_: object) -> None:
+        self.psql.communicate("COMMIT;\n", timeout=30)
+
+
+def test_a_new_relay_gives_way_to_the_step_that_the_old_one_has_begun(make_shop):
+    shop = make_shop()
+    if not shop.database:
+        pytest.skip("a file of SQLite is one database, whatever its settings")
+    old, new = uuid.uuid4().hex, uuid.uuid4().hex
+    join = "&" if "?" in shop.database else "?"
+    edit(shop, shop.database, f"{shop.database}{join}application_name={old}")
+    shop.start()
+    sku = Client(shop).get("/api/v1/products").json["items"][0]["sku"]
+    assert buy(shop, sku).status == 201
+    await_delivered(shop)
+    with Lock(shop):
+        assert buy(shop, sku).status == 201
+        wait_until(lambda: waiting(shop) == {old}, "the old relay delivers nothing")
+        edit(shop, f"application_name={old}", f"application_name={new}")
+        apply(shop)
+        assert buy(shop, sku).status == 201  # wakes the new one
+        assert connections(shop, new) > 0
+        seen = [waiting(shop) for _ in range(8)]  # it would begin within milliseconds
+    meanwhile = [names for names in seen if old in names]  # its transaction has a limit
+    assert meanwhile and all(names == {old} for names in meanwhile), seen
+    await_delivered(shop)
+    wait_until(lambda: connections(shop, old) == 0, "old connections are left")
+    assert shop.stop() == 0
+    shop.audit()
+
+
 def test_a_database_that_cannot_be_reached_changes_nothing(make_shop):
     shop = make_shop().start()
     before = ask(shop, "status")

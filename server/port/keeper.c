@@ -197,24 +197,45 @@ static void on_control(struct sandbox *box)
 }
 
 /* Its last words tell more than its signal does; what came before them is forgotten. */
+static void keep_words(struct sandbox *box, const char *bytes, size_t len)
+{
+    size_t drop, most = sizeof box->words;
+
+    if (len > most) {
+        bytes += len - most;
+        len = most;
+    }
+    drop = box->words_len + len > most ? box->words_len + len - most : 0;
+    memmove(box->words, box->words + drop, box->words_len - drop);
+    memcpy(box->words + box->words_len - drop, bytes, len);
+    box->words_len += len - drop;
+}
+
+/* Loops wait for the lock under which this is read: who writes without end is heard later. */
+static bool is_hushed(const struct sandbox *box, int64_t now)
+{
+    return box->words_reads >= KEEPER_WORDS_READS && box->words_second == now / 1000;
+}
+
 static void on_words(struct sandbox *box)
 {
-    char bytes[512];
-    ssize_t len = read(box->words_fd, bytes, sizeof bytes);
+    int64_t second = clock_monotonic_ms() / 1000;
+    char bytes[4096];
 
-    if (len < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (len <= 0) {
-        close_fd(&box->words_fd);
-        return;
+    if (box->words_second != second)
+        box->words_reads = 0;
+    box->words_second = second;
+    while (box->words_reads < KEEPER_WORDS_READS) {
+        ssize_t len = read(box->words_fd, bytes, sizeof bytes);
+        box->words_reads++;
+        if (len < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (len <= 0) {
+            close_fd(&box->words_fd);
+            return;
+        }
+        keep_words(box, bytes, (size_t)len);
     }
-    if (box->words_len + (size_t)len > sizeof box->words) {
-        size_t drop = box->words_len + (size_t)len - sizeof box->words;
-        memmove(box->words, box->words + drop, box->words_len - drop);
-        box->words_len -= drop;
-    }
-    memcpy(box->words + box->words_len, bytes, (size_t)len);
-    box->words_len += (size_t)len;
 }
 
 /* ---- Its end ---- */
@@ -268,6 +289,7 @@ static void on_exit_of(struct sandbox *box)
 
     if (waitpid(box->pid, &status, WNOHANG) != box->pid)
         return;
+    box->words_reads = 0; /* a pipe holds less than one second's reads */
     if (box->words_fd >= 0)
         on_words(box);
     explain(box, status);
@@ -387,15 +409,21 @@ static bool start_waiting(void)
     return true;
 }
 
-static uint32_t watch(struct pollfd *fds)
+/* *wait_ms is shortened to when one that is hushed is to be heard again. */
+static uint32_t watch(struct pollfd *fds, int *wait_ms)
 {
+    int64_t now = clock_monotonic_ms();
+    int left = (int)(1000 - now % 1000);
     uint32_t n = 0;
 
     fds[n++] = (struct pollfd){.fd = keeper.wake_fd, .events = POLLIN};
     for (struct sandbox *box = keeper.all; box; box = box->next) {
         fds[n++] = (struct pollfd){.fd = box->control_fd, .events = POLLIN};
-        fds[n++] = (struct pollfd){.fd = box->words_fd, .events = POLLIN};
+        fds[n++] =
+            (struct pollfd){.fd = is_hushed(box, now) ? -1 : box->words_fd, .events = POLLIN};
         fds[n++] = (struct pollfd){.fd = box->pidfd, .events = POLLIN};
+        if (is_hushed(box, now) && (*wait_ms < 0 || left < *wait_ms))
+            *wait_ms = left;
     }
     return n;
 }
@@ -439,7 +467,7 @@ static void *thread_main(void *unused)
         while (start_waiting());
         fds = realloc(fds, (keeper.count * WATCHED_EACH + 1) * sizeof *fds);
         stoa_assert(fds);
-        n = watch(fds);
+        n = watch(fds, &wait_ms);
         keeper_unlock();
         if (poll(fds, n, wait_ms) < 0)
             continue;

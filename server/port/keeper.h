@@ -14,6 +14,7 @@
 enum {
     KEEPER_START_MS = 15000, /* from the start of a child until it serves; past it, it is ended */
     KEEPER_END_MS = 2000,    /* from the word to end until SIGKILL */
+    KEEPER_WORDS_READS = 32, /* of stderr a second, 4 KiB each; more waits in the pipe */
     CONTROL_MAX = 128 << 10, /* bytes of a message on the control socket */
 };
 
@@ -80,6 +81,8 @@ struct sandbox {
     char why[200];    /* it is about to be killed, or could not start */
     char words[1024]; /* the last of what it wrote to stderr */
     size_t words_len;
+    int64_t words_second; /* of the clock, in which it was read from words_reads times */
+    uint32_t words_reads;
     struct sandbox *next;
 };
 

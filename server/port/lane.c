@@ -452,10 +452,29 @@ static void leave(struct lane *lane, struct stream *s)
     check_left(lane);
 }
 
+/* Whole, it is the handler's word, also of a child that has died since. */
+static stoa_err take_reply(struct lane *lane, struct stream *s, struct stoa_req *host, bool *died)
+{
+    bool has_died = s->has_died, is_settled = s->is_settled;
+    stoa_err err = STOA_OK;
+    bool whole = get_end(host, (stoa_str){s->body, s->len}, &err);
+
+    release(lane, s);
+    redact_reply(host);
+    if (whole)
+        return err;
+    *died = has_died && !is_settled;
+    if (!has_died)
+        lose(lane, "its reply was malformed");
+    return has_died && is_settled ? STOA_OK : STOA_E_PLUGIN;
+}
+
 static stoa_err serve(struct lane *lane, struct stream *s, struct stoa_req *host, bool *died)
 {
     for (;;) {
         stoa_err err = s->kind || s->has_died ? STOA_OK : await_frame(s, host->deadline_ms);
+        if (s->kind == WIRE_REPLY)
+            return take_reply(lane, s, host, died);
         if (s->has_died) {
             *died = !s->is_settled;
             release(lane, s);
@@ -464,14 +483,6 @@ static stoa_err serve(struct lane *lane, struct stream *s, struct stoa_req *host
         if (err != STOA_OK) {
             leave(lane, s);
             return err;
-        }
-        if (s->kind == WIRE_REPLY) {
-            bool whole = get_end(host, (stoa_str){s->body, s->len}, &err);
-            release(lane, s);
-            redact_reply(host);
-            if (!whole)
-                lose(lane, "its reply was malformed");
-            return whole ? err : STOA_E_PLUGIN;
         }
         if (!answer(lane, s, host) && !s->has_died) {
             lose(lane, stoa_arena_over_limit(host->arena) ? "a request took too much memory"

@@ -6,10 +6,15 @@
 #include "port/start.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 static bool is_lockable;
 
@@ -20,13 +25,61 @@ static void *take_lock(void *unused)
     return NULL;
 }
 
-/* The linker puts this in the real one's place: a machine on which no process can be started. */
+/* ---- A child that writes to stderr without end ---- */
+
+static int64_t flood_ms;
+static int flood_fd = -1;
+static _Atomic uint32_t flood_reads;
+
+ssize_t __real_read(int fd, void *to, size_t len); /* NOLINT: the linker's name */
+ssize_t __wrap_read(int fd, void *to, size_t len); /* NOLINT */
+ssize_t __wrap_read(int fd, void *to, size_t len)  /* NOLINT */
+{
+    flood_reads += fd == flood_fd;
+    return __real_read(fd, to, len);
+}
+
+static _Noreturn void flood(int fd)
+{
+    static const char line[] = "words, words, words, words, words, words\n", last[] = "the end\n";
+    int64_t until = clock_monotonic_ms() + flood_ms;
+
+    while (clock_monotonic_ms() < until)
+        if (write(fd, line, sizeof line - 1) < 0)
+            nanosleep(&(struct timespec){.tv_nsec = 1000}, NULL);
+    while (write(fd, last, sizeof last - 1) < 0)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    _exit(3);
+}
+
+static bool spawn_flood(struct spawned *ret)
+{
+    int words[2], control[2];
+
+    cr_assert_eq(pipe2(words, O_NONBLOCK | O_CLOEXEC), 0);
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, control), 0);
+    flood_fd = words[0];
+    *ret = (struct spawned){.pid = fork(), .control_fd = control[0], .words_fd = words[0]};
+    if (ret->pid == 0)
+        flood(words[1]);
+    close(words[1]);
+    ret->pidfd = (int)syscall(SYS_pidfd_open, ret->pid, 0);
+    cr_assert(ret->pidfd >= 0);
+    return true;
+}
+
+/* ---- A machine on which no process can be started: the linker puts this in the real one's place
+ * ----
+ */
+
 bool __wrap_spawn_sandbox(const struct sandbox *box, struct spawned *ret); /* NOLINT */
 bool __wrap_spawn_sandbox(const struct sandbox *box, struct spawned *ret)  /* NOLINT */
 {
     struct timespec until;
     pthread_t thread;
 
+    if (flood_ms)
+        return spawn_flood(ret);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 2;
     cr_assert_eq(pthread_create(&thread, NULL, take_lock, NULL), 0);
@@ -103,5 +156,21 @@ Test(keeper, starts_processes_without_its_lock)
     cr_assert_eq(keeper_start(box, &diag), STOA_E_PLUGIN);
     cr_assert(strstr(diag.message, "no process could be started"), "%s", diag.message);
     cr_assert(is_lockable, "a loop would have waited for the start");
+    end_box(box);
+}
+
+/* A child that writes all the time would have the lock for itself. Its last words are heard. */
+Test(keeper, reads_what_a_child_writes_now_and_then, .timeout = 30)
+{
+    struct sandbox *box = create_box();
+    struct diag diag = {0};
+
+    flood_ms = 1500;
+    cr_assert_eq(keeper_start(box, &diag), STOA_E_PLUGIN);
+    cr_assert(strstr(diag.message, "exit status 3"), "%s", diag.message);
+    cr_assert(memmem(box->words, box->words_len, "the end", 7), "%s", diag.message);
+    cr_assert_leq(flood_reads,
+                  5 * KEEPER_WORDS_READS); /* in four seconds at most, and at its end */
+    flood_ms = 0;
     end_box(box);
 }

@@ -267,6 +267,35 @@ LANE_TEST(a_few_strays_are_forgiven)
     cr_assert_str_eq(box.why, "");
 }
 
+/* ---- A child that dies with its reply said ---- */
+
+/* Both are there before the fiber has its turn. */
+LANE_TEST(a_whole_reply_is_taken_of_a_child_that_has_died_since)
+{
+    struct visit second;
+    uint32_t stream;
+
+    begin();
+    visit(&second, PATIENCE_MS);
+    stream = hear(WIRE_REQUEST);
+    reply(stream);
+    say(stream, MESSAGE_LOG, STOA_STR("x")); /* malformed: the lane goes down at once */
+    await(&second.is_over, "it is not answered");
+    cr_assert(box.why[0]);
+    cr_assert_eq(second.err, STOA_OK, "%s", stoa_err_name(second.err));
+}
+
+LANE_TEST(of_a_child_that_died_without_a_reply_there_is_none)
+{
+    struct visit second;
+
+    begin();
+    visit(&second, 100); /* for the next child, which never comes */
+    say(hear(WIRE_REQUEST), MESSAGE_LOG, STOA_STR("x"));
+    await(&second.is_over, "it is not answered");
+    cr_assert_neq(second.err, STOA_OK);
+}
+
 /* ---- Handlers that nobody waits for ---- */
 
 static uint32_t give_up(void)

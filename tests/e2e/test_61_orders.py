@@ -12,7 +12,7 @@ import pytest
 from support.client import Client, Guest, buy
 from support.database import run_sql
 from support.mail import read_mails, wait_for_mail
-from support.shop import Shop
+from support.shop import Shop, database_kind
 
 LINES_MAX = 100
 SKU, OTHER_SKU = "AEG-MUG", "MANY-000"
@@ -87,11 +87,11 @@ def transaction(shop: Shop, *statements: str):
             other.execute("COMMIT")
 
 
-def wait_for_blocked(shop: Shop, work: concurrent.futures.Future) -> None:
-    """Until work is done, or waits for the other's transaction. Of SQLite's queue nobody can be asked."""
+def wait_for_blocked(shop: Shop, work: concurrent.futures.Future, waiting: int = 1) -> None:
+    """Until work is done, or so many wait for a transaction. Of SQLite's queue nobody can be asked."""
     deadline = time.monotonic() + (10 if shop.database else 1)
     while not work.done() and time.monotonic() < deadline:
-        if shop.database and run_sql(shop, "SELECT 1 FROM pg_locks WHERE NOT granted"):
+        if shop.database and len(run_sql(shop, "SELECT pid FROM pg_locks WHERE NOT granted")) >= waiting:
             return
         threading.Event().wait(0.02)
 
@@ -113,6 +113,26 @@ def test_a_line_that_another_tab_adds_meanwhile_is_not_lost(make_shop):
     assert run_sql(shop, "SELECT id FROM order_order") == []
     assert len(guest.show().json["lines"]) == 2
     assert guest.check_out().status == 201
+    assert shop.stop() == 0
+
+
+@pytest.mark.skipif(database_kind() != "postgresql", reason="SQLite has one writer at a time")
+def test_a_line_that_is_added_while_the_order_is_written_finds_the_cart_ordered(make_shop):
+    shop = make_shop().start()
+    stock_products(shop, 1)
+    guest = Guest(shop)
+    assert guest.add(SKU).status == 200
+    tab = Client(shop)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        with transaction(shop, "LOCK TABLE order_saga IN SHARE MODE"):  # the order's second statement waits
+            ordered = pool.submit(guest.check_out)
+            wait_for_blocked(shop, ordered)
+            added = pool.submit(tab.post, f"/api/v1/carts/{guest.cart}/lines", {"sku": OTHER_SKU, "quantity": 1},
+                                x_cart_token=guest.token)
+            wait_for_blocked(shop, added, waiting=2)
+        assert ordered.result(30).status == 201
+        assert added.result(30).status == 409, added.result().text
+    assert run_sql(shop, f"SELECT sku FROM order_cart_line WHERE cart_id = '{guest.cart}'") == [(SKU,)]
     assert shop.stop() == 0
 
 

@@ -168,7 +168,7 @@ static void forget(struct apply *a, uint32_t index)
     pthread_mutex_unlock(&a->lock);
     end_world(a, gone.world);
     config_destroy(gone.config);
-    metric_set(METRIC_worlds_alive, a->alive_count);
+    metric_add(METRIC_worlds_alive, -1);
 }
 
 /* A world that drains for longer than limits.retire loses what holds it. */
@@ -268,7 +268,7 @@ static void enter(struct apply *a, struct world *world, struct config *config, u
     a->last_error[0] = '\0';
     pthread_mutex_unlock(&a->lock);
     metric_add(METRIC_applies_total, 1);
-    metric_set(METRIC_worlds_alive, a->alive_count);
+    metric_add(METRIC_worlds_alive, 1);
 }
 
 static stoa_err record(struct run *r)
@@ -693,7 +693,7 @@ stoa_err apply_create(const struct apply_options *options, struct diag *diag, st
     }
     pthread_detach(thread);
     pthread_setname_np(thread, "apply");
-    metric_set(METRIC_worlds_alive, 1);
+    metric_add(METRIC_worlds_alive, 1);
     *ret = a;
     return STOA_OK;
 }

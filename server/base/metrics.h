@@ -78,7 +78,9 @@ enum metric {
 };
 
 void metric_add(enum metric metric, int64_t delta); /* counter or gauge; any thread; no lock */
-void metric_set(enum metric metric, int64_t value); /* gauge */
+/* gauge: of this thread; what is told is the sum over all threads. One that several threads set is
+ * changed by metric_add(). */
+void metric_set(enum metric metric, int64_t value);
 void metric_observe_us(enum metric metric, int64_t microseconds);
 int64_t metric_value(enum metric metric); /* sum over threads; a histogram's count */
 void metrics_format(struct stoa_buf *out);

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from support.client import Client
-from support.control import apply, ask, edit, wait_until
+from support.control import apply, ask, edit, metric, wait_until
 from support.shop import ROOT
 from support.swaps import KERNEL, Reader, check_large, wait_in_flight, wait_pins, wait_quiet
 
@@ -64,7 +64,8 @@ def test_a_world_is_let_go_in_time(make_swappable, plugins):
 def wait_quiet_worlds(shop) -> None:
     def is_quiet() -> bool:
         status = ask(shop, "status")
-        return len(status["worlds"]) == 1 and status["generations"]["alive"] <= len(status["plugins"])
+        return len(status["worlds"]) == metric(shop, "worlds_alive") == 1 and \
+            status["generations"]["alive"] <= len(status["plugins"])
 
     wait_until(is_quiet, "an old world is held")
 

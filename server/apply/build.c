@@ -167,16 +167,25 @@ static stoa_err ask_pending(struct owners *o, struct sql *sql, const char *owner
                       : sql_migrations_pending(sql, o->folder, owner, o->diag, &o->pending);
 }
 
-stoa_err build_check_migrations(const struct config *config, struct resources *resources,
-                                struct diag *diag)
+stoa_err build_find_missing(const struct config *config, const struct resources *resources,
+                            struct diag *diag, bool *ret)
 {
     struct owners o = {.config = config, .resources = resources, .each = ask_pending, .diag = diag};
 
     STOA_TRY(each_owner(&o));
-    if (!o.pending)
-        return STOA_OK;
-    diag_hint(diag, "run `stoa migrate` with the same options first");
-    return STOA_E_CONFIG;
+    if (o.pending)
+        diag_hint(diag, "run `stoa migrate` with the same options first");
+    *ret = o.pending;
+    return STOA_OK;
+}
+
+stoa_err build_check_migrations(const struct config *config, struct resources *resources,
+                                struct diag *diag)
+{
+    bool missing = false;
+
+    STOA_TRY(build_find_missing(config, resources, diag, &missing));
+    return missing ? STOA_E_CONFIG : STOA_OK;
 }
 
 static stoa_err add_digest(struct owners *o, struct sql *sql, const char *owner)

@@ -14,6 +14,11 @@ STOA_NODISCARD stoa_err build_world(const struct config *config, struct resource
  * resources, …). */
 STOA_NODISCARD stoa_err build_check_fixed(const struct config *running, const struct config *wanted,
                                           struct diag *diag);
+/* Whether a database lacks a migration of the host or of a plugin that runs here; *diag names the
+ * first, and what to do. STOA_E_CONFIG or STOA_E_STORE with *diag when that cannot be told. */
+STOA_NODISCARD stoa_err build_find_missing(const struct config *config,
+                                           const struct resources *resources, struct diag *diag,
+                                           bool *ret);
 /* The databases lack nothing that the host or a plugin needs. Off the loops. */
 STOA_NODISCARD stoa_err build_check_migrations(const struct config *config,
                                                struct resources *resources, struct diag *diag);

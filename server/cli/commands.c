@@ -52,11 +52,26 @@ static stoa_err check_certificates(const struct config *config, struct stoa_aren
     return STOA_OK;
 }
 
-static stoa_err check_node(const struct node *node, struct diag *diag)
+static void warn(const struct diag *missing, struct stoa_arena *arena)
+{
+    struct stoa_buf text;
+
+    stoa_buf_init(&text, arena, 512);
+    diag_format(missing, &text);
+    fprintf(stderr, "stoa: warning: %.*s\n", (int)text.len, text.ptr);
+}
+
+/* all: what the file names is there and can be used, too. */
+static stoa_err check_node(struct node *node, bool all, struct diag *diag)
 {
     struct stoa_arena *arena = stoa_arena_create();
+    struct diag missing = {0};
     stoa_err err = check_certificates(node->config, arena, diag);
 
+    if (err == STOA_OK && all)
+        err = node_try(node, &missing, diag);
+    if (err == STOA_OK && missing.message[0])
+        warn(&missing, arena);
     stoa_arena_destroy(arena);
     return err;
 }
@@ -70,9 +85,9 @@ int command_check(const struct cli *cli)
         return print_reference();
     if (cli->is_routes)
         return check_routes(cli);
-    if (node_configure(&node, cli, &diag) != STOA_OK)
+    if (node_configure_only(&node, cli, &diag) != STOA_OK)
         return cli_config_error(&diag);
-    if (check_node(&node, &diag) != STOA_OK)
+    if (check_node(&node, !cli->is_effective, &diag) != STOA_OK)
         return cli_config_error(&diag);
     if (cli->is_effective)
         print_effective(&node);

@@ -39,6 +39,18 @@ static stoa_err make_folder(const char *path, struct diag *diag)
     return access(path, W_OK | X_OK) == 0 ? STOA_OK : refuse_folder(path, errno, diag);
 }
 
+/* Nothing is made: that is the start's business. */
+static stoa_err look_at_folder(const char *path, struct diag *diag)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return errno == ENOENT ? STOA_OK : refuse_folder(path, errno, diag);
+    if (!S_ISDIR(st.st_mode))
+        return refuse_folder(path, ENOTDIR, diag);
+    return access(path, W_OK | X_OK) == 0 ? STOA_OK : refuse_folder(path, errno, diag);
+}
+
 /* Who this process is in leases and the journal: the same after a restart, another on another
  * machine. */
 static void name_owner(struct node *node)
@@ -68,7 +80,9 @@ static void find_data(const struct node *node, char ret[PATH_MAX])
     snprintf(ret, PATH_MAX, "%.*s", (int)data.len, data.ptr);
 }
 
-stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *diag)
+static stoa_err configure(struct node *node, const struct cli *cli,
+                          stoa_err (*see_to)(const char *folder, struct diag *diag),
+                          struct diag *diag)
 {
     char folder[PATH_MAX];
 
@@ -76,7 +90,29 @@ stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *d
     STOA_TRY(config_load(&node->source, diag, &node->config));
     find_data(node, folder);
     name_owner(node);
-    return make_folder(folder, diag);
+    return see_to(folder, diag);
+}
+
+stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *diag)
+{
+    return configure(node, cli, make_folder, diag);
+}
+
+stoa_err node_configure_only(struct node *node, const struct cli *cli, struct diag *diag)
+{
+    return configure(node, cli, look_at_folder, diag);
+}
+
+stoa_err node_try(struct node *node, struct diag *missing, struct diag *diag)
+{
+    bool is_missing = false;
+
+    STOA_TRY(resources_try(node->config, diag, &node->resources));
+    STOA_TRY(build_find_missing(node->config, node->resources, diag, &is_missing));
+    if (is_missing)
+        *missing = *diag;
+    *diag = (struct diag){0};
+    return build_world(node->config, node->resources, 1, &node->choice, diag, &node->world);
 }
 
 /* A file that cannot be read does not say where its data is. */

@@ -23,8 +23,15 @@ struct node {
 
 /* Loads configuration and data folder; nothing is opened yet. */
 STOA_NODISCARD stoa_err node_configure(struct node *node, const struct cli *cli, struct diag *diag);
-/* The same from a kept revision, with the bits of its plugins; 0: the newest. Where it is kept:
- * data, or NULL: --data, or the folder that a configuration has unless it says otherwise. */
+/* The same, and the data folder is looked at, not made. */
+STOA_NODISCARD stoa_err node_configure_only(struct node *node, const struct cli *cli,
+                                            struct diag *diag);
+/* After it: what a start would do before it serves, with nothing made or changed: opens databases,
+ * looks for missing migrations (*missing tells of the first, which is no failure; its message is
+ * empty when there is none), loads plugins and theme. */
+STOA_NODISCARD stoa_err node_try(struct node *node, struct diag *missing, struct diag *diag);
+/* node_configure() from a kept revision, with the bits of its plugins; 0: the newest. Where it is
+ * kept: data, or NULL: --data, or the folder that a configuration has unless it says otherwise. */
 STOA_NODISCARD stoa_err node_configure_kept(struct node *node, const struct cli *cli,
                                             const char *data, uint64_t revision, struct diag *diag);
 /* From now on node_build() leaves out a plugin that cannot be started, if its bits are kept. */

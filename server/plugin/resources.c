@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { NAME_THREADS = 2 }; /* that look up names of hosts; a question may take half a minute */
 
@@ -159,6 +160,8 @@ static void fill_options(const struct resources *r, const struct config *config,
         ret->sqlite = stoa_cstr(arena, file);
     else
         ret->sqlite = stoa_concat(arena, stoa_str_of(r->data), STOA_STR("/"), file).ptr;
+    if (ret->sqlite && r->is_trial && access(ret->sqlite, F_OK) != 0)
+        ret->sqlite = ":memory:";
 }
 
 static bool is_sql(const struct stoa_json *resource)
@@ -231,17 +234,38 @@ static stoa_err open_mail(struct resources *r, const struct config *config, stru
     return err;
 }
 
-stoa_err resources_open(const struct config *config, uint32_t loops, struct diag *diag,
-                        struct resources **ret)
+static struct resources *create(const struct config *config, uint32_t loops)
 {
     struct resources *r = calloc(1, sizeof *r);
     stoa_str data = config_str(config, "data");
-    stoa_err err;
 
     r->opened = calloc(1, sizeof *r->opened);
     r->loops = loops;
     r->data = strndup(data.ptr, data.len);
     r->pool = open_pool(config);
+    return r;
+}
+
+stoa_err resources_try(const struct config *config, struct diag *diag, struct resources **ret)
+{
+    struct resources *r = create(config, 0);
+    stoa_err err;
+
+    r->is_trial = true;
+    err = open_all_sql(r, config, diag);
+    if (err == STOA_OK)
+        *ret = r;
+    else
+        resources_close(r);
+    return err;
+}
+
+stoa_err resources_open(const struct config *config, uint32_t loops, struct diag *diag,
+                        struct resources **ret)
+{
+    struct resources *r = create(config, loops);
+    stoa_err err;
+
     err = open_all_sql(r, config, diag);
     if (err == STOA_OK && loops > 0)
         err = open_mail(r, config, diag);

@@ -25,12 +25,17 @@ struct resources {
     struct mail *mail;
     const char *data; /* the data folder; absolute */
     bool is_derived;  /* a world's: only mail is its own */
+    bool is_trial;    /* see resources_try() */
 };
 
 /* Opens what config names for that many loops. loops = 0: the databases only, for work off the
  * loops (migrations). */
 STOA_NODISCARD stoa_err resources_open(const struct config *config, uint32_t loops,
                                        struct diag *diag, struct resources **ret);
+/* The databases only, and no file is made: an SQLite database that is not there yet is an empty one
+ * in memory. For `stoa check`. */
+STOA_NODISCARD stoa_err resources_try(const struct config *config, struct diag *diag,
+                                      struct resources **ret);
 /* What one world has: the rest of from, which must outlive it, with a mail of its own, whose sender
  * is config's, and with config's databases: those that are open with the same settings, and new
  * ones. Like all that follows on one thread. STOA_E_CONFIG, STOA_E_STORE with *diag. */

@@ -171,6 +171,31 @@ def test_a_long_address_of_a_database_is_one_like_any_other(made):
     refused(made, "127.0.0.1", command="migrate", env={"STOA_SECRET_DATABASE": long})
 
 
+def test_check_finds_what_is_not_there(made):
+    change(made, "plugins = {", "plugins = { nosuchplugin = {},")
+    refused(made, "nosuchplugin", command="check")
+    change(made, "nosuchplugin = {},", "")
+    assert made.cli("check").returncode == 0
+    change(made, "sql = stoa.", 'sql = stoa.postgresql { url = "postgresql://shop@127.0.0.1:1/shop" }, other = stoa.')
+    refused(made, "127.0.0.1", command="check")
+    assert made.cli("check", "--effective").returncode == 0  # it only prints
+
+
+def everything_below(folder: pathlib.Path) -> dict:
+    return {p.relative_to(folder): (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_check_changes_nothing_on_disk(made):
+    before = everything_below(made.folder)
+    done = made.cli("check")
+    assert "stoa: warning: " in done.stderr and "stoa migrate" in done.stderr, done.stderr
+    assert everything_below(made.folder) == before and not made.data.exists()
+    made.cli("migrate")
+    before = everything_below(made.folder)
+    assert "warning" not in made.cli("check").stderr
+    assert everything_below(made.folder) == before
+
+
 def test_pending_migrations_are_told_in_production(made):
     change(made, "plugins = {", "development = false, plugins = {")
     refused(made, "stoa migrate")

@@ -1,8 +1,8 @@
 /* tests/load/strict.c: a load that notices what status codes hide: replies cut, mixed between two
  * versions of a plugin, answered twice or to another request. One thread, epoll, no library but
  * SHA-256. See README.md. SPDX-License-Identifier: Apache-2.0 */
-#include "base/slice.h"
 #include "strict.h"
+#include "base/slice.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -140,8 +140,8 @@ static bool conn_set_up(struct sqlite_conn *conn, bool read_only)
     sqlite3_extended_result_codes(conn->db, 1);
     sqlite3_busy_timeout(conn->db, 5000);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    /* One plan for all values: else it is planned anew whenever what LIKE is given changes, for more
-     * than running it costs (https://www.sqlite.org/qpsg.html). */
+    /* One plan for all values: else it is planned anew whenever what LIKE is given changes, for
+     * more than running it costs (https://www.sqlite.org/qpsg.html). */
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_ENABLE_QPSG, 1, NULL);
     /* "x" is a name, never a string, as in PostgreSQL. */
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DQS_DML, 0, NULL);

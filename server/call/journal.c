@@ -9,6 +9,9 @@
 #include <sodium.h>
 #include <stoa/id.h>
 
+#define JSON "application/json"
+#define PROBLEM "application/problem+json"
+
 static char owner_name[64] = "stoa";
 
 enum {
@@ -19,8 +22,8 @@ enum {
 
 static const struct stoa_stmt READ = {
     "journal.read",
-    "SELECT request_hash, state, resource_id, status, body, lease_until FROM stoa_journal"
-    " WHERE scope = $1 AND key = $2",
+    "SELECT request_hash, state, resource_id, status, body, reply_type, reply_location,"
+    " lease_until FROM stoa_journal WHERE scope = $1 AND key = $2",
     NULL, STOA_SQL_READ, 0};
 /* One statement decides who is first; a dead lease may be taken over by the same request only. One
  * that ends later than any can ($8) is from before the clock was set back. */
@@ -43,7 +46,8 @@ static const struct stoa_stmt WRITE_INBOX = {
     NULL, 0, 0};
 static const struct stoa_stmt STORE = {
     "journal.store",
-    "UPDATE stoa_journal SET state = 'done', status = $3, body = $4 WHERE scope = $1 AND key = $2",
+    "UPDATE stoa_journal SET state = 'done', status = $3, body = $4, reply_type = $5,"
+    " reply_location = $6 WHERE scope = $1 AND key = $2",
     NULL, 0, 0};
 static const struct stoa_stmt FREE = {
     "journal.free",
@@ -115,19 +119,38 @@ static bool is_key(stoa_str key)
     return key.len <= JOURNAL_KEY_MAX;
 }
 
-static stoa_err replay(struct stoa_req *req, const struct stoa_rows *rows)
+static stoa_err replay_json(struct stoa_req *req, int32_t status, stoa_str type, stoa_str body)
 {
     const struct stoa_json *json = NULL;
-    stoa_str body = stoa_rows_str(rows, 0, "body");
 
-    if (body.len > 0 && stoa_json_parse(req->arena, body, NULL, &json) != STOA_OK)
+    if (stoa_json_parse(req->arena, body, NULL, &json) != STOA_OK)
         return STOA_E_STORE;
-    if (!json)
-        stoa_reply_empty(req);
+    STOA_TRY(stoa_reply_json(req, status, json));
+    if (type.len > 0)
+        req->reply.type = stoa_cstr(req->arena, type);
+    else if (status >= 400)
+        req->reply.type = PROBLEM;
+    return STOA_OK;
+}
+
+/* A plugin that asked gets a tree again where it had one. */
+static bool is_json(stoa_str type)
+{
+    return type.len == 0 || stoa_str_is(type, JSON) || stoa_str_is(type, PROBLEM);
+}
+
+static stoa_err replay(struct stoa_req *req, const struct stoa_rows *rows)
+{
+    int32_t status = (int32_t)stoa_rows_int(rows, 0, "status");
+    stoa_str type = stoa_rows_str(rows, 0, "reply_type"), body = stoa_rows_str(rows, 0, "body");
+    stoa_str location = stoa_rows_str(rows, 0, "reply_location");
+
+    if (body.len > 0 && is_json(type))
+        STOA_TRY(replay_json(req, status, type, body));
     else
-        stoa_reply_json(req, (int32_t)stoa_rows_int(rows, 0, "status"), json);
-    if (req->reply.status >= 400)
-        req->reply.type = "application/problem+json";
+        STOA_TRY(stoa_reply(req, status, type.len ? stoa_cstr(req->arena, type) : NULL, body));
+    if (location.len > 0)
+        STOA_TRY(stoa_reply_header(req, "location", location));
     return stoa_reply_header(req, "idempotency-replayed", STOA_STR("true"));
 }
 
@@ -252,15 +275,40 @@ stoa_err journal_write(struct stoa_tx *tx)
     return stoa_rows_affected(rows) == 1 ? STOA_OK : STOA_E_IN_FLIGHT;
 }
 
+/* Null where there is none. */
+static struct stoa_value location_of(const struct stoa_req *req)
+{
+    for (uint32_t i = 0; i < req->reply.header_count; i++)
+        if (stoa_str_is(req->reply.headers[i].name, "location"))
+            return stoa_s(req->reply.headers[i].value);
+    return stoa_null();
+}
+
 stoa_err journal_store(struct stoa_tx *tx, int32_t status, stoa_str body)
 {
     struct journal *j = tx->req->journal;
+    struct stoa_value type = stoa_z(status >= 400 ? PROBLEM : JSON);
 
     if (!j || j->is_inbox)
         return STOA_OK;
     return tx_exec_host(tx, &STORE,
-                        STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_i(status), stoa_s(body)),
+                        STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_i(status), stoa_s(body),
+                                  body.len > 0 ? type : stoa_null(), location_of(tx->req)),
                         NULL);
+}
+
+static stoa_err store_reply(struct stoa_req *req)
+{
+    const struct journal *j = req->journal;
+
+    request_root(req)->statements++;
+    request_format_reply(req);
+    return sql_exec(req->instance->sql, "host", &STORE,
+                    STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_i(req->reply.status),
+                              stoa_s(req->reply.body),
+                              req->reply.type ? stoa_z(req->reply.type) : stoa_null(),
+                              location_of(req)),
+                    req->arena, NULL);
 }
 
 /* Its own statement: the handler's transactions are over. A failure only means that a repeat has to
@@ -272,16 +320,10 @@ void journal_finish(struct stoa_req *req)
 
     if (!j || j->is_inbox || (j->state != JOURNAL_WRITTEN && j->state != JOURNAL_DOUBTFUL))
         return;
-    if (req->reply.status >= 500 || j->state == JOURNAL_DOUBTFUL) {
+    if (req->reply.status >= 500 || j->state == JOURNAL_DOUBTFUL)
         err = give_up_lease(req);
-    } else {
-        request_root(req)->statements++;
-        request_format_reply(req);
-        err = sql_exec(req->instance->sql, "host", &STORE,
-                       STOA_ARGS(stoa_s(j->scope), stoa_s(j->key), stoa_i(req->reply.status),
-                                 stoa_s(req->reply.body)),
-                       req->arena, NULL);
-    }
+    else
+        err = store_reply(req);
     if (err != STOA_OK)
         log_warn("journal", "the reply could not be kept",
                  stoa_f("error", stoa_z(stoa_err_name(err))), stoa_f("request", stoa_z(req->id)));

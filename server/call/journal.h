@@ -35,6 +35,9 @@ void journal_init(const char *owner);
 /* Rows that an earlier life of this owner left `started` are free to resume at once. */
 STOA_NODISCARD stoa_err journal_recover(struct sql *sql);
 
+/* A kept reply is its status, media type, body and Location; other headers are not kept. A body
+ * that is no text cannot be kept by PostgreSQL: its repeat resumes. */
+
 /* Reads the row for the request's Idempotency-Key, if it has one. *answered: the reply is filled in
  * from the journal and the handler must not run. STOA_E_IN_FLIGHT, STOA_E_KEY_REUSED,
  * STOA_E_INVALID. */

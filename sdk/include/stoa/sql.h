@@ -57,8 +57,8 @@ STOA_NODISCARD STOA_API stoa_err stoa_tx_sql(struct stoa_tx *tx, const struct st
                                              struct stoa_values args, const struct stoa_rows **ret);
 /* Says what this request creates, for the journal: where a repeated request resumes. */
 STOA_NODISCARD STOA_API stoa_err stoa_tx_creates(struct stoa_tx *tx, stoa_str id);
-/* Fills in the reply and keeps it in the journal with this transaction, for repeats of the request.
- */
+/* Fills in the reply and keeps it in the journal with this transaction, for repeats of the request:
+ * status, body (json NULL: none) and a Location that stoa_reply_header() has set before. */
 STOA_NODISCARD STOA_API stoa_err stoa_tx_reply(struct stoa_tx *tx, int32_t status,
                                                const struct stoa_json *json);
 /* Ends tx. On an error nothing of it has happened, except STOA_E_STORE: then it is unknown. */

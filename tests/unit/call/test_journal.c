@@ -59,8 +59,38 @@ static stoa_err make(struct stoa_req *req, void *self)
                             : stoa_reply_fields(req, 201, STOA_FIELDS(stoa_f("id", stoa_s(id))));
 }
 
+/* Replies that are no JSON. */
+static stoa_err make_page(struct stoa_req *req, void *self)
+{
+    toy.runs++;
+    STOA_TRY(put(req, stoa_id_new(req, "tng")));
+    return stoa_reply(req, 201, "text/html", STOA_STR("<p>{made}</p>"));
+}
+
+static stoa_err make_and_go(struct stoa_req *req, void *self)
+{
+    toy.runs++;
+    STOA_TRY(put(req, stoa_id_new(req, "tng")));
+    return stoa_reply_redirect(req, STOA_STR("/things/1"));
+}
+
+static stoa_err make_in_one(struct stoa_req *req, void *self)
+{
+    struct stoa_tx *tx;
+
+    toy.runs++;
+    STOA_TRY(stoa_tx_begin(req, &tx));
+    STOA_TRY(stoa_reply_header(req, "location", STOA_STR("/things/2")));
+    STOA_TRY(stoa_tx_sql(tx, &INSERT, STOA_ARGS(stoa_z("in one")), NULL));
+    STOA_TRY(stoa_tx_reply(tx, 202, NULL));
+    return stoa_tx_commit(tx);
+}
+
 static const struct stoa_plugin_v1 plugin = {
     .routes = STOA_ROUTES(
+        {STOA_POST, 0, "/page", make_page, .permit = STOA_ANYONE},
+        {STOA_POST, 0, "/go", make_and_go, .permit = STOA_ANYONE},
+        {STOA_POST, 0, "/one", make_in_one, .permit = STOA_ANYONE},
         {STOA_POST, 0, "/things", make, .permit = STOA_ANYONE},
         {STOA_POST, 0, "/keyed", make, .permit = STOA_ANYONE, .flags = STOA_ROUTE_KEY_REQUIRED}),
 };
@@ -101,6 +131,30 @@ STOA_TEST(a_repeat_gets_the_first_answer_without_acting)
     cr_assert(stoa_str_is(t_header("idempotency-replayed"), "true"));
     cr_assert_eq(toy.runs, 1);
     cr_assert_eq(t_rows("toy_thing"), 1);
+}
+
+static void repeats(const char *path, int32_t status, const char *body, const char *location)
+{
+    const struct t_visit visit = {.method = "POST", .path = path, .key = KEY};
+
+    toy.runs = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        const char *type;
+        cr_expect_eq(t_visit(&visit), status, "%s %u: %d", path, i, t_answer()->status);
+        type = t_answer()->req->reply.type;
+        cr_expect(stoa_str_is(t_answer()->body, body), "%s %u", path, i);
+        cr_expect_str_eq(type ? type : "", *body ? "text/html" : "", "%s %u", path, i);
+        cr_expect(stoa_str_is(t_header("location"), location), "%s %u", path, i);
+        cr_expect(stoa_str_is(t_header("idempotency-replayed"), i == 0 ? "" : "true"));
+    }
+    cr_expect_eq(toy.runs, 1);
+}
+
+STOA_TEST(a_repeat_of_what_is_no_json_gets_the_first_answer_too)
+{
+    repeats("/page", 201, "<p>{made}</p>", "");
+    repeats("/go", 303, "", "/things/1");
+    repeats("/one", 202, "", "/things/2");
 }
 
 STOA_TEST(a_reply_stored_with_the_transaction_is_the_reply_and_the_replay)

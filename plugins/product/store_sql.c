@@ -16,37 +16,75 @@ static const struct stoa_stmt get_by_id = {"product.by_id", GET_SELECT "where p.
 static const struct stoa_stmt get_by_slug = {
     "product.by_slug", GET_SELECT "where p.slug = $1" GET_ORDER, NULL, STOA_SQL_READ, 0};
 
-/* A page of the list. The cursor is the last product's id: its sort value is looked up, so that
- * nothing a client sends is trusted to be one. */
-#define LIST_SELECT                                                                                \
+/* A page of the list. One statement for each way to ask, as a database keeps one plan for a
+ * statement, whatever is asked: what is optional in it would rule out the index that finds the page
+ * in its order. The page's ids come first, so that the rest is read of these rows only.
+ *
+ * Two hints, for planners who do not know the values: a condition within CASE is no reason to walk
+ * another index, nor taken to leave next to nothing; and "limit 101", the longest page and the row
+ * that tells of a next one, says that few rows are wanted.
+ *
+ * The cursor is the last product's id: its sort value is looked up, so that nothing a client sends
+ * is trusted to be one. */
+#define LIST_COLUMNS                                                                               \
     "select p.id, p.slug, p.name, p.summary, p.image, p.price_from, c.slug as category_slug, "     \
     "c.name as category_name, (select v.currency from product_variant v "                          \
     "where v.product_id = p.id order by v.place, v.sku limit 1) as currency, "                     \
     "(select v.sku from product_variant v where v.product_id = p.id order by v.place, v.sku "      \
     "limit 1) as sku, (select count(*) from product_variant v where v.product_id = p.id) "         \
     "as variants, (select coalesce(sum(s.available), 0) from product_stock s "                     \
-    "where s.product_id = p.id) as available from product_item p "                                 \
-    "join product_category c on c.id = p.category_id where p.state = 'active' "                    \
-    "and (cast($1 as text) = '' or c.slug = cast($1 as text)) "                                    \
-    "and p.search like $2 escape '!' and p.search like $3 escape '!' "                             \
-    "and p.search like $4 escape '!' and p.price_from >= $5 and p.price_from <= $6 "               \
-    "and (cast($7 as bigint) = 0 or exists (select 1 from product_stock s "                        \
-    "where s.product_id = p.id and s.available > 0)) and (cast($8 as text) = '' or "
-#define LIST_AFTER(column, than)                                                                   \
-    "(p." column ", p.id) " than " (select l." column                                              \
-    ", l.id from product_item l where l.id = cast($8 as text))) "
-#define LIST_UP(column) LIST_AFTER(column, ">") "order by p." column ", p.id limit $9"
-#define LIST_DOWN(column) LIST_AFTER(column, "<") "order by p." column " desc, p.id desc limit $9"
+    "where s.product_id = p.id) as available "
+#define LIST_WORDS                                                                                 \
+    "p.search like $1 escape '!' and p.search like $2 escape '!' and p.search like $3 escape '!'"
+#define LIST_PRICE " and p.price_from >= $4 and p.price_from <= $5 "
+#define LIST_IF(condition) "and case when " condition " then true else false end "
+#define LIST_BY_ORDER LIST_IF(LIST_WORDS LIST_PRICE)
+#define LIST_BY_PRICE LIST_IF(LIST_WORDS) LIST_PRICE
+#define LIST_IN "and p.category_id = (select k.id from product_category k where k.slug = $8) "
+#define LIST_AFTER(column, than, id)                                                               \
+    "and (p." column ", p.id) " than " ((select l." column " from product_item l where l.id = " id \
+    "), " id ") "
+#define LIST_ORDER(of, column, down) "order by " of "." column down ", " of ".id" down " "
+#define LIST(fits, column, down, more)                                                             \
+    LIST_COLUMNS                                                                                   \
+    "from (select w.id from (select p.id, p." column " from product_item p "                       \
+    "where p.state = 'active' " fits                                                               \
+    "and (cast($6 as bigint) = 0 or exists (select 1 from product_stock s "                        \
+    "where s.product_id = p.id and s.available > 0)) " more                                        \
+        LIST_ORDER("p", column, down) "limit 101) w " LIST_ORDER(                                  \
+            "w", column,                                                                           \
+            down) "limit $7) page join product_item p on p.id = page.id "                          \
+                  "join product_category c on c.id = p.category_id " LIST_ORDER("p", column, down)
+static_assert(CATALOGUE_PAGE_MAX == 100, "LIST has limit 101");
 
-static const struct stoa_stmt list_sorted[CATALOGUE_SORTS] = {
-    [CATALOGUE_NEWEST] = {"product.list_newest", LIST_SELECT LIST_DOWN("created_at"), NULL,
-                          STOA_SQL_READ, 0},
-    [CATALOGUE_BY_NAME] = {"product.list_by_name", LIST_SELECT LIST_UP("name"), NULL, STOA_SQL_READ,
-                           0},
-    [CATALOGUE_BY_PRICE] = {"product.list_by_price", LIST_SELECT LIST_UP("price_from"), NULL,
-                            STOA_SQL_READ, 0},
-    [CATALOGUE_BY_PRICE_DOWN] = {"product.list_by_price_down", LIST_SELECT LIST_DOWN("price_from"),
-                                 NULL, STOA_SQL_READ, 0},
+enum { LIST_FROM_START, LIST_FROM_CURSOR, LIST_STARTS };
+enum { LIST_OF_ALL, LIST_OF_CATEGORY, LIST_WHOLES };
+/* $8: the category, when there is one; the cursor, when there is one, comes last. With both, the
+ * cursor alone says where in the prices to begin, or SQLite goes past the category's index. */
+#define LIST_WAYS(name, fits, column, than, down)                                                  \
+    {                                                                                              \
+        [LIST_OF_ALL] = {[LIST_FROM_START] = {name, LIST(fits, column, down, ""), NULL,            \
+                                              STOA_SQL_READ, 0},                                   \
+                         [LIST_FROM_CURSOR] = {name "_after",                                      \
+                                               LIST(fits, column, down,                            \
+                                                    LIST_AFTER(column, than, "$8")),               \
+                                               NULL, STOA_SQL_READ, 0}},                           \
+        [LIST_OF_CATEGORY] = {[LIST_FROM_START] = {name "_in", LIST(fits, column, down, LIST_IN),  \
+                                                   NULL, STOA_SQL_READ, 0},                        \
+                              [LIST_FROM_CURSOR] = {name "_in_after",                              \
+                                                    LIST(LIST_BY_ORDER, column, down,              \
+                                                         LIST_IN LIST_AFTER(column, than, "$9")),  \
+                                                    NULL, STOA_SQL_READ, 0}},                      \
+    }
+#define LIST_UP(name, fits, column) LIST_WAYS(name, fits, column, ">", "")
+#define LIST_DOWN(name, fits, column) LIST_WAYS(name, fits, column, "<", " desc")
+
+static const struct stoa_stmt list_sorted[CATALOGUE_SORTS][LIST_WHOLES][LIST_STARTS] = {
+    [CATALOGUE_NEWEST] = LIST_DOWN("product.list_newest", LIST_BY_ORDER, "created_at"),
+    [CATALOGUE_BY_NAME] = LIST_UP("product.list_by_name", LIST_BY_ORDER, "name"),
+    [CATALOGUE_BY_PRICE] = LIST_UP("product.list_by_price", LIST_BY_PRICE, "price_from"),
+    [CATALOGUE_BY_PRICE_DOWN] =
+        LIST_DOWN("product.list_by_price_down", LIST_BY_PRICE, "price_from"),
 };
 
 static const struct stoa_stmt list_categories = {
@@ -184,6 +222,24 @@ static struct stoa_json *list_item(struct stoa_arena *arena, const struct stoa_r
     return item;
 }
 
+/* One more than asked for tells whether there is a next page. */
+static stoa_err list_rows(struct stoa_req *req, const struct catalogue_filter *f,
+                          const struct stoa_rows **ret)
+{
+    bool has_category = f->category.len > 0, has_cursor = f->cursor.len > 0;
+    stoa_value args[9] = {stoa_s(f->words[0]),  stoa_s(f->words[1]),  stoa_s(f->words[2]),
+                          stoa_i(f->min_price), stoa_i(f->max_price), stoa_i(f->in_stock),
+                          stoa_i(f->limit + 1)};
+    uint32_t count = 7;
+
+    if (has_category)
+        args[count++] = stoa_s(f->category);
+    if (has_cursor)
+        args[count++] = stoa_s(f->cursor);
+    return stoa_sql(req, &list_sorted[f->sort][has_category][has_cursor],
+                    (struct stoa_values){args, count, 0}, ret);
+}
+
 static stoa_err sql_page(struct stoa_req *req, const struct catalogue_filter *f,
                          struct stoa_json **ret)
 {
@@ -192,12 +248,7 @@ static stoa_err sql_page(struct stoa_req *req, const struct catalogue_filter *f,
     const struct stoa_rows *rows;
     uint32_t shown;
 
-    /* One more than asked for tells whether there is a next page. */
-    STOA_TRY(stoa_sql(req, &list_sorted[f->sort],
-                      STOA_ARGS(stoa_s(f->category), stoa_s(f->words[0]), stoa_s(f->words[1]),
-                                stoa_s(f->words[2]), stoa_i(f->min_price), stoa_i(f->max_price),
-                                stoa_i(f->in_stock), stoa_s(f->cursor), stoa_i(f->limit + 1)),
-                      &rows));
+    STOA_TRY(list_rows(req, f, &rows));
     shown = stoa_rows_count(rows);
     if (shown > (uint64_t)f->limit)
         shown = (uint32_t)f->limit;

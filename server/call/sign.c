@@ -19,18 +19,21 @@ enum {
     MAC = 32, /* bytes of a SHA-256 */
     SIGNED_MAX = SIGN_TEXT_MAX + 2 * MAC,
     REPLY_WORD = 9, /* "v1 reply " */
+    KEY_KEPT = 128, /* bytes; a longer key is set up each time */
     NEIGHBOURS = 8, /* slots looked at for a connection */
     /* Who was not heard of for so long cannot be repeated: the time in its last call is too old. */
     FORGET_MS = 2 * SIGN_SKEW_MS + 1000,
 };
 
-/* ---- SHA-256 and HMAC: to look an algorithm up costs more than to use it, so once a thread ----
- */
+/* ---- SHA-256 and HMAC: to look an algorithm up, or to set a key up, costs more than to use it, so
+ * once a thread ---- */
 
 struct tools {
     EVP_MD *sha256;
     EVP_MD_CTX *digest;
     EVP_MAC_CTX *mac;
+    unsigned char key[KEY_KEPT]; /* that mac was set up with */
+    size_t key_len;              /* 0: with none that is here */
 };
 
 static pthread_once_t tools_once = PTHREAD_ONCE_INIT;
@@ -43,6 +46,7 @@ static void free_tools(void *data)
     EVP_MAC_CTX_free(t->mac);
     EVP_MD_CTX_free(t->digest);
     EVP_MD_free(t->sha256);
+    OPENSSL_cleanse(t->key, sizeof t->key);
     free(t);
 }
 
@@ -103,12 +107,22 @@ static size_t put_signed(const struct sign_claim *c, stoa_str body, char ret[SIG
     return (size_t)len + 2 * MAC;
 }
 
+/* Begins a MAC with key; the one of last time is set up already. */
+static bool begin_mac(struct tools *t, stoa_str key)
+{
+    if (t->key_len > 0 && key.len == t->key_len && CRYPTO_memcmp(key.ptr, t->key, key.len) == 0)
+        return EVP_MAC_init(t->mac, NULL, 0, NULL) == 1;
+    t->key_len = key.len <= KEY_KEPT ? key.len : 0;
+    memcpy(t->key, key.ptr, t->key_len);
+    return EVP_MAC_init(t->mac, (const unsigned char *)key.ptr, key.len, NULL) == 1;
+}
+
 static void make_mac(stoa_str key, const char *text, size_t len, unsigned char ret[MAC])
 {
     struct tools *t = tools();
     size_t size;
 
-    stoa_assert(EVP_MAC_init(t->mac, (const unsigned char *)key.ptr, key.len, NULL) == 1 &&
+    stoa_assert(begin_mac(t, key) &&
                 EVP_MAC_update(t->mac, (const unsigned char *)text, len) == 1 &&
                 EVP_MAC_final(t->mac, ret, &size, MAC) == 1 && size == MAC);
 }

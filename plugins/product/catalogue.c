@@ -94,19 +94,13 @@ stoa_err catalogue_list(struct stoa_req *req, void *self)
 
 static stoa_err show_fresh(struct stoa_req *req, const struct product *p, stoa_str name)
 {
-    struct stoa_arena *arena = stoa_req_arena(req);
-    struct stoa_json *product;
-    struct stoa_buf buf;
-    stoa_str tag;
+    struct catalogue_product product;
 
     STOA_TRY(p->store->get(req, name, &product));
-    if (p->cache_ms == 0)
-        return stoa_reply_json(req, 200, product);
-    stoa_buf_init(&buf, arena, 2048);
-    stoa_json_format(product, &buf);
-    tag = stoa_concat(arena, STOA_STR("product:"), stoa_json_str(product, "id"));
-    stoa_cache_put(req, name, stoa_buf_str(&buf), p->cache_ms, tag);
-    return stoa_reply(req, 200, "application/json", stoa_buf_str(&buf));
+    if (p->cache_ms > 0)
+        stoa_cache_put(req, name, product.json, p->cache_ms,
+                       stoa_concat(stoa_req_arena(req), STOA_STR("product:"), product.id));
+    return stoa_reply(req, 200, "application/json", product.json);
 }
 
 /* GET /api/v1/products/{id or slug}: finished bytes from the loop's cache, else one statement. The

@@ -54,9 +54,15 @@ struct catalogue_reserve {
     stoa_ms expires_at;
 };
 
-/* Trees are built in the request's arena. STOA_E_NOT_FOUND where a product or SKU is not there. */
+/* A product as anyone may read it. */
+struct catalogue_product {
+    stoa_str json, id;
+};
+
+/* Text and trees are in the request's arena. STOA_E_NOT_FOUND where a product or SKU is not there.
+ */
 struct catalogue_store {
-    stoa_err (*get)(struct stoa_req *req, stoa_str id_or_slug, struct stoa_json **ret);
+    stoa_err (*get)(struct stoa_req *req, stoa_str id_or_slug, struct catalogue_product *ret);
     /* {"items": […], "next_cursor": "…" or null} */
     stoa_err (*page)(struct stoa_req *req, const struct catalogue_filter *filter,
                      struct stoa_json **ret);

@@ -2,6 +2,8 @@
  * writes in store_sql_edit.c. SPDX-License-Identifier: Apache-2.0 */
 #include "store_sql.h"
 
+enum { PRODUCT_BYTES = 1500 }; /* of its JSON, mostly */
+
 /* One row per variant; the product's own columns repeat. */
 #define GET_SELECT                                                                                 \
     "select p.id, p.slug, p.name, p.summary, p.description, p.image, p.tax_class, p.details, "     \
@@ -138,67 +140,84 @@ static void set_text(struct stoa_json *into, const struct stoa_rows *rows, uint3
     stoa_json_set_column(into, rows, row, column);
 }
 
-/* Pushes every variant and returns how many pieces there are of all of them; *lowest is the price
- * to show for the whole. */
-static int64_t push_variants(struct stoa_json *into, struct stoa_arena *arena,
-                             const struct stoa_rows *rows, stoa_money *lowest)
+/* Pieces of all variants. *lowest is the price to show for the whole. */
+static int64_t sum_up(const struct stoa_rows *rows, stoa_money *lowest)
 {
     int64_t available = 0;
 
-    *lowest = row_money(rows, 0, "price");
     for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
-        struct stoa_json *v = stoa_json_push(into, stoa_json_object(arena));
         stoa_money price = row_money(rows, i, "price");
-        int64_t pieces = stoa_rows_int(rows, i, "available");
 
-        set_text(v, rows, i, "sku");
-        stoa_json_set_str(v, "name", stoa_rows_str(rows, i, "variant_name"));
-        stoa_json_set_money(v, "price", price);
-        stoa_json_set_int(v, "available", pieces);
-        available += pieces;
-        if (price.minor < lowest->minor)
+        available += stoa_rows_int(rows, i, "available");
+        if (i == 0 || price.minor < lowest->minor)
             *lowest = price;
     }
     return available;
 }
 
-static struct stoa_json *product_json(struct stoa_req *req, const struct stoa_rows *rows)
-{
-    struct stoa_arena *arena = stoa_req_arena(req);
-    struct stoa_json *product = stoa_json_object(arena);
-    struct stoa_json *variants = stoa_json_array(arena);
-    stoa_money lowest;
-    int64_t available = push_variants(variants, arena, rows, &lowest);
+#define WRITE_TEXT(w, rows, row, column)                                                           \
+    stoa_write_str(w, STOA_NAME(column), stoa_rows_str(rows, row, column))
 
-    set_text(product, rows, 0, "id");
-    set_text(product, rows, 0, "slug");
-    set_text(product, rows, 0, "name");
-    set_text(product, rows, 0, "summary");
-    set_text(product, rows, 0, "description");
-    set_text(product, rows, 0, "image");
-    set_text(product, rows, 0, "tax_class");
-    set_category(product, arena, rows, 0);
-    set_text(product, rows, 0, "sku");
-    stoa_json_set_money(product, "price", lowest);
-    stoa_json_set_int(product, "available", available);
-    stoa_json_set_bool(product, "in_stock", available > 0);
-    stoa_json_set(product, "variants", variants);
-    if (stoa_json_set_parsed(product, "details", stoa_rows_str(rows, 0, "details")) != STOA_OK)
-        stoa_log(req, STOA_WARN, "the details of a product are not JSON",
-                 STOA_FIELDS(stoa_f("product", stoa_s(stoa_rows_str(rows, 0, "id")))));
-    stoa_json_set_int(product, "version", stoa_rows_int(rows, 0, "version"));
-    return product;
+static void write_category(struct stoa_writer *w, const struct stoa_rows *rows)
+{
+    stoa_write_object(w, STOA_NAME("category"));
+    stoa_write_str(w, STOA_NAME("slug"), stoa_rows_str(rows, 0, "category_slug"));
+    stoa_write_str(w, STOA_NAME("name"), stoa_rows_str(rows, 0, "category_name"));
+    stoa_write_end(w);
 }
 
-static stoa_err sql_get(struct stoa_req *req, stoa_str id_or_slug, struct stoa_json **ret)
+static void write_variants(struct stoa_writer *w, const struct stoa_rows *rows)
+{
+    stoa_write_array(w, STOA_NAME("variants"));
+    for (uint32_t i = 0; i < stoa_rows_count(rows); i++) {
+        stoa_write_object(w, STOA_UNNAMED);
+        WRITE_TEXT(w, rows, i, "sku");
+        stoa_write_str(w, STOA_NAME("name"), stoa_rows_str(rows, i, "variant_name"));
+        stoa_write_money(w, STOA_NAME("price"), row_money(rows, i, "price"));
+        stoa_write_int(w, STOA_NAME("available"), stoa_rows_int(rows, i, "available"));
+        stoa_write_end(w);
+    }
+    stoa_write_end(w);
+}
+
+static void write_product(struct stoa_req *req, struct stoa_writer *w, const struct stoa_rows *rows)
+{
+    stoa_money lowest;
+    int64_t available = sum_up(rows, &lowest);
+
+    stoa_write_object(w, STOA_UNNAMED);
+    WRITE_TEXT(w, rows, 0, "id");
+    WRITE_TEXT(w, rows, 0, "slug");
+    WRITE_TEXT(w, rows, 0, "name");
+    WRITE_TEXT(w, rows, 0, "summary");
+    WRITE_TEXT(w, rows, 0, "description");
+    WRITE_TEXT(w, rows, 0, "image");
+    WRITE_TEXT(w, rows, 0, "tax_class");
+    write_category(w, rows);
+    WRITE_TEXT(w, rows, 0, "sku");
+    stoa_write_money(w, STOA_NAME("price"), lowest);
+    stoa_write_int(w, STOA_NAME("available"), available);
+    stoa_write_bool(w, STOA_NAME("in_stock"), available > 0);
+    write_variants(w, rows);
+    if (stoa_write_parsed(w, STOA_NAME("details"), stoa_rows_str(rows, 0, "details")) != STOA_OK)
+        stoa_log(req, STOA_WARN, "the details of a product are not JSON",
+                 STOA_FIELDS(stoa_f("product", stoa_s(stoa_rows_str(rows, 0, "id")))));
+    stoa_write_int(w, STOA_NAME("version"), stoa_rows_int(rows, 0, "version"));
+    stoa_write_end(w);
+}
+
+static stoa_err sql_get(struct stoa_req *req, stoa_str id_or_slug, struct catalogue_product *ret)
 {
     const struct stoa_stmt *stmt = stoa_id_is(id_or_slug, "prd") ? &get_by_id : &get_by_slug;
     const struct stoa_rows *rows;
+    struct stoa_writer w;
 
     STOA_TRY(stoa_sql(req, stmt, STOA_ARGS(stoa_s(id_or_slug)), &rows));
     if (stoa_rows_count(rows) == 0)
         return STOA_E_NOT_FOUND;
-    *ret = product_json(req, rows);
+    stoa_write_begin(&w, stoa_req_arena(req), PRODUCT_BYTES);
+    write_product(req, &w, rows);
+    *ret = (struct catalogue_product){stoa_write_finish(&w), stoa_rows_str(rows, 0, "id")};
     return STOA_OK;
 }
 

@@ -14,8 +14,11 @@ static const unsigned char classes[256] = {
 typedef signed char bytes16 __attribute__((vector_size(16)));
 typedef uint64_t words2 __attribute__((vector_size(16)));
 
-/* Whether all sixteen stand for themselves: what nearly all text does, at a few cycles. */
-static bool is_clean16(const unsigned char *p)
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
+
+/* How many of sixteen stand for themselves before the first that does not: nearly always all, at a
+ * few cycles. */
+static uint32_t clean_of_16(const unsigned char *p)
 {
     bytes16 b;
     memcpy(&b, p, sizeof(b));
@@ -23,7 +26,9 @@ static bool is_clean16(const unsigned char *p)
      * one bit. */
     words2 found =
         (words2)((b < 0x20) | (b == 0x7f) | (b == '\\') | ((b | 4) == '&') | ((b | 2) == '>'));
-    return (found[0] | found[1]) == 0;
+    if (__builtin_expect((found[0] | found[1]) == 0, 1))
+        return 16;
+    return (uint32_t)(found[0] ? __builtin_ctzll(found[0]) : 64 + __builtin_ctzll(found[1])) / 8;
 }
 
 /* The same for fewer than sixteen, in one step: the first and the last of them, which overlap. */
@@ -41,7 +46,7 @@ static bool is_clean_short(const unsigned char *p, uint64_t len)
     } else {
         return len == 0 || !(classes[p[0]] | classes[p[len / 2]] | classes[p[len - 1]]);
     }
-    return is_clean16(b);
+    return clean_of_16(b) == 16;
 }
 
 /* memcpy() of fewer than sixteen, without a call. */
@@ -63,9 +68,12 @@ static void copy_short(char *out, const unsigned char *p, uint64_t len)
 /* The ASCII before the first byte that does not stand for itself. */
 static const unsigned char *clean_ascii_end(const unsigned char *p, const unsigned char *end)
 {
-    while (end - p >= 16 && is_clean16(p))
-        p += 16;
-    if (end - p < 16 && is_clean_short(p, (uint64_t)(end - p)))
+    for (uint32_t clean; end - p >= 16;) {
+        p += clean = clean_of_16(p);
+        if (clean < 16)
+            return p;
+    }
+    if (is_clean_short(p, (uint64_t)(end - p)))
         return end;
     while (p < end && !classes[*p])
         p++;
@@ -127,12 +135,11 @@ static uint32_t put_other(char **out, const unsigned char *p, const unsigned cha
     return len;
 }
 
-/* Copies what stands for itself, up to the first byte that does not; *p stands there then. */
-static char *copy_clean(char *out, const unsigned char **p, const unsigned char *end)
+char *json_copy_clean(char *out, const unsigned char **p, const unsigned char *end)
 {
     const unsigned char *at = *p;
 
-    for (; end - at >= 16 && is_clean16(at); at += 16, out += 16)
+    for (; end - at >= 16 && clean_of_16(at) == 16; at += 16, out += 16)
         memcpy(out, at, 16);
     if (end - at < 16 && is_clean_short(at, (uint64_t)(end - at))) {
         copy_short(out, at, (uint64_t)(end - at));
@@ -152,7 +159,7 @@ char *json_escape(char *out, stoa_str s)
     const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
 
     for (;;) {
-        out = copy_clean(out, &p, end);
+        out = json_copy_clean(out, &p, end);
         if (p == end)
             return out;
         if (classes[*p] == 1)

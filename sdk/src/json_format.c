@@ -42,21 +42,27 @@ static void put_long_string(struct stoa_buf *out, char first, stoa_str s, char l
         put_char(out, last);
 }
 
-/* s in quotes, between first and last unless they are 0. Nearly all are short: then the buffer is
- * asked once. */
-static void put_string(struct stoa_buf *out, char first, stoa_str s, char last)
+/* Nearly all are short and stand for themselves: then the buffer is asked once, for no more than
+ * that. */
+void json_put_string(struct stoa_buf *out, char first, stoa_str s, char last)
 {
+    const unsigned char *p = (const unsigned char *)(s.len ? s.ptr : ""), *end = p + s.len;
     char *at;
 
     if (s.len > PIECE) {
         put_long_string(out, first, s, last);
         return;
     }
-    at = room(out, s.len * JSON_ESCAPE_FACTOR + 4);
+    at = room(out, s.len + 4);
     if (first)
         *at++ = first;
     *at++ = '"';
-    at = json_escape(at, s);
+    at = json_copy_clean(at, &p, end);
+    if (p != end) {
+        out->len = (uint64_t)(at - out->ptr);
+        at = room(out, (uint64_t)(end - p) * JSON_ESCAPE_FACTOR + 2);
+        at = json_escape(at, (stoa_str){(const char *)p, (uint64_t)(end - p)});
+    }
     *at++ = '"';
     if (last)
         *at++ = last;
@@ -91,7 +97,7 @@ static void put_elements(struct stoa_buf *out, const struct stoa_json *json, uin
         put_char(out, before);
     for (const struct stoa_json *e = json->first; e; e = e->next, before = ',') {
         if (is_object)
-            put_string(out, before, e->name, ':');
+            json_put_string(out, before, e->name, ':');
         else
             put_char(out, before);
         put(out, e, depth + 1);
@@ -112,7 +118,7 @@ static void put(struct stoa_buf *out, const struct stoa_json *json, uint32_t dep
         put_real(out, json->r);
         break;
     case STOA_JSON_STRING:
-        put_string(out, 0, json->s, 0);
+        json_put_string(out, 0, json->s, 0);
         break;
     case JSON_CLOSED:
         stoa_buf_put(out, json->text);

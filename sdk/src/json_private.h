@@ -69,5 +69,7 @@ void json_append(struct stoa_json *container, struct stoa_json *value);
 /* As stoa_json_set() for a new name; name is not copied. False, and nothing done, when the object
  * has it already. */
 bool json_add_member(struct stoa_json *object, stoa_str name, struct stoa_json *value);
+/* s in quotes, between first and last unless they are 0. */
+void json_put_string(struct stoa_buf *out, char first, stoa_str s, char last);
 
 #endif

@@ -21,5 +21,6 @@
 #include "str.h"
 #include "time.h"
 #include "value.h"
+#include "write.h"
 
 #endif

@@ -63,6 +63,58 @@ static struct lane_op *line_pop(struct lane_line *line)
     return op;
 }
 
+/* ---- Sending ---- */
+
+/* False: the connection is lost. */
+static bool op_send(struct pg_lane *lane, struct lane_op *op, bool shares_sync)
+{
+    line_push(&lane->sent, op);
+    if (!pg_conn_queue(lane->conn, op->call, false, &op->reply))
+        return false;
+    op->reply.shares_sync = shares_sync;
+    return true;
+}
+
+/* Who has given up meanwhile need not be sent. */
+static void lane_drop_abandoned(struct pg_lane *lane)
+{
+    struct lane_line all = lane->gathered;
+
+    lane->gathered = (struct lane_line){0};
+    while (all.head) {
+        struct lane_op *op = line_pop(&all);
+        if (op->abandoned)
+            free(op);
+        else
+            line_push(&lane->gathered, op);
+    }
+}
+
+/* Sends what was gathered, with one Sync. */
+static bool lane_sync(struct pg_lane *lane)
+{
+    struct lane_op *end;
+
+    lane_drop_abandoned(lane);
+    if (!lane->gathered.head)
+        return true;
+    if (!lane->sent.head)
+        lane->began_us = clock_monotonic_us();
+    if (lane->gathered.count == 1)
+        return op_send(lane, line_pop(&lane->gathered), false) && pg_conn_sync(lane->conn);
+    end = op_create(NULL);
+    end->abandoned = true; /* nobody waits for it */
+    end->statements = lane->gathered.count;
+    while (lane->gathered.head)
+        if (!op_send(lane, line_pop(&lane->gathered), true)) {
+            free(end);
+            return false;
+        }
+    line_push(&lane->sent, end);
+    lane->batches++;
+    return pg_conn_sync(lane->conn);
+}
+
 /* ---- Answers ---- */
 
 /* conn NULL: it is lost. */
@@ -142,6 +194,18 @@ static void lane_time(struct pg_lane *lane, const struct lane_op *op)
     lane->began_us = now_us;
 }
 
+/* A Sync has come. What was gathered meanwhile goes first: the server works on it while those who
+ * have their answers go on. False: the connection is lost. */
+static bool lane_synced(struct pg_lane *lane, const struct lane_op *op)
+{
+    bool alive;
+
+    lane_time(lane, op);
+    alive = lane->batches >= BATCHES_MAX || lane_sync(lane);
+    lane_hand_out(lane);
+    return alive;
+}
+
 /* Answers wait until their batch is whole: PostgreSQL sends them 8 KB at a time, and fibers that go
  * on together share the caches, and what they send then wakes others once. False: the server has
  * ended the session. Whoever is behind that must not be told to try again while the connection
@@ -154,13 +218,11 @@ static bool lane_results(struct pg_lane *lane)
             return false;
         line_push(&lane->answered, line_pop(&lane->sent));
         lane->answered_bytes += pq.resultMemorySize(op->reply.result);
-        if (!op->reply.shares_sync)
-            lane_time(lane, op);
-        if (!op->reply.shares_sync || lane->answered_bytes > ANSWERED_MAX)
+        if (!op->reply.shares_sync && !lane_synced(lane, op))
+            return false;
+        if (lane->answered_bytes > ANSWERED_MAX)
             lane_hand_out(lane);
     }
-    if (lane->gathered.head && lane->batches < BATCHES_MAX)
-        loop_defer(lane->slot->loop, &lane->sync);
     if (lane->sent.head)
         return true;
     lane->conn->reads = 0;
@@ -178,57 +240,7 @@ void pg_lane_on_io(struct pg_lane *lane, int ready)
         lane_lost(lane);
 }
 
-/* ---- Sending ---- */
-
-/* False: the connection is lost. */
-static bool op_send(struct pg_lane *lane, struct lane_op *op, bool shares_sync)
-{
-    line_push(&lane->sent, op);
-    if (!pg_conn_queue(lane->conn, op->call, false, &op->reply))
-        return false;
-    op->reply.shares_sync = shares_sync;
-    return true;
-}
-
-/* Who has given up meanwhile need not be sent. */
-static void lane_drop_abandoned(struct pg_lane *lane)
-{
-    struct lane_line all = lane->gathered;
-
-    lane->gathered = (struct lane_line){0};
-    while (all.head) {
-        struct lane_op *op = line_pop(&all);
-        if (op->abandoned)
-            free(op);
-        else
-            line_push(&lane->gathered, op);
-    }
-}
-
-/* Sends what was gathered, with one Sync. */
-static bool lane_sync(struct pg_lane *lane)
-{
-    struct lane_op *end;
-
-    lane_drop_abandoned(lane);
-    if (!lane->gathered.head)
-        return true;
-    if (!lane->sent.head)
-        lane->began_us = clock_monotonic_us();
-    if (lane->gathered.count == 1)
-        return op_send(lane, line_pop(&lane->gathered), false) && pg_conn_sync(lane->conn);
-    end = op_create(NULL);
-    end->abandoned = true; /* nobody waits for it */
-    end->statements = lane->gathered.count;
-    while (lane->gathered.head)
-        if (!op_send(lane, line_pop(&lane->gathered), true)) {
-            free(end);
-            return false;
-        }
-    line_push(&lane->sent, end);
-    lane->batches++;
-    return pg_conn_sync(lane->conn);
-}
+/* ---- What fibers ask for ---- */
 
 void pg_lane_on_task(struct loop_task *task)
 {

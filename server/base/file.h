@@ -8,8 +8,9 @@
 
 enum { FILE_LEFT_OVER_S = 3600, FILE_SETTLED_MS = 2000 };
 
-/* Which bytes of which file were read: with the same stamp they are the same. Unlike mtime, nobody
- * can set the time in it (ctime, inode(7)). All zero: unknown, and the same as nothing. */
+/* Which bytes of which file were read: with the same stamp they are the same, unless somebody
+ * writes through a mapping, which the kernel notes only once. Unlike mtime, nobody can set the time
+ * in it (ctime, inode(7)). All zero: unknown, and the same as nothing. */
 struct file_stamp {
     uint64_t device, inode, size;
     int64_t changed_ns; /* UTC */

@@ -86,7 +86,8 @@ static stoa_err seal_and_map(struct plugin_bits *bits, struct diag *diag)
         bits->bytes = "";
         return STOA_OK;
     }
-    bytes = mmap(NULL, bits->len, PROT_READ, MAP_SHARED | MAP_POPULATE, bits->fd, 0);
+    /* Private, though nobody writes: before Linux 6.7 what is sealed cannot be mapped shared. */
+    bytes = mmap(NULL, bits->len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, bits->fd, 0);
     if (bytes == MAP_FAILED)
         return fail_copy(bits, diag);
     bits->bytes = bytes;
@@ -181,10 +182,14 @@ stoa_err plugin_bits_read(const char *path, struct diag *diag, struct plugin_bit
 bool plugin_bits_recall(const char *path, const struct file_stamp *file, const char *sha256,
                         struct plugin_bits *ret)
 {
+    int fd = open(path, O_RDONLY | O_CLOEXEC); /* over NFS a path alone may tell of a minute ago */
     struct stat st;
+    bool is_there = fd >= 0 && fstat(fd, &st) == 0;
 
     *ret = (struct plugin_bits){.fd = -1};
-    if (stat(path, &st) != 0)
+    if (fd >= 0)
+        close(fd);
+    if (!is_there)
         return false;
     note_file(ret, &st);
     snprintf(ret->path, sizeof ret->path, "%s", path);

@@ -144,11 +144,13 @@ static void start_threads(struct inside *in)
     pthread_attr_setstacksize(&attributes, THREAD_STACK);
     pthread_setattr_default_np(&attributes);
     in->resources.pool = pool_create(threads, queues);
+    slice_serve();
     for (uint32_t i = 0; i < in->loops; i++) {
         struct part *p = &in->parts[i];
         *p = (struct part){.inside = in, .loop = loop_create(i), .fd = in->lane_fds[i]};
         stoa_assert(pthread_create(&p->thread, &attributes, loop_thread, p->loop) == 0);
     }
+    slice_work();
     pthread_attr_destroy(&attributes);
 }
 
@@ -273,7 +275,6 @@ int inside_main(int argc, char **argv)
     uint32_t unused;
 
     belong_to_host();
-    slice_serve();
     mallopt(M_ARENA_MAX, 2);
     if (sodium_init() < 0)
         return EXIT_LOST;

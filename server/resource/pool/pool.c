@@ -95,7 +95,6 @@ static void *thread_main(void *data)
     struct job_queue *queue = data;
     struct job *job;
 
-    slice_serve();
     while ((job = next_job(queue))) {
         job->work(job->arg);
         loop_post(job->loop, &job->message); /* job is the fiber's again */
@@ -147,8 +146,12 @@ struct pool *pool_create(const uint32_t threads[POOL_KINDS], const uint32_t queu
     stoa_assert(pool);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (uint32_t kind = 0; kind < POOL_KINDS; kind++)
+    for (uint32_t kind = 0; kind < POOL_KINDS; kind++) {
+        /* Their threads have the slice of who starts them. What computes for long has no haste. */
+        kind == POOL_PASSWORD || kind == POOL_PLUGIN ? slice_work() : slice_serve();
         queue_open(&pool->queues[kind], thread_names[kind], threads[kind], queue_max[kind]);
+    }
+    slice_work();
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return pool;
 }

@@ -243,10 +243,14 @@ static void expire_tx(struct writer *w)
     struct writer_job *job = w->tx_job;
 
     w->tx->open = false;
-    w->tx->expired = true;
+    w->tx->expired = true; /* from here on its owner may free it */
     w->tx = NULL;
     w->tx_job = NULL;
+    if (job)
+        job->state = JOB_RUNNING;
+    pthread_mutex_unlock(&w->lock);
     run_rollback(w);
+    pthread_mutex_lock(&w->lock);
     if (!job)
         return;
     job->result.err = STOA_E_TIMEOUT;

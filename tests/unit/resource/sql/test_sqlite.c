@@ -2,6 +2,7 @@
 #include "with_sql.h"
 
 #include "resource/sql/sqlite_conn.h"
+#include "resource/sql/sqlite_writer.h"
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -181,4 +182,38 @@ ON(SQLITE, sqlite, plans_a_statement_once_whatever_it_is_given)
     cr_assert_eq(plannings(conn), 0);
     rows_pack_finish(&result.pack);
     sqlite_conn_close(conn);
+}
+
+static int rollbacks, rollbacks_locked;
+
+static void on_rollback(void *data)
+{
+    struct writer *writer = data;
+
+    rollbacks++;
+    if (pthread_mutex_trylock(&writer->lock) == 0)
+        pthread_mutex_unlock(&writer->lock);
+    else
+        rollbacks_locked++;
+}
+
+/* Loops take the lock to get in line: a large ROLLBACK must not stop them. */
+Test(sqlite, ends_a_transaction_that_is_over_without_the_lock)
+{
+    struct writer writer = {0};
+    struct writer_tx tx = {0};
+    const struct sql_call call = sql_inner("CREATE TABLE a (id BIGINT)", NULL, 0);
+    struct writer_job job = {
+        .kind = WRITER_TX_EXEC, .call = &call, .tx = &tx, .deadline = INT64_MAX};
+    char error[SQL_ERROR_MAX];
+
+    cr_assert_eq(writer_start(&writer, ":memory:", error), STOA_OK, "%s", error);
+    sqlite3_rollback_hook(writer.conn->db, on_rollback, &writer);
+    OK(writer_run(&writer, &job));
+    cr_assert_eq(job.result.err, STOA_OK, "%s", job.result.error);
+    writer_stop(&writer);
+    cr_assert(tx.expired);
+    cr_assert_eq(rollbacks, 1);
+    cr_assert_eq(rollbacks_locked, 0);
+    rows_pack_finish(&job.result.pack);
 }

@@ -19,7 +19,8 @@ struct refused {
     int64_t until_ms;
 };
 static __thread struct refused *refused; /* from the first on */
-static __thread int64_t asleep_until_ms; /* the user plugin let somebody wait in vain */
+static __thread int64_t silent_since_ms; /* an ask's time was up, and none was answered since */
+static __thread int64_t asleep_until_ms; /* nobody is asked */
 
 static struct refused *refused_slot(stoa_str key)
 {
@@ -122,20 +123,40 @@ static stoa_err ask(struct stoa_req *req, stoa_str session, uint32_t timeout_ms,
     return call_local(req, &call, ret);
 }
 
+/* One that waited in vain may have met a busy moment of this loop or of the database. Those that
+ * waited beside it say no more than it does: only one that began afterwards. */
+static void waited_in_vain(int64_t began_ms)
+{
+    int64_t now = clock_monotonic_ms();
+
+    if (now - began_ms < IDENTITY_PATIENCE_MS)
+        return; /* the request had no more time */
+    if (silent_since_ms == 0)
+        silent_since_ms = now;
+    else if (began_ms >= silent_since_ms)
+        asleep_until_ms = now + IDENTITY_PATIENCE_MS;
+}
+
 /* timeout_ms 0: as long as the request may take. */
 static stoa_err find(struct stoa_req *req, stoa_str session, uint32_t timeout_ms)
 {
     stoa_str key = stoa_token_hash(req, session);
     struct stoa_answer answer;
+    int64_t began_ms = clock_monotonic_ms();
     uint64_t epoch;
+    stoa_err err;
 
     if (recall(req, key) || is_refused(key))
         return STOA_OK;
-    if (timeout_ms && asleep_until_ms > clock_monotonic_ms())
+    if (timeout_ms && asleep_until_ms > began_ms)
         return STOA_E_PLUGIN;
     epoch = cache_epoch(req->world->resources->cache);
-    if (ask(req, session, timeout_ms, &answer) != STOA_OK)
+    err = ask(req, session, timeout_ms, &answer);
+    if (err == STOA_E_TIMEOUT && timeout_ms)
+        waited_in_vain(began_ms);
+    if (err != STOA_OK)
         return STOA_E_PLUGIN;
+    silent_since_ms = 0;
     if (answer.status == 401) {
         remember_refused(key);
         return STOA_OK;
@@ -162,15 +183,9 @@ stoa_err identity_find(struct stoa_req *req)
 void identity_guess(struct stoa_req *req)
 {
     stoa_str session = credential(req);
-    int64_t before;
 
-    if (!is_credential(session))
+    if (!is_credential(session) || find(req, session, IDENTITY_PATIENCE_MS) == STOA_OK)
         return;
-    before = clock_monotonic_ms();
-    if (find(req, session, IDENTITY_PATIENCE_MS) == STOA_OK)
-        return;
-    if (clock_monotonic_ms() - before >= IDENTITY_PATIENCE_MS / 2)
-        asleep_until_ms = clock_monotonic_ms() + IDENTITY_PATIENCE_MS;
     req->is_unidentified = true;
     metric_add(METRIC_requests_unidentified_total, 1);
 }

@@ -16,9 +16,10 @@ enum {
  * with one that is not valid any more: guest (routes that need more answer 401). STOA_E_PLUGIN when
  * the user plugin cannot say: an unknown visitor is never taken for a known one. */
 STOA_NODISCARD stoa_err identity_find(struct stoa_req *req);
-/* The same where a guest will do: waits IDENTITY_PATIENCE_MS at most; after half of it or more was
- * waited in vain this loop does not ask again for as long. When the user plugin cannot say: a
- * guest, with req->is_unidentified. */
+/* The same where a guest will do: waits IDENTITY_PATIENCE_MS at most. When all of it was waited in
+ * vain twice, one after the other, and nobody got an answer in between, this loop does not ask
+ * again for as long; what fails sooner, or is slow but answered, never keeps it from asking. When
+ * the user plugin cannot say: a guest, with req->is_unidentified. */
 void identity_guess(struct stoa_req *req);
 
 #endif

@@ -21,7 +21,8 @@ bool rate_bucket_has(struct rate_bucket *bucket, struct rate_limit limit, int64_
 /* Takes one; false: there is none. */
 bool rate_bucket_take(struct rate_bucket *bucket, struct rate_limit limit, int64_t now_ms);
 
-/* A bucket a key. A full one forgets the least active. *table: NULL at first; one loop's. */
+/* A bucket a key. A full one forgets the least active. *table: NULL at first; the calls
+ * take turns, on one loop or under a lock. now_ms never goes back. */
 struct rate_table;
 struct rate_bucket *rate_table_find(struct rate_table **table, uint64_t key);
 

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/internal.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include <errno.h>
@@ -99,34 +100,45 @@ static void connection_give(struct http_connection *c)
 
 /* ---- Greetings: a TLS handshake costs the server much more than who asks for it. ---- */
 
-static struct rate_limit greetings(const struct http_loop *loop, uint32_t per_second)
+static struct rate_limit greetings(const struct http_loop *loop)
 {
+    const uint32_t per_second = http_tuning(loop->http)->limits.handshakes;
+
     return rate_share(per_second, per_second, loop->http->loop_count);
 }
 
 static bool has_greeting(struct http_loop *loop)
 {
-    return rate_bucket_has(&loop->greetings,
-                           greetings(loop, http_tuning(loop->http)->limits.handshakes),
-                           loop_now(loop->loop));
+    return rate_bucket_has(&loop->greetings, greetings(loop), loop_now(loop->loop));
+}
+
+/* One bucket for all loops: the kernel deals out an address' connections as it likes, and a loop's
+ * share would be gone before the address has had what it may. */
+static bool take_greeting_of_address(struct http_connection *c)
+{
+    struct http *http = c->loop->http;
+    const uint32_t per_second = http_tuning(http)->limits.handshakes_per_address;
+    struct http_ip visitor = http_ip_visitor(&c->ip);
+    const stoa_str key = {(const char *)&visitor, sizeof visitor};
+    bool has_one;
+
+    pthread_mutex_lock(&http->lock);
+    has_one = rate_bucket_take(rate_table_find(&http->greetings_of, stoa_str_hash(key)),
+                               rate_share(per_second, per_second, 1), clock_monotonic_ms());
+    pthread_mutex_unlock(&http->lock);
+    return has_one;
 }
 
 /* Proxies speak for many visitors, and keep their connections. */
 static bool take_greeting(struct http_connection *c)
 {
     struct http_loop *loop = c->loop;
-    const struct http_limits *limits = &http_tuning(loop->http)->limits;
-    struct http_ip visitor = http_ip_visitor(&c->ip);
-    const int64_t now = loop_now(loop->loop);
-    const stoa_str key = {(const char *)&visitor, sizeof visitor};
 
-    if (!is_trusted(c) &&
-        !rate_bucket_take(rate_table_find(&loop->greetings_of, stoa_str_hash(key)),
-                          greetings(loop, limits->handshakes_per_address), now)) {
+    if (!is_trusted(c) && !take_greeting_of_address(c)) {
         metric_add(METRIC_tls_refused_total, 1);
         return false;
     }
-    (void)rate_bucket_take(&loop->greetings, greetings(loop, limits->handshakes), now);
+    (void)rate_bucket_take(&loop->greetings, greetings(loop), loop_now(loop->loop));
     return true;
 }
 

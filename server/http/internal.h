@@ -119,8 +119,7 @@ struct http_loop {
     struct http_accept accepts[HTTP_LISTEN_MAX];
     struct http_addresses addresses;
     struct http_proxies proxies;
-    struct rate_bucket greetings;    /* TLS handshakes that may begin */
-    struct rate_table *greetings_of; /* … by each address; NULL before the first */
+    struct rate_bucket greetings; /* TLS handshakes that may begin */
     struct http_connection *connections, *free_connections;
     struct http_exchange *exchanges;
     uint32_t open;      /* connections, those that linger included */
@@ -156,6 +155,8 @@ struct http {
     h2o_globalconf_t config;
     pthread_mutex_t lock; /* addresses; contexts' creation; loops' attaching */
     struct http_addresses addresses;
+    struct rate_table
+        *greetings_of;        /* TLS handshakes by each address; NULL before the first; lock */
     struct http_loop **loops; /* NULL until attached */
     uint32_t loop_count;
     atomic_uint open;

@@ -382,6 +382,12 @@ def test_one_address_cannot_begin_handshake_after_handshake(serve, certificate):
     wire.eventually(lambda: hello_from(server, context, "127.0.0.8"))
 
 
+def test_an_address_has_its_handshakes_whichever_loop_takes_them(serve, certificate):
+    server = serve(certificate=certificate, handshakes_per_address=8, loops=8)
+    assert all(hello_from(server, certificate.context(), "127.0.0.8") for _ in range(8))
+    assert server.metric("tls_refused_total") == 0
+
+
 def test_a_trusted_proxy_may_greet_for_many(serve, certificate):
     server = serve(certificate=certificate, handshakes_per_address=5, loops=1, proxy="127.0.0.0/8")
     assert all(hello_from(server, certificate.context(), "127.0.0.8") for _ in range(30))

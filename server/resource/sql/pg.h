@@ -49,6 +49,7 @@ struct pg_conn {
     struct fiber_wait wait; /* of the one fiber that has the connection */
     bool waiting;
     bool broken;
+    int64_t until;        /* off the loops no wait goes beyond (monotonic ms); 0: no such end */
     uint32_t reads;       /* since the last reply ended */
     uint64_t read_bytes;  /* of these, past the first few: bounds what one result may hold */
     struct pg_lane *lane; /* NULL: one user at a time */

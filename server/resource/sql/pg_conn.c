@@ -423,9 +423,12 @@ static stoa_err wait_with_poll(struct pg_conn *conn, bool write)
 {
     struct pollfd fd = {.fd = pq.socket(conn->pg),
                         .events = (short)(POLLIN | (write ? POLLOUT : 0))};
-    int64_t left = sql_deadline() - clock_monotonic_ms();
+    int64_t until = sql_deadline(), left;
     int ready;
 
+    if (conn->until && conn->until < until)
+        until = conn->until;
+    left = until - clock_monotonic_ms();
     do
         ready = poll(&fd, 1, left > 0 ? (int)left : 0);
     while (ready < 0 && errno == EINTR);

@@ -248,7 +248,9 @@ static stoa_err exec_in_time(struct pg_tx *tx, const struct sql_call *call, bool
 
     if (is_shorter)
         fiber_set_deadline(tx->until);
+    tx->conn->until = tx->until;
     err = pg_conn_exec(tx->conn, call, begin, again);
+    tx->conn->until = 0;
     if (is_shorter)
         fiber_set_deadline(deadline);
     return err;

@@ -475,3 +475,21 @@ ON(POSTGRESQL, postgresql, refuses_a_function_that_writes_behind_a_read)
     pg_direct("CREATE SEQUENCE host_number");
     FAILS(STOA_E_STORE, run_as_host("SELECT nextval('host_number')", STOA_SQL_READ));
 }
+
+/* Each is short enough for PostgreSQL, both together are not for a transaction. */
+static void sleep_in_tx(void)
+{
+    const struct stoa_stmt slow = {.name = "host.slow", .text = "SELECT pg_sleep(2.6)"};
+    struct sql_tx *tx;
+
+    OK(sql_begin(db, &tx));
+    OK(sql_tx_exec(tx, "host", &slow, STOA_NO_ARGS, mem, NULL));
+    FAILS(STOA_E_TIMEOUT, sql_tx_exec(tx, "host", &slow, STOA_NO_ARGS, mem, NULL));
+    sql_rollback(tx);
+    OK(run_as_host("SELECT 1", STOA_SQL_READ));
+}
+
+Test(postgresql, ends_a_transaction_in_a_statement_off_the_loops_too)
+{
+    with_sql_off_loop(POSTGRESQL, sleep_in_tx);
+}

@@ -12,6 +12,7 @@
 #include "call/wiring.h"
 #include "fiber/fiber.h"
 #include <stddef.h>
+#include <stdio.h>
 
 struct delivery {
     struct deliveries *home;
@@ -28,6 +29,9 @@ struct delivery {
     struct delivery *next;
 };
 
+#define TEXT_OF(number) TEXT(number) /* of what it stands for */
+#define TEXT(token) #token
+
 /* In order per subscriber and aggregate: what an earlier event still waits for waits, too. $2: of
  * subscribers for whom nothing is wanted; $3: ["subscriber event_id"], read already. */
 static const struct stoa_stmt DUE = {
@@ -38,16 +42,17 @@ static const struct stoa_stmt DUE = {
     " AND subscriber || ' ' || event_id NOT IN (SELECT value FROM json_each($3))"
     " AND NOT EXISTS (SELECT 1 FROM stoa_bus e"
     " WHERE e.subscriber = b.subscriber AND e.aggregate = b.aggregate AND e.state = 'ready'"
-    " AND e.event_id < b.event_id) ORDER BY event_id LIMIT 32",
+    " AND e.event_id < b.event_id) ORDER BY event_id"
+    " LIMIT " TEXT_OF(DELIVER_AHEAD),
     "SELECT event_id, subscriber, event, aggregate, data, trace, created_at, attempt FROM stoa_bus"
     " b WHERE state = 'ready' AND next_at <= $1"
     " AND subscriber NOT IN (SELECT json_array_elements_text($2::json))"
     " AND subscriber || ' ' || event_id NOT IN (SELECT json_array_elements_text($3::json))"
     " AND NOT EXISTS (SELECT 1 FROM stoa_bus e"
     " WHERE e.subscriber = b.subscriber AND e.aggregate = b.aggregate AND e.state = 'ready'"
-    " AND e.event_id < b.event_id) ORDER BY event_id LIMIT 32",
+    " AND e.event_id < b.event_id) ORDER BY event_id"
+    " LIMIT " TEXT_OF(DELIVER_AHEAD),
     STOA_SQL_READ, 0};
-static_assert(DELIVER_AHEAD == 32, "LIMIT of DUE");
 static const struct stoa_stmt ACK = {
     "bus.ack", "DELETE FROM stoa_bus WHERE subscriber = $1 AND event_id = $2", NULL, 0, 0};
 static const struct stoa_stmt RETRY = {
@@ -55,6 +60,60 @@ static const struct stoa_stmt RETRY = {
     "UPDATE stoa_bus SET attempt = $3, next_at = $4, state = $5, error = $6"
     " WHERE subscriber = $1 AND event_id = $2",
     NULL, 0, 0};
+
+/* ---- Who cannot be reached ---- */
+
+/* One that ends later than any can was begun before the clock was set back. */
+static bool is_away(const struct outage *o)
+{
+    int64_t left = o->until_ms - clock_utc_ms();
+
+    return left > 0 && left <= DELIVER_WAIT_MS;
+}
+
+static struct outage *find_outage(struct deliveries *all, const char *subscriber)
+{
+    for (uint32_t i = 0; i < WORLD_PLUGINS_MAX; i++)
+        if (strcmp(all->outages[i].subscriber, subscriber) == 0)
+            return &all->outages[i];
+    return NULL;
+}
+
+/* Those of plugins that no world has any more give way. */
+static struct outage *add_outage(struct deliveries *all, const char *subscriber)
+{
+    struct outage *o = &all->outages[0];
+
+    for (uint32_t i = 1; i < WORLD_PLUGINS_MAX; i++)
+        if (all->outages[i].until_ms < o->until_ms)
+            o = &all->outages[i];
+    *o = (struct outage){0};
+    snprintf(o->subscriber, sizeof o->subscriber, "%s", subscriber);
+    return o;
+}
+
+/* Returns whether that is news, not one more of those that were on their way together. */
+static bool note_refusal(struct deliveries *all, const char *subscriber)
+{
+    struct outage *o = find_outage(all, subscriber);
+
+    if (o && is_away(o))
+        return false;
+    if (!o)
+        o = add_outage(all, subscriber);
+    o->pause_ms = o->pause_ms > 0 ? 2 * o->pause_ms : all->backoff_ms;
+    o->pause_ms = o->pause_ms < DELIVER_WAIT_MS ? o->pause_ms : DELIVER_WAIT_MS;
+    o->until_ms = clock_utc_ms() + o->pause_ms;
+    return true;
+}
+
+static void note_reached(struct deliveries *all, const char *subscriber)
+{
+    struct outage *o = find_outage(all, subscriber);
+
+    if (o)
+        *o = (struct outage){0};
+}
 
 /* ---- One delivery, on its fiber ---- */
 
@@ -138,15 +197,18 @@ static void try_again(struct delivery *d, stoa_err err)
 }
 
 /* Its plugin, or the node or sandbox of it, is not there now: that is no failed try, however long
- * it takes. As long again as the event has waited; the log has the reason where it was seen. What
- * was cut goes on in the next world, at once. */
+ * it takes. As long again as the event has waited; the log has the reason where it was seen. One
+ * event is put off, so that the next try is another one's; the rest is due, and waits for its
+ * subscriber, which costs no write however many they are. */
 static void wait_for_plugin(struct delivery *d, stoa_err err)
 {
     int64_t pause = clock_utc_ms() - d->event.time_ms;
 
+    if (!note_refusal(d->home, d->subscriber))
+        return;
     pause = pause < DELIVER_WAIT_MS ? pause : DELIVER_WAIT_MS;
     pause = pause > d->home->backoff_ms ? pause : d->home->backoff_ms;
-    put_off(d, d->event.attempt - 1, d->is_cut ? 0 : pause, "ready", err);
+    put_off(d, d->event.attempt - 1, pause, "ready", err);
 }
 
 static void acknowledge(struct delivery *d)
@@ -158,6 +220,15 @@ static void acknowledge(struct delivery *d)
                  d->arena, NULL) == STOA_OK;
 }
 
+static void note_result(struct delivery *d, stoa_err err)
+{
+    note_reached(d->home, d->subscriber);
+    if (err == STOA_OK)
+        acknowledge(d);
+    else
+        try_again(d, err);
+}
+
 static void deliver(void *arg)
 {
     struct delivery *d = arg;
@@ -165,12 +236,12 @@ static void deliver(void *arg)
     stoa_err err = s ? handle(d, s) : STOA_E_PLUGIN;
 
     fiber_mask(); /* the outcome is written down also when the handler was cut */
-    if (err == STOA_OK)
-        acknowledge(d);
-    else if (d->is_refused || d->is_cut)
+    if (err != STOA_OK && d->is_cut)
+        put_off(d, d->event.attempt - 1, 0, "ready", err); /* to the next world, at once */
+    else if (d->is_refused)
         wait_for_plugin(d, err);
     else
-        try_again(d, err);
+        note_result(d, err);
     fiber_unmask();
 }
 
@@ -200,13 +271,18 @@ static struct share share_of(const struct deliveries *all, const char *subscribe
     return share;
 }
 
-static bool has_place(const struct deliveries *all, struct share share)
+/* After an outage one event finds out whether it is over. */
+static bool has_place(struct deliveries *all, const char *subscriber, struct share share)
 {
+    const struct outage *o = find_outage(all, subscriber);
+
+    if (o)
+        return share.running == 0 && !is_away(o);
     return share.running < (all->running < DELIVER_AT_ONCE ? DELIVER_TO_ONE : 1);
 }
 
-/* What could not be written down is due again at once: to look for it now would make the relay spin
- * for as long as the database takes no writes. */
+/* What was not written down is due all the same: to look for it now would make the relay spin for
+ * as long as the database takes no writes. */
 static void delivered(void *arg)
 {
     struct delivery *d = arg;
@@ -222,7 +298,8 @@ static void delivered(void *arg)
         all->delivered(all);
 }
 
-static void begin(struct delivery *d)
+/* Returns false when no fiber could be had: it has its place still, for the next time. */
+static bool begin(struct delivery *d)
 {
     d->world = world_pin();
     d->hold = (struct world_hold){.world = d->world,
@@ -233,55 +310,57 @@ static void begin(struct delivery *d)
     world_hold_begin(&d->hold);
     d->home->running++;
     if (fiber_spawn(deliver, delivered, d, &d->fiber) == STOA_OK)
-        return;
+        return true;
     world_hold_end(&d->hold);
     world_unpin(d->world);
+    d->world = NULL;
     d->home->running--;
-    destroy(d); /* it is read again when the relay looks the next time */
+    return false;
 }
 
-static void begin_all(struct deliveries *all)
+/* Returns false when there was no fiber for one that has a place. */
+static bool begin_all(struct deliveries *all)
 {
     struct delivery *next;
 
     for (struct delivery *d = all->first; d; d = next) {
         next = d->next;
-        if (!d->world && has_place(all, share_of(all, d->subscriber)))
-            begin(d);
+        if (!d->world && has_place(all, d->subscriber, share_of(all, d->subscriber)) && !begin(d))
+            return false;
     }
+    return true;
 }
 
 /* ---- Reading ---- */
 
-static stoa_str format(struct stoa_arena *arena, const struct stoa_json *json)
+static void push(struct stoa_json *list, struct stoa_arena *arena, stoa_str text)
 {
-    struct stoa_buf buf;
-
-    stoa_buf_init(&buf, arena, 1024);
-    stoa_json_format(json, &buf);
-    return stoa_buf_str(&buf);
+    stoa_json_push(list, stoa_json_new_str(arena, text));
 }
 
-static stoa_str busy(const struct deliveries *all, struct stoa_arena *arena)
+static const struct stoa_json *busy(struct deliveries *all, struct stoa_arena *arena)
 {
     struct stoa_json *list = stoa_json_array(arena);
 
     for (const struct delivery *d = all->first; d; d = d->next) {
         struct share share = share_of(all, d->subscriber);
-        if (share.waiting > 0 || !has_place(all, share))
-            stoa_json_push(list, stoa_json_new_str(arena, stoa_str_of(d->subscriber)));
+        if (share.waiting > 0 || !has_place(all, d->subscriber, share))
+            push(list, arena, stoa_str_of(d->subscriber));
     }
-    return format(arena, list);
+    for (uint32_t i = 0; i < WORLD_PLUGINS_MAX; i++)
+        if (is_away(&all->outages[i]))
+            push(list, arena, stoa_str_of(all->outages[i].subscriber));
+    return list;
 }
 
-static stoa_str keys(const struct deliveries *all, struct stoa_arena *arena)
+static const struct stoa_json *keys(const struct deliveries *all, struct stoa_arena *arena)
 {
     struct stoa_json *list = stoa_json_array(arena);
 
     for (const struct delivery *d = all->first; d; d = d->next)
-        stoa_json_push(list, stoa_json_new_str(arena, stoa_concat(arena, stoa_str_of(d->subscriber),
-                                                                  STOA_STR(" "), d->event.id)));
-    return format(arena, list);
+        push(list, arena,
+             stoa_concat(arena, stoa_str_of(d->subscriber), STOA_STR(" "), d->event.id));
+    return list;
 }
 
 static struct delivery *read_row(struct deliveries *all, const struct stoa_rows *rows, uint32_t i)
@@ -313,7 +392,7 @@ static bool read_ahead(struct deliveries *all)
 
     if (sql_exec(
             all->sql, "host", &DUE,
-            STOA_ARGS(stoa_i(clock_utc_ms()), stoa_s(busy(all, arena)), stoa_s(keys(all, arena))),
+            STOA_ARGS(stoa_i(clock_utc_ms()), stoa_j(busy(all, arena)), stoa_j(keys(all, arena))),
             arena, &rows) == STOA_OK)
         count = stoa_rows_count(rows);
     while (*end)
@@ -327,20 +406,22 @@ static bool read_ahead(struct deliveries *all)
 }
 
 /* Those of one subscriber may have been all that was read: then the others are looked for without
- * it. Each time at least one more of them has some that wait, so it ends. */
+ * it. Each time at least one more of them has some that wait, so it ends. Without a fiber there is
+ * no use in reading more. */
 void deliver_due(struct deliveries *all)
 {
-    bool is_more;
+    bool is_more = true;
 
-    begin_all(all);
+    if (!begin_all(all))
+        return;
     if (!all->must_look && clock_monotonic_ms() < all->looked_ms + EVENT_POLL_MS)
         return;
     all->must_look = false; /* one that ends meanwhile says so again */
     all->looked_ms = clock_monotonic_ms();
-    do {
+    while (is_more) {
         is_more = read_ahead(all);
-        begin_all(all);
-    } while (is_more);
+        is_more &= begin_all(all);
+    }
 }
 
 void deliver_forget(struct deliveries *all)

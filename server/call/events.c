@@ -154,10 +154,10 @@ static bool uses(const struct world *world, uint32_t plugin, const struct sql *s
 }
 
 /* What this node would have: the relay, and the jobs of each plugin that runs here. */
-static stoa_str wanted_leases(struct relay *r, const struct world *world, struct stoa_arena *arena)
+static const struct stoa_json *wanted_leases(struct relay *r, const struct world *world,
+                                             struct stoa_arena *arena)
 {
     struct stoa_json *names = stoa_json_array(arena);
-    struct stoa_buf text;
     char name[48];
 
     for (uint32_t p = 0; p < world->plugins; p++)
@@ -167,9 +167,7 @@ static stoa_str wanted_leases(struct relay *r, const struct world *world, struct
         }
     atomic_store(&r->is_used, stoa_json_count(names) > 0);
     stoa_json_push(names, stoa_json_new_str(arena, STOA_STR("worker")));
-    stoa_buf_init(&text, arena, 512);
-    stoa_json_format(names, &text);
-    return stoa_buf_str(&text);
+    return names;
 }
 
 /* Slots are only ever filled, by this loop; the others read. */
@@ -210,12 +208,12 @@ static void take_leases(struct relay *r)
     struct world *world = world_pin();
     const struct stoa_rows *rows = NULL;
     int64_t now = clock_monotonic_ms();
-    stoa_str names = wanted_leases(r, world, arena);
+    const struct stoa_json *names = wanted_leases(r, world, arena);
 
     world_unpin(world);
     if (atomic_load(&r->is_used) && !atomic_load(&held) &&
         sql_exec(r->sql, "host", &LEASE,
-                 STOA_ARGS(stoa_z(owner_name), stoa_i(LEASE_MS), stoa_s(names)), arena,
+                 STOA_ARGS(stoa_z(owner_name), stoa_i(LEASE_MS), stoa_j(names)), arena,
                  &rows) == STOA_OK)
         for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
             note_lease(r, stoa_rows_str(rows, i, "name"), now + LEASE_MS);
@@ -271,16 +269,7 @@ bool events_jobs_lease_held(const struct sql *sql, const char *plugin)
 
 /* ---- Outbox to bus ---- */
 
-static stoa_str format(struct stoa_arena *arena, const struct stoa_json *json)
-{
-    struct stoa_buf buf;
-
-    stoa_buf_init(&buf, arena, 1024);
-    stoa_json_format(json, &buf);
-    return stoa_buf_str(&buf);
-}
-
-static stoa_str subscribers(struct stoa_arena *arena, const struct world *world)
+static const struct stoa_json *subscribers(struct stoa_arena *arena, const struct world *world)
 {
     const struct wiring *w = world->wiring;
     struct stoa_json *list = stoa_json_array(arena);
@@ -291,18 +280,19 @@ static stoa_str subscribers(struct stoa_arena *arena, const struct world *world)
         stoa_json_set_str(s, "s",
                           stoa_str_of(world->generations[w->subscriptions[i].plugin]->name));
     }
-    return format(arena, list);
+    return list;
 }
 
-static stoa_err fan_out_tx(struct relay *r, struct stoa_arena *arena, stoa_str who, stoa_str ids)
+static stoa_err fan_out_tx(struct relay *r, struct stoa_arena *arena, const struct stoa_json *who,
+                           const struct stoa_json *ids)
 {
     struct sql_tx *tx;
     stoa_err err;
 
     STOA_TRY(sql_begin(r->sql, &tx));
-    err = sql_tx_exec(tx, "host", &FAN_OUT, STOA_ARGS(stoa_s(who), stoa_s(ids)), arena, NULL);
+    err = sql_tx_exec(tx, "host", &FAN_OUT, STOA_ARGS(stoa_j(who), stoa_j(ids)), arena, NULL);
     if (err == STOA_OK)
-        err = sql_tx_exec(tx, "host", &FORGET, STOA_ARGS(stoa_s(ids)), arena, NULL);
+        err = sql_tx_exec(tx, "host", &FORGET, STOA_ARGS(stoa_j(ids)), arena, NULL);
     if (err == STOA_OK)
         return sql_commit(tx);
     sql_rollback(tx);
@@ -321,7 +311,7 @@ static uint32_t fan_out(struct relay *r, struct stoa_arena *arena, const struct 
         return 0;
     for (uint32_t i = 0; i < stoa_rows_count(rows); i++)
         stoa_json_push(ids, stoa_json_new_str(arena, stoa_rows_str(rows, i, "id")));
-    if (fan_out_tx(r, arena, subscribers(arena, world), format(arena, ids)) == STOA_OK)
+    if (fan_out_tx(r, arena, subscribers(arena, world), ids) == STOA_OK)
         return stoa_rows_count(rows);
     log_warn("events", "the outbox could not be relayed",
              stoa_f("error", stoa_z(sql_last_error())));

@@ -19,7 +19,7 @@
 enum { PATIENCE_MS = 8000, EVENTS = 40 };
 
 /* The linker puts this in the real one's place: sometimes there is no fiber to be had. */
-static uint32_t spawns_refused;
+static uint32_t spawns, spawns_refused;
 stoa_err __real_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
                             struct fiber **ret);
 stoa_err __wrap_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
@@ -27,6 +27,7 @@ stoa_err __wrap_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg,
 stoa_err __wrap_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
                             struct fiber **ret)
 {
+    spawns++;
     if (spawns_refused == 0)
         return __real_fiber_spawn(fn, done, arg, ret);
     spawns_refused--;
@@ -182,17 +183,24 @@ static void is_reached_again(void)
     cr_assert_eq(t_rows("stoa_bus"), 0);
 }
 
-STOA_TEST(an_event_waits_for_a_node_that_is_gone)
+static struct peer_group gone;
+
+static void move_ear_to_nobody(void)
 {
     struct world *world = t_world();
-    struct peer_group group = {1, {nobody()}};
 
-    world->is_elsewhere[1] = true;
+    gone = (struct peer_group){1, {nobody()}};
     world->wiring->remote->in_flight_max = 8;
-    world->wiring->remote->plugins[1] = &group;
+    world->wiring->remote->plugins[1] = &gone;
+    world->is_elsewhere[1] = true;
+}
+
+STOA_TEST(an_event_waits_for_a_node_that_is_gone)
+{
+    move_ear_to_nobody();
     say("a");
     is_not_reached_for_hours();
-    world->is_elsewhere[1] = false;
+    t_world()->is_elsewhere[1] = false;
     is_reached_again();
 }
 
@@ -205,6 +213,88 @@ STOA_TEST(an_event_waits_for_a_plugin_that_was_left_out)
     is_not_reached_for_hours();
     g->left_out = NULL;
     is_reached_again();
+}
+
+/* Until a refusal has been written down, and no other event is on its way. */
+static void wait_until_refused(uint32_t fibers)
+{
+    int64_t until = clock_monotonic_ms() + PATIENCE_MS;
+
+    while (t_number("SELECT MAX(next_at) FROM stoa_bus") <= clock_utc_ms() ||
+           fiber_live() > fibers) {
+        cr_assert(clock_monotonic_ms() < until);
+        events_wake(t_sql());
+        cr_assert_eq(fiber_sleep(1), STOA_OK);
+    }
+}
+
+static void many_wait_for_hours(void)
+{
+    uint32_t fibers = fiber_live(), before;
+
+    move_ear_to_nobody();
+    say_all();
+    for (int64_t hour = 1; hour <= 4; hour++) {
+        before = spawns;
+        wait_until_refused(fibers);
+        cr_assert_leq(t_number("SELECT COUNT(*) FROM stoa_bus WHERE error <> ''"), hour);
+        if (hour > 1)
+            cr_assert_eq(spawns - before, 1, "%u", spawns - before);
+        clock_shift_for_test(hour * 3600000);
+    }
+    t_world()->is_elsewhere[1] = false;
+    wait_until_heard(EVENTS);
+    cr_assert_eq(last_attempt, 1);
+}
+
+Test(deliver, an_outage_costs_one_try_and_one_write_a_pause)
+{
+    const struct t_shop shop = {two, 2, .event_backoff_ms = DELIVER_WAIT_MS};
+
+    t_run(&shop, many_wait_for_hours);
+}
+
+static void ear_is_gone_and_others_hear(void)
+{
+    move_ear_to_nobody();
+    say_all();
+    wait_until_hanging(DELIVER_TO_ONE);
+    may_go_on = true;
+    while (t_number("SELECT COUNT(*) FROM stoa_bus WHERE subscriber = 'slow'") > 0)
+        cr_assert_eq(fiber_sleep(2), STOA_OK);
+    t_world()->is_elsewhere[1] = false;
+    wait_until_heard(EVENTS);
+}
+
+Test(deliver, one_that_is_gone_holds_nobody_else_up)
+{
+    static const struct t_plugin three[] = {{"mouth", &mouth}, {"ear", &ear}, {"slow", &slow}};
+    static const struct t_shop shop = {three, 3, .event_backoff_ms = 100};
+
+    t_run(&shop, ear_is_gone_and_others_hear);
+}
+
+static void say_without_fibers(void)
+{
+    uint32_t before;
+
+    t_script("INSERT INTO stoa_bus WITH RECURSIVE n (i) AS (VALUES (10) UNION ALL SELECT i + 1"
+             " FROM n WHERE i < 49) SELECT 'evt_' || i, 'ear', 'toy.said', i, '{}', '', 0, 'ready',"
+             " 0, 0, '' FROM n");
+    spawns_refused = 64;
+    while ((before = spawns_refused) > 32) {
+        events_wake(t_sql());
+        while (spawns_refused == before)
+            cr_assert_eq(fiber_sleep(1), STOA_OK);
+        cr_assert_leq(before - spawns_refused, 2); /* it may have looked by itself as well */
+    }
+    spawns_refused = 0;
+    wait_until_heard(EVENTS);
+}
+
+Test(deliver, a_relay_without_fibers_looks_no_further)
+{
+    t_run(&t_shop, say_without_fibers);
 }
 
 /* ---- The relay itself ---- */

@@ -91,7 +91,7 @@ static void run_once(struct turn *turn)
     req->route_path = job->name;
     err = invoke_handler(req, job->handler);
     metric_add(METRIC_jobs_run_total, 1);
-    if (err != STOA_OK) {
+    if (err != STOA_OK && !turn->is_cut) { /* that was said, and is no failure of its own */
         metric_add(METRIC_jobs_failed_total, 1);
         log_warn("jobs", "a job failed", stoa_f("job", stoa_z(job->name)),
                  stoa_f("error", stoa_z(stoa_err_name(err))),
@@ -176,8 +176,9 @@ static void expire_all(struct turn *turn)
 {
     const struct resources *resources = turn->hold.world->resources;
 
-    for (uint32_t i = 0; i < resources->sql_count; i++)
-        if (events_lease_held(resources->sql[i]) && journal_expire(resources->sql[i]) != STOA_OK)
+    for (uint32_t i = 0; i < resources->sql_count && !turn->is_cut; i++)
+        if (events_lease_held(resources->sql[i]) && journal_expire(resources->sql[i]) != STOA_OK &&
+            !turn->is_cut)
             log_warn("journal", "old rows could not be deleted",
                      stoa_f("sql", stoa_z(sql_last_error())));
 }

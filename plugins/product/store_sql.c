@@ -182,7 +182,7 @@ static void write_variants(struct stoa_writer *w, const struct stoa_rows *rows)
 
 static void write_product(struct stoa_req *req, struct stoa_writer *w, const struct stoa_rows *rows)
 {
-    stoa_money lowest;
+    stoa_money lowest = {0};
     int64_t available = sum_up(rows, &lowest);
 
     stoa_write_object(w, STOA_UNNAMED);

@@ -2,6 +2,7 @@
  * Apache-2.0 */
 #include "plugin/world.h"
 
+#include "base/aside.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "loop/loop.h"
@@ -80,9 +81,45 @@ static stoa_err check_kept(const struct plugin_bits *bits, stoa_str sha256, stru
     return STOA_E_PLUGIN;
 }
 
-static stoa_err read_bits(const struct wanted *wanted, struct diag *diag, struct plugin_bits *ret)
+/* Reading and judging bits is most of what an apply takes of the processor, and the loops serve
+ * meanwhile. */
+struct bits_work {
+    const char *path, *name;
+    struct diag *diag;
+    struct plugin_bits *bits;
+    stoa_err err;
+};
+
+static void read_work(void *arg)
 {
-    stoa_err err = plugin_bits_read(wanted->path, diag, ret);
+    struct bits_work *work = arg;
+
+    work->err = plugin_bits_read(work->path, work->diag, work->bits);
+}
+
+static void judge_work(void *arg)
+{
+    struct bits_work *work = arg;
+
+    work->err = plugin_bits_judge(work->bits, work->name, work->diag);
+}
+
+/* At a start there is nobody to come first. */
+static stoa_err do_aside(const struct world_options *o, void (*task)(void *arg),
+                         struct bits_work *work)
+{
+    if (o->choice.last)
+        aside_run(task, work);
+    else
+        task(work);
+    return work->err;
+}
+
+static stoa_err read_bits(const struct wanted *wanted, const struct world_options *o,
+                          struct diag *diag, struct plugin_bits *ret)
+{
+    struct bits_work work = {.path = wanted->path, .diag = diag, .bits = ret};
+    stoa_err err = do_aside(o, read_work, &work);
 
     if (err != STOA_OK)
         return err;
@@ -118,11 +155,11 @@ static stoa_err read_chosen(struct wanted *wanted, const struct world_options *o
         if (recall_bits(wanted, o, ret))
             return STOA_OK;
     }
-    err = read_bits(wanted, diag, ret);
+    err = read_bits(wanted, o, diag, ret);
     if (err == STOA_OK || !is_kept)
         return err;
     find_installed(o, wanted);
-    if (read_bits(wanted, &ignored, ret) != STOA_OK)
+    if (read_bits(wanted, o, &ignored, ret) != STOA_OK)
         return err;
     log_warn("plugins", "a kept copy is bad, and the installed file the same as it was",
              stoa_f("plugin", stoa_z(wanted->name)), stoa_f("why", stoa_z(diag->message)));
@@ -141,12 +178,13 @@ static stoa_err make_generation(struct plugin_bits *bits, const char *name,
                                 const struct world_options *o, struct diag *diag,
                                 struct generation **ret)
 {
+    struct bits_work judging = {.name = name, .diag = diag, .bits = bits};
     struct wanted again = {.name = name};
 
     memcpy(again.path, bits->path, sizeof again.path);
     if (!bits->bytes)
-        STOA_TRY(read_bits(&again, diag, bits));
-    STOA_TRY(plugin_bits_judge(bits, name, diag));
+        STOA_TRY(read_bits(&again, o, diag, bits));
+    STOA_TRY(do_aside(o, judge_work, &judging));
     STOA_TRY(check_trust(bits, o, diag));
     return place_or_map(bits, o, diag, ret);
 }
@@ -261,7 +299,7 @@ static stoa_err open_kept(struct world *w, const struct world_options *o, const 
     struct stoa_buf why;
     struct diag ignored;
 
-    if (!find_kept(o->choice.kept, &kept) || read_bits(&kept, &ignored, &bits) != STOA_OK ||
+    if (!find_kept(o->choice.kept, &kept) || read_bits(&kept, o, &ignored, &bits) != STOA_OK ||
         open_generation(&bits, name, o, &ignored, ret) != STOA_OK)
         return STOA_E_PLUGIN;
     stoa_buf_init(&why, w->arena, 512);
@@ -452,11 +490,16 @@ struct theme_work {
     pthread_t thread;
 };
 
-static void *load_theme(void *arg)
+static void theme_work(void *arg)
 {
     struct theme_work *work = arg;
 
     work->err = open_theme(work->world, work->options, &work->diag);
+}
+
+static void *load_theme(void *arg)
+{
+    theme_work(arg);
     return NULL;
 }
 
@@ -464,8 +507,10 @@ static void begin_theme(struct theme_work *work)
 {
     work->is_beside =
         !work->options->choice.last && pthread_create(&work->thread, NULL, load_theme, work) == 0;
-    if (!work->is_beside)
-        load_theme(work);
+    if (work->options->choice.last)
+        aside_run(theme_work, work);
+    else if (!work->is_beside)
+        theme_work(work);
 }
 
 /* What is wrong with the theme is said first. */

@@ -3,6 +3,7 @@
 #include "cli/edits.h"
 
 #include "base/log.h"
+#include "plugin/world.h"
 #include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
@@ -25,7 +26,8 @@ struct edits {
     struct loop_timer quiet;
     int config_folder; /* its watch: only one file of it counts */
     char config_name[NAME_MAX + 1];
-    int folders; /* the kernel numbers them from 1, and knows one that it has already */
+    int watches[EDITS_FOLDERS_MAX]; /* those that live; the kernel never gives a number again */
+    int count;
     void (*changed)(void *data);
     void *data;
 };
@@ -35,6 +37,25 @@ static void on_quiet(struct loop_timer *timer)
     struct edits *w = (struct edits *)((char *)timer - offsetof(struct edits, quiet));
 
     w->changed(w->data);
+}
+
+/* Where in watches; count: not there. */
+static int find(const struct edits *w, int wd)
+{
+    int i = 0;
+
+    while (i < w->count && w->watches[i] != wd)
+        i++;
+    return i;
+}
+
+/* The folder is gone: the kernel has ended its watch. */
+static void forget(struct edits *w, int wd)
+{
+    int i = find(w, wd);
+
+    if (i < w->count)
+        w->watches[i] = w->watches[--w->count];
 }
 
 static bool counts(const struct edits *w, const struct inotify_event *event)
@@ -56,6 +77,8 @@ static void on_ready(void *data, int ready)
     while ((len = read(w->fd, events, sizeof events)) > 0)
         for (ssize_t at = 0; at < len;) {
             const struct inotify_event *event = (const struct inotify_event *)(events + at);
+            if (event->mask & IN_IGNORED)
+                forget(w, event->wd);
             any = any || counts(w, event);
             at += (ssize_t)sizeof *event + event->len;
         }
@@ -65,15 +88,30 @@ static void on_ready(void *data, int ready)
     loop_timer_arm(loop_current(), &w->quiet, EDITS_QUIET_MS);
 }
 
+static int refuse(const char *path, int error)
+{
+    char many[64];
+
+    snprintf(many, sizeof many, "%d are, and no more can be", EDITS_FOLDERS_MAX);
+    log_warn("watch", "a folder is not watched", stoa_f("folder", stoa_z(path)),
+             stoa_f("why", stoa_z(error ? strerror(error) : many)));
+    return -1;
+}
+
+/* The kernel knows a folder that is watched already, and says its number again. */
 static int add(struct edits *w, const char *path)
 {
-    int wd =
-        w->folders < EDITS_FOLDERS_MAX ? inotify_add_watch(w->fd, path, EVENTS | IN_ONLYDIR) : -1;
+    int wd = inotify_add_watch(w->fd, path, EVENTS | IN_ONLYDIR);
 
-    w->folders = wd > w->folders ? wd : w->folders;
     if (wd < 0)
-        log_warn("watch", "a folder is not watched", stoa_f("folder", stoa_z(path)),
-                 stoa_f("why", stoa_z(strerror(errno))));
+        return refuse(path, errno);
+    if (find(w, wd) < w->count)
+        return wd;
+    if (w->count == EDITS_FOLDERS_MAX) {
+        (void)inotify_rm_watch(w->fd, wd);
+        return refuse(path, 0);
+    }
+    w->watches[w->count++] = wd;
     return wd;
 }
 
@@ -107,15 +145,9 @@ static void add_config(struct edits *w, const char *config)
 
 static void find_paths(const struct config *config, const char *plugin_path, struct paths *ret)
 {
-    stoa_str path = config_str(config, "theme_path"),
-             name = config_str(config, "plugins.storefront.theme");
-
-    if (name.len == 0)
-        name = STOA_STR("aurora");
     snprintf(ret->config, sizeof ret->config, "%s", config_file(config));
     snprintf(ret->plugins, sizeof ret->plugins, "%s", plugin_path);
-    snprintf(ret->theme, sizeof ret->theme, "%.*s/%.*s", (int)path.len, path.ptr, (int)name.len,
-             name.ptr);
+    world_theme_folder(config, ret->theme);
 }
 
 struct edits *edits_watch(const struct config *config, const char *plugin_path,
@@ -140,7 +172,7 @@ struct edits *edits_watch(const struct config *config, const char *plugin_path,
     add_tree(w, paths.theme, 0);
     w->io = loop_io_create(loop_current(), w->fd, on_ready, w);
     loop_io_want(w->io, LOOP_READ);
-    log_info("watch", "changes are applied by themselves", stoa_f("folders", stoa_i(w->folders)));
+    log_info("watch", "changes are applied by themselves", stoa_f("folders", stoa_i(w->count)));
     return w;
 }
 

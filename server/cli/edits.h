@@ -7,7 +7,7 @@
 #include "loop/loop.h"
 
 enum {
-    EDITS_FOLDERS_MAX = 256, /* of plugins and theme */
+    EDITS_FOLDERS_MAX = 256, /* watched at once */
     EDITS_QUIET_MS = 150,    /* an editor or a compiler writes several files */
 };
 

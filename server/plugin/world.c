@@ -467,15 +467,21 @@ static void read_shop(struct world *w)
     memcpy(w->currency, currency.ptr, 3);
 }
 
-static stoa_err open_theme(struct world *w, const struct world_options *o, struct diag *diag)
+void world_theme_folder(const struct config *config, char ret[PATH_MAX])
 {
-    char folder[PATH_MAX];
-    stoa_str path = config_str(w->config, "theme_path"),
-             name = config_str(w->config, "plugins.storefront.theme");
+    stoa_str path = config_str(config, "theme_path"),
+             name = config_str(config, "plugins.storefront.theme");
 
     if (name.len == 0)
         name = STOA_STR("aurora");
-    snprintf(folder, sizeof folder, "%.*s/%.*s", (int)path.len, path.ptr, (int)name.len, name.ptr);
+    snprintf(ret, PATH_MAX, "%.*s/%.*s", (int)path.len, path.ptr, (int)name.len, name.ptr);
+}
+
+static stoa_err open_theme(struct world *w, const struct world_options *o, struct diag *diag)
+{
+    char folder[PATH_MAX];
+
+    world_theme_folder(w->config, folder);
     return theme_load(folder, o->choice.last ? o->choice.last->theme : NULL, diag, &w->theme);
 }
 

@@ -9,6 +9,7 @@
 #include "plugin/resources.h"
 #include "plugin/sandbox.h"
 #include "theme/theme.h"
+#include <limits.h>
 #include <stoa/plugin.h>
 
 struct route_table; /* route/ */
@@ -87,6 +88,8 @@ void world_destroy(struct world *world); /* no pins left; NULL is fine */
 struct stoa_instance *world_instance(const struct world *world, uint32_t loop, uint32_t plugin);
 /* Does config let the plugin called name run on this node? */
 bool world_runs_here(const struct config *config, stoa_str name);
+/* Where config has its theme: theme_path and the storefront's theme, or the one that is shipped. */
+void world_theme_folder(const struct config *config, char ret[PATH_MAX]);
 /* Index of the plugin called name, or -1. */
 int32_t world_find(const struct world *world, stoa_str name);
 

@@ -73,6 +73,29 @@ def test_another_folder_of_plugins_is_watched_from_then_on(make_watched, plugins
     assert Client(shop).get("/swap/now/1").text[0] == "2"
 
 
+def say_greeting(shop, text, greeting) -> None:
+    shop.config.write_text(text.replace("swap = {}", f'swap = {{ greeting = "{greeting}" }}'))
+    wait_until(lambda: Client(shop).get("/swap/greeting").text == greeting)
+    wait_calm(shop)
+
+
+def test_folders_that_are_made_anew_do_not_add_up(make_watched, plugins):
+    shop = make_watched()
+    text, more = shop.config.read_text(), plugins.folder / "more"
+    make = lambda count: [(more / str(n)).mkdir(parents=True) for n in range(count)]
+    unwatched = lambda: [line for line in shop.lines if line.get("message") == "a folder is not watched"]
+    make(100)
+    shop.start("--watch")
+    for n in range(3):
+        shutil.rmtree(more)
+        make(100)
+        say_greeting(shop, text, f"moin {n}")
+    assert not unwatched()
+    make_more = [(more / f"too many {n}").mkdir() for n in range(256)]
+    say_greeting(shop, text, "enough")
+    assert 0 < len(unwatched()) <= len(make_more) and all("256" in line["why"] for line in unwatched())
+
+
 def test_many_writes_are_one_apply(make_watched, plugins):
     shop = make_watched().start("--watch")
     for n in range(20):

@@ -3,7 +3,7 @@
 
 #include <stoa/id.h>
 
-enum { EMAIL_MAX = 254, SKU_MAX = 64 };
+enum { SKU_MAX = 64 };
 
 static const struct address_field {
     const char *path, *name;
@@ -126,7 +126,7 @@ void form_read_checkout(struct form *form, struct form_checkout *ret)
     ret->cart_id = form_text(form, "cart_id", 1, 40);
     if (ret->cart_id.len > 0 && !stoa_id_is(ret->cart_id, "crt"))
         form_wrong(form, "cart_id", "is not the id of a cart");
-    ret->email = form_text(form, "email", 1, EMAIL_MAX);
+    ret->email = form_text(form, "email", 1, STOA_EMAIL_MAX);
     if (ret->email.len > 0 && !stoa_str_is_email(ret->email))
         form_wrong(form, "email", "is not an e-mail address");
     ret->address = read_address(form);

@@ -4,10 +4,14 @@
 #include "storefront.h"
 
 const struct checkout_field checkout_fields[] = {
-    {"email", "e-mail address", 254, true},    {"name", "name", 100, true},
-    {"line1", "street and number", 100, true}, {"line2", "address line 2", 100, false},
-    {"postal_code", "postal code", 20, true},  {"city", "city", 100, true},
-    {"region", "region", 100, false},          {"country", "country", 2, true},
+    {"email", "e-mail address", STOA_EMAIL_MAX, true},
+    {"name", "name", 100, true},
+    {"line1", "street and number", 100, true},
+    {"line2", "address line 2", 100, false},
+    {"postal_code", "postal code", 20, true},
+    {"city", "city", 100, true},
+    {"region", "region", 100, false},
+    {"country", "country", 2, true},
     {"phone", "phone number", 32, false},
 };
 const uint32_t checkout_field_count = sizeof checkout_fields / sizeof checkout_fields[0];

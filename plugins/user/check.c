@@ -7,7 +7,7 @@ stoa_str email_normalise(struct stoa_arena *arena, stoa_str email)
     stoa_str e = stoa_str_copy(arena, stoa_str_trim(email)), none = {NULL, 0};
     char *text = (char *)(uintptr_t)e.ptr; /* our copy */
 
-    if (stoa_str_find(e, '@', 0) < 1 || e.len > USER_EMAIL_MAX || !stoa_str_is_utf8(e))
+    if (stoa_str_find(e, '@', 0) < 1 || e.len > STOA_EMAIL_MAX || !stoa_str_is_utf8(e))
         return none;
     for (uint64_t i = 0; i < e.len; i++) {
         if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)

@@ -5,7 +5,6 @@
 #include <stoa/stoa.h>
 
 enum {
-    USER_EMAIL_MAX = 254,
     USER_NAME_MAX = 100,
     USER_PASSWORD_MIN = 10, /* bytes */
     USER_PASSWORD_MAX = 128,
@@ -42,7 +41,7 @@ void identity_drop(struct stoa_req *req, stoa_str user_id);
 
 /* check.c: pure */
 
-/* Trimmed, ASCII in lower case; empty when no account can have it: longer than USER_EMAIL_MAX, not
+/* Trimmed, ASCII in lower case; empty when no account can have it: longer than STOA_EMAIL_MAX, not
  * UTF-8, without an @, with white space or control characters. A new account's has to be one for
  * mails besides (stoa_str_is_email()); there may be older ones that are not. */
 stoa_str email_normalise(struct stoa_arena *arena, stoa_str email);

@@ -1,7 +1,7 @@
 /* email.c: what can stand in a To header as it is. SPDX-License-Identifier: Apache-2.0 */
 #include <stoa/str.h>
 
-enum { EMAIL_MAX = 254, LOCAL_MAX = 64, LABEL_MAX = 63 }; /* RFC 5321, section 4.5.3.1 */
+enum { LOCAL_MAX = 64, LABEL_MAX = 63 }; /* RFC 5321, section 4.5.3.1 */
 
 static bool is_alnum(char c)
 {
@@ -41,7 +41,7 @@ bool stoa_str_is_email(stoa_str s)
 {
     int64_t at = stoa_str_find(s, '@', 0);
 
-    if (at < 1 || at > LOCAL_MAX || s.len > EMAIL_MAX)
+    if (at < 1 || at > LOCAL_MAX || s.len > STOA_EMAIL_MAX)
         return false;
     return is_dotted(stoa_str_sub(s, 0, (uint64_t)at), is_atom, 1) &&
            is_dotted(stoa_str_sub(s, (uint64_t)at + 1, s.len), is_label, 2);

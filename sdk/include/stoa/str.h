@@ -48,10 +48,12 @@ STOA_API stoa_str stoa_str_cut(stoa_str *rest, char sep);
 STOA_NODISCARD STOA_API stoa_err stoa_str_int(stoa_str s, int64_t min, int64_t max, int64_t *ret);
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 STOA_API bool stoa_str_is_utf8(stoa_str s);
-/* An address that a mail can be sent to; the one rule of the whole shop. ASCII, at most 254 bytes:
- * before the @ 1 to 64 of A-Z a-z 0-9 .!#$%&'*+-/=?^_`{|}~ with no dot first, last or doubled
- * (dot-atom, RFC 5322 §3.4.1); behind it two or more labels of 1 to 63 letters, digits and hyphens,
- * no hyphen first or last (RFC 1123 §2.1). No quoted local parts, no address literals. */
+enum { STOA_EMAIL_MAX = 254 };
+/* An address that a mail can be sent to; the one rule of the whole shop. ASCII, at most
+ * STOA_EMAIL_MAX bytes: before the @ 1 to 64 of A-Z a-z 0-9 .!#$%&'*+-/=?^_`{|}~ with no dot first,
+ * last or doubled (dot-atom, RFC 5322 §3.4.1); behind it two or more labels of 1 to 63 letters,
+ * digits and hyphens, no hyphen first or last (RFC 1123 §2.1). No quoted local parts, no address
+ * literals. */
 STOA_API bool stoa_str_is_email(stoa_str s);
 /* FNV-1a, 64 bits. Not for untrusted keys in unbounded tables. */
 STOA_API uint64_t stoa_str_hash(stoa_str s);

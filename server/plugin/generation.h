@@ -13,12 +13,12 @@ struct generation {
     char capabilities[256];
     char sha256[65];
     struct file_stamp file; /* where these bits were read last; the loader's thread only */
-    char signer[32];     /* see bits.h */
-    char signature[256]; /* what was beside its file */
-    uint64_t number;     /* never used twice in this process */
-    uint32_t uses;       /* worlds that have it; the loader's thread only */
-    bool is_pure;        /* may be unmapped; see preflight.h */
-    bool is_shipped;     /* see bits.h, as for is_ours */
+    char signer[32];        /* see bits.h */
+    char signature[256];    /* what was beside its file */
+    uint64_t number;        /* never used twice in this process */
+    uint32_t uses;          /* worlds that have it; the loader's thread only */
+    bool is_pure;           /* may be unmapped; see preflight.h */
+    bool is_shipped;        /* see bits.h, as for is_ours */
     bool is_ours;
     bool is_kept; /* apply/history.c has its bits; the loader's thread only */
     int fd; /* of the sealed copy; open as long as it is mapped (dlopen knows it by this path) */

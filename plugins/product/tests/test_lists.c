@@ -61,7 +61,7 @@ static int walk(const char *sort, const char *category)
     return count;
 }
 
-static void expect_count(const char *more, int count)
+static void expect_count(const char *more, uint32_t count)
 {
     static const char *const sorts[] = {"newest", "name", "price", "-price"};
     char path[200];

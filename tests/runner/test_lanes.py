@@ -211,8 +211,10 @@ sys.exit(run.main())
 def test_an_interrupted_run_ends_everything_and_has_failed(logs, number, shell):
     grace = 60 if "torn down" in shell else 1  # the other one does not hear
     text = STARTS.format(tests=str(core.ROOT / "tests"), logs=str(logs), shell=shell, grace=grace)
+    # In the background of a script, as under nohup, SIGINT is ignored, and shells leave it so.
     process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, text=True,
-                               start_new_session=True)
+                               start_new_session=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     pids = [pid for name in "ab" for pid in wait_numbers(logs / f"{name}.log")]
     process.send_signal(number)
     out, _ = process.communicate(timeout=120)

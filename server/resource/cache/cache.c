@@ -58,6 +58,7 @@ struct shard {
     _Atomic uint64_t bytes_max;
     uint64_t epoch;             /* drops seen */
     uint64_t drops[DROPS_KEPT]; /* hashes of their tags, by epoch */
+    _Atomic uint32_t coming;    /* drops of other threads that have not arrived yet */
 };
 
 struct cache {
@@ -280,7 +281,10 @@ struct cache_entry *cache_acquire(struct cache *cache, stoa_str plugin, stoa_str
     struct shard *shard = shard_mine(cache);
     struct cache_entry *entry = NULL;
 
-    if (shard && plugin.len && key.len)
+    /* Who dropped it may have answered already, and the client's next request be here before the
+     * message: each entry may be meant. */
+    if (shard && plugin.len && key.len &&
+        atomic_load_explicit(&shard->coming, memory_order_acquire) == 0)
         entry = entry_find(shard, hash_bytes(hash_bytes(cache->seed, plugin), key), plugin, key);
     if (entry && entry->expires_at <= loop_now(shard->loop)) {
         entry_unlist(entry);
@@ -448,6 +452,7 @@ uint64_t cache_epoch(const struct cache *cache)
 struct drop_message {
     struct loop_message message;
     struct cache *cache;
+    struct shard *shard;
     stoa_str tag;
     char text[];
 };
@@ -468,21 +473,22 @@ static void shard_drop(const struct cache *cache, struct shard *shard, stoa_str 
 static void on_drop(struct loop_message *message)
 {
     struct drop_message *drop = (struct drop_message *)message;
-    struct shard *shard = shard_mine(drop->cache);
 
-    if (shard)
-        shard_drop(drop->cache, shard, drop->tag);
+    shard_drop(drop->cache, drop->shard, drop->tag);
+    atomic_fetch_sub_explicit(&drop->shard->coming, 1, memory_order_release);
     free(drop);
 }
 
-static void drop_elsewhere(struct cache *cache, struct loop *loop, stoa_str tag)
+static void drop_elsewhere(struct cache *cache, uint32_t index, struct loop *loop, stoa_str tag)
 {
+    struct shard *shard = &cache->shards[index];
     struct drop_message *drop = malloc(sizeof(*drop) + tag.len);
 
     stoa_assert(drop);
-    *drop =
-        (struct drop_message){.message.run = on_drop, .cache = cache, .tag = {drop->text, tag.len}};
+    *drop = (struct drop_message){
+        .message.run = on_drop, .cache = cache, .shard = shard, .tag = {drop->text, tag.len}};
     memcpy(drop->text, tag.ptr, tag.len);
+    atomic_fetch_add_explicit(&shard->coming, 1, memory_order_release);
     loop_post(loop, &drop->message);
 }
 
@@ -495,7 +501,7 @@ void cache_drop(struct cache *cache, stoa_str tag)
         if (loop && loop == loop_current())
             shard_drop(cache, &cache->shards[i], tag);
         else if (loop)
-            drop_elsewhere(cache, loop, tag);
+            drop_elsewhere(cache, i, loop, tag);
     }
 }
 

@@ -26,7 +26,7 @@ void cache_release(struct cache_entry *entry); /* on the same loop */
 void cache_put(struct cache *cache, stoa_str plugin, stoa_str key, stoa_str value, int64_t ttl_ms,
                stoa_str tags, uint64_t epoch);
 uint64_t cache_epoch(const struct cache *cache);
-/* On this loop now, on the others with their next turn. */
+/* On this loop now. The others drop it with their next turn, and find nothing until they have. */
 void cache_drop(struct cache *cache, stoa_str tag);
 
 #endif

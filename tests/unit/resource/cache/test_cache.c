@@ -357,6 +357,48 @@ Test(cache, drops_on_every_loop)
     loop_destroy(loops[1]);
 }
 
+/* In the turn that the first loop is in: the drop is there, as a message that was not looked at. */
+static void *drop_there(void *arg)
+{
+    cache_drop(cache, STOA_STR("t"));
+    return NULL;
+}
+
+static void on_first_waits(struct loop_task *task)
+{
+    pthread_t thread;
+
+    cache_attach(cache);
+    put("a", "here", "t");
+    put("b", "here", "other");
+    cr_assert(has("a") && has("b"));
+    cr_assert_eq(pthread_create(&thread, NULL, drop_there, NULL), 0);
+    pthread_join(thread, NULL);
+    cr_assert_not(has("a"), "who dropped it has told the client");
+    loop_post(loops[0], &look_again);
+}
+
+static void on_dropped(struct loop_message *message)
+{
+    second_has = has("a");
+    cr_assert(has("b"));
+    loop_stop(loop_current());
+}
+
+Test(cache, finds_nothing_that_another_thread_has_dropped)
+{
+    cache = cache_create(1, 1 << 20);
+    loops[0] = loop_create(0);
+    drop_task.run = on_first_waits;
+    look_again.run = on_dropped;
+    second_has = true;
+    loop_defer(loops[0], &drop_task);
+    loop_run(loops[0]);
+    cr_assert_not(second_has);
+    cache_destroy(cache);
+    loop_destroy(loops[0]);
+}
+
 /* ---- Cost ---- */
 
 static void measure(void)

@@ -27,6 +27,7 @@ ONE_PROCESS = {
     "test_92_certificates.py": "the listeners of one process",
     "test_93_databases.py": "the databases of one process",
     "test_88_nodes.py": "makes nodes of its own, in the other stages with PostgreSQL",
+    "test_no_visitor_can_fill_the_cache_with_cursors": "the cache of one process",
     "test_a_slow_delivery_is_not_made_by_a_second_node_as_well": "two whole shops on one file",
 }
 

@@ -7,6 +7,7 @@
 #include "port/message.h"
 #include "port/port.h"
 #include "port/wire.h"
+#include "route/route.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,6 +43,29 @@ static void description(struct stoa_arena *arena, stoa_str bytes)
     stoa_assert(!again.broken && twice.routes.count == desc.routes.count);
 }
 
+static stoa_err serve_nothing(struct stoa_req *req, void *self)
+{
+    return STOA_OK;
+}
+
+/* Of a plugin that is not there: what is found decides which grant a call needs. */
+static struct route_table *few_routes(void)
+{
+    static const struct stoa_route all[] = {
+        {.method = STOA_GET, .path = "/x", .handler = serve_nothing, .permit = STOA_ANYONE},
+        {.method = STOA_POST, .path = "/x/{id}", .handler = serve_nothing, .permit = STOA_INTERNAL},
+    };
+    static struct route_table *table;
+    struct diag diag;
+
+    if (table)
+        return table;
+    table = route_table_create(stoa_arena_create());
+    for (uint32_t i = 0; i < 2; i++)
+        stoa_assert(route_add(table, &all[i], 0, "nobody", &diag) == STOA_OK);
+    return table;
+}
+
 static void question(struct stoa_arena *arena, stoa_str bytes, uint32_t kind)
 {
     static struct generation nobody = {.name = "nobody", .is_confined = true};
@@ -57,6 +81,7 @@ static void question(struct stoa_arena *arena, stoa_str bytes, uint32_t kind)
 
     if (kind == MESSAGE_SLEEP)
         return; /* it would */
+    world.routes = few_routes();
     stoa_buf_init(&answer, arena, 64);
     if (!message_serve(&host, kind, bytes, &answer))
         return;

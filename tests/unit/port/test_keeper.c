@@ -164,7 +164,11 @@ Test(keeper, reads_what_a_child_writes_now_and_then, .timeout = 30)
 {
     struct sandbox *box = create_box();
     struct diag diag = {0};
+    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 
+    if (self < 0)
+        cr_skip_test("there is no pidfd_open(2) here, as under Valgrind 3.19");
+    close(self);
     flood_ms = 1500;
     cr_assert_eq(keeper_start(box, &diag), STOA_E_PLUGIN);
     cr_assert(strstr(diag.message, "exit status 3"), "%s", diag.message);

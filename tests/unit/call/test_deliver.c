@@ -8,7 +8,7 @@
 #include "call/events.h"
 #include "call/remote.h"
 #include "call/wiring.h"
-#include "fiber/fiber.h"
+#include "few_fibers.h"
 #include "testing.h"
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -17,22 +17,6 @@
 #include <unistd.h>
 
 enum { PATIENCE_MS = 8000, EVENTS = 40 };
-
-/* The linker puts this in the real one's place: sometimes there is no fiber to be had. */
-static uint32_t spawns, spawns_refused;
-stoa_err __real_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
-                            struct fiber **ret);
-stoa_err __wrap_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
-                            struct fiber **ret);
-stoa_err __wrap_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
-                            struct fiber **ret)
-{
-    spawns++;
-    if (spawns_refused == 0)
-        return __real_fiber_spawn(fn, done, arg, ret);
-    spawns_refused--;
-    return STOA_E_BUSY;
-}
 
 /* ---- A mouth, an ear, and three that take their time ---- */
 

@@ -1,28 +1,12 @@
 /* Tags that another node says are dropped: few, and short. SPDX-License-Identifier: Apache-2.0 */
 #include "call/drop.h"
-#include "call/remote.h"
-#include "testing.h"
 
+#include "call/remote.h"
+#include "call/wiring.h"
+#include "few_fibers.h"
+#include "testing.h"
 #include <criterion/criterion.h>
 #include <stdio.h>
-
-#include "call/wiring.h"
-#include "fiber/fiber.h"
-
-static uint32_t spawns;
-static bool has_fibers = true;
-
-/* The linker puts this in the real one's place: sometimes there is no fiber to be had. */
-stoa_err __real_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
-                            struct fiber **ret);
-stoa_err __wrap_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
-                            struct fiber **ret);
-stoa_err __wrap_fiber_spawn(void (*fn)(void *), void (*done)(void *), void *arg, /* NOLINT */
-                            struct fiber **ret)
-{
-    spawns++;
-    return has_fibers ? __real_fiber_spawn(fn, done, arg, ret) : STOA_E_BUSY;
-}
 
 static const struct stoa_plugin_v1 plugin = {0};
 static const struct t_plugin plugins[] = {{"toy", &plugin}};
@@ -74,7 +58,7 @@ STOA_TEST(a_node_is_told_once_there_is_a_fiber_again)
     remote->others.count = 1;
     remote->others.peers[0] = peer_get(STOA_STR("http://127.0.0.1:9"), STOA_STR("other"));
     spawns = 0;
-    has_fibers = false;
+    spawns_refused = UINT32_MAX;
     drop_tag(req, STOA_STR("one"));
     drop_tag(req, STOA_STR("one"));
     cr_assert_eq(spawns, 2, "the same tag tries again");
@@ -87,5 +71,5 @@ STOA_TEST(a_node_is_told_once_there_is_a_fiber_again)
     drop_tag(req, STOA_STR("one too many"));
     cr_assert_eq(spawns, 1, "so does one that finds no place");
     remote->others = before;
-    has_fibers = true;
+    spawns_refused = 0;
 }

@@ -111,14 +111,23 @@ Test(peer_name, the_first_calls_wait_for_one_answer_within_their_time)
     with_network(meet_a_stranger);
 }
 
-static void remember_while_asking(void *arg)
+/* Found once, and old by now. */
+static struct peer_name found_long_ago(void)
 {
     struct peer_name name = name_of("http://orders.internal:9001");
     uint32_t last;
 
     sem_post(&network.may_answer);
     cr_assert_eq(resolve(&name, &last), STOA_OK);
-    name.until_ms = 1; /* old by now */
+    name.until_ms = 1;
+    return name;
+}
+
+static void remember_while_asking(void *arg)
+{
+    struct peer_name name = found_long_ago();
+    uint32_t last;
+
     network.address = "127.0.0.2";
     for (uint32_t i = 0; i < 10; i++) {
         cr_assert_eq(resolve(&name, &last), STOA_OK, "nobody waits for the network");
@@ -137,12 +146,9 @@ Test(peer_name, an_old_address_serves_until_there_is_a_new_one)
 
 static void ask_in_vain(void *arg)
 {
-    struct peer_name name = name_of("http://orders.internal:9001");
+    struct peer_name name = found_long_ago();
     uint32_t last;
 
-    sem_post(&network.may_answer);
-    cr_assert_eq(resolve(&name, &last), STOA_OK);
-    name.until_ms = 1;
     network.knows_nobody = true;
     cr_assert_eq(resolve(&name, &last), STOA_OK);
     answer(1);

@@ -276,14 +276,14 @@ def test_bytes_that_only_begin_like_a_farewell_are_none(serve, certificate):
 def test_a_record_that_has_begun_may_end_while_draining(serve, certificate):
     server = serve(certificate=certificate)
     raw, client, incoming, outgoing = by_hand(server, certificate, ssl.TLSVersion.TLSv1_3)
-    with raw:
-        time.sleep(1.3)  # longer than a connection is waited for on which nothing happens
+    with raw, server.connect() as idle:
+        assert idle.is_silent(1.3)  # longer than a connection is waited for on which nothing happens
         client.write(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
         record = outgoing.read()
         raw.sendall(record[:40])
         wire.eventually(lambda: wire.unconfirmed(raw) == 0)
         server.term()
-        time.sleep(0.5)
+        assert idle.at_end()
         raw.sendall(record[40:])
         assert b"body=abc" in read_until(raw, client, incoming, b"abc")
     assert server.process.wait(60) == 0
@@ -300,13 +300,13 @@ def test_a_handshake_that_has_begun_may_end_while_draining(serve, certificate):
     server = serve(certificate=certificate)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = certificate.context().wrap_bio(incoming, outgoing, server_hostname="localhost")
-    with socket.create_connection(server.address, 60) as s:
+    with socket.create_connection(server.address, 60) as s, server.connect() as idle:
         with pytest.raises(ssl.SSLWantReadError):
             client.do_handshake()
         s.sendall(outgoing.read())
         incoming.write(s.recv(65536))
         server.term()
-        time.sleep(1.5)
+        assert idle.at_end()
         client.do_handshake()
         client.write(GET % b"/hello")
         s.sendall(outgoing.read())

@@ -12,7 +12,7 @@ import pytest
 from support.client import Client, buy
 from support.control import apply, ask, edit, serving, wait_until
 from support.shop import database_kind
-from support.swaps import KERNEL, Load, Reader, check_large, process_state, unmaps, wait_pins, wait_quiet
+from support.swaps import KERNEL, Load, Reader, check_large, process_state, unmaps, wait_quiet
 
 # As many as leave something behind that can be seen; where each is slow (a sandbox for each plugin, sanitizers)
 # a fifth goes the same ways.
@@ -93,11 +93,12 @@ def test_a_slow_reader_keeps_its_world_and_gets_all_of_it(make_swappable, plugin
     shop = make_swappable().start()
     reader = Reader(shop.port, small_window=True)
     reader.send(*["/swap/large"] * KERNEL)
-    wait_pins(shop, 1)
+    reader.wait_reply()
     plugins.swap(2)
     apply(shop)
     worlds = ask(shop, "status")["worlds"]
-    assert [w["state"] for w in worlds] == ["in force", "draining"] and worlds[1]["pins"] == 1
+    assert [w["state"] for w in worlds] == ["in force", "draining"]
+    assert worlds[1]["pins"] >= 1  # the reader's, and that of a job that is on its way
     fresh = Reader(shop.port)
     fresh.send("/swap/large")
     assert check_large(*fresh.reply()) == "2"

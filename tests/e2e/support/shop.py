@@ -19,6 +19,8 @@ import threading
 import time
 import uuid
 
+from support.control import serving
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 START_TIMEOUT = 60  # seconds; sanitizers and a busy machine are slow
 
@@ -260,8 +262,8 @@ class Shop:
         return "\n".join(json.dumps(l) for l in self.lines if l.get("area") != "http")[-4000:]
 
     def worker(self) -> int:
-        """The process that serves."""
-        return json.loads(self.cli("status").stdout)["worker"]
+        """The process that serves; waits for one while it is being started."""
+        return serving(self)["worker"]
 
     def kill(self) -> None:
         """Supervisor and worker: the worker ends with its supervisor."""

@@ -1,5 +1,5 @@
-/* The linker puts this in the place of the real fiber_spawn (--wrap): sometimes there is no fiber to
- * be had. SPDX-License-Identifier: Apache-2.0 */
+/* The linker puts this in the place of the real fiber_spawn (--wrap): sometimes there is no fiber
+ * to be had. SPDX-License-Identifier: Apache-2.0 */
 #ifndef FEW_FIBERS_H
 #define FEW_FIBERS_H
 

@@ -166,8 +166,8 @@ def test_a_refusals_line_in_the_log_has_no_query(make_shop):
                                   ("/orders/S-1?token=s3cret" + "x" * 9000, 414, {})]:
         assert client.get(path, **headers).status == status
         shop.wait_log(lambda l, s=status: l.get("status") == s and l.get("path") == "/orders/S-1")
-    assert not any("s3cret" in json.dumps(line) for line in shop.lines)
     assert shop.stop() == 0
+    assert not any("s3cret" in json.dumps(line) for line in shop.lines)
 
 
 def test_every_5xx_is_counted_once(make_shop):

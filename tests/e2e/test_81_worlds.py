@@ -148,10 +148,12 @@ def test_a_secret_among_its_settings_reaches_a_plugin_and_nobody_else(make_swapp
     plan = ask(shop, "plan")
     apply(shop)
     assert Client(shop).get("/swap/greeting").text == "second-of-its-kind"
-    said = json.dumps([plan, ask(shop, "status"), ask(shop, "history"), shop.lines]) + shop.cli("check", "--effective").stdout
+    wait_quiet(shop)
+    said = json.dumps([plan, ask(shop, "status"), ask(shop, "history")]) + shop.cli("check", "--effective").stdout
+    assert shop.stop() == 0
+    said += json.dumps(shop.lines)
     kept = [path for path in shop.data.rglob("*") if path.is_file() and b"of-its-kind" in path.read_bytes()]
     assert "of-its-kind" not in said and kept == []
-    wait_quiet(shop)
 
 
 def test_generations_have_a_limit(make_swappable, plugins):

@@ -539,7 +539,7 @@ def test_a_new_binary_that_never_gets_ready_is_ended_in_time(make_supervised, ne
     began = time.monotonic()
     answer = upgrade(shop)
     assert not answer["ok"] and "signal 9" in answer["text"] and time.monotonic() - began >= 1, answer
-    assert supervisor_lines(shop, "a worker took too long and is ended")
+    shop.wait_log(lambda l: l.get("message") == "a worker took too long and is ended")
     assert ask(shop, "status")["worker"] == worker and Client(shop).get("/swap/greeting").status == 200
     assert shop.stop() == 0
 

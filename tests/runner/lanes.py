@@ -1,7 +1,8 @@
-"""tests/runner/lanes.py: stages in two lanes side by side, each in a thread of its own.
+"""tests/runner/lanes.py: stages in three lanes side by side, each in a thread of its own.
 
-In front runs what talks to sockets and waits, in its order; behind it, niced, what only needs processor
-time. A stage that never came to an end counts as failed.  SPDX-License-Identifier: Apache-2.0
+In front runs what talks to sockets and waits, in its order; beside it, a little niced, more of that kind;
+behind both, what only needs processor time. A stage that never came to an end counts as failed.
+SPDX-License-Identifier: Apache-2.0
 """
 import contextlib
 import dataclasses
@@ -14,8 +15,8 @@ from typing import Callable
 from . import processes
 from .core import Result, Run
 
-NICE = {"front": 0, "behind": 15}
-PATIENCE = {"front": 2, "behind": 6}  # so much longer than alone on a quiet machine a command may take
+NICE = {"front": 0, "beside": 5, "behind": 15}
+PATIENCE = {"front": 2, "beside": 4, "behind": 6}  # so much longer than alone on a quiet machine a command may take
 
 
 @dataclasses.dataclass(frozen=True)

@@ -43,7 +43,7 @@ def raising(problem):
     return work
 
 
-def test_stages_of_both_lanes_are_added_up_and_each_has_a_line():
+def test_stages_of_all_lanes_are_added_up_and_each_has_a_line():
     passed, failed, out = ran([good("one"), good("two", "behind"),
                                Stage("three", lambda run: Result(3, 2, ["why it failed"]))])
     assert (passed, failed) == (5, 2)
@@ -53,7 +53,7 @@ def test_stages_of_both_lanes_are_added_up_and_each_has_a_line():
     assert "        why it failed" in out
 
 
-@pytest.mark.parametrize("lane", ["front", "behind"])
+@pytest.mark.parametrize("lane", ["front", "beside", "behind"])
 @pytest.mark.parametrize("problem", [OSError("no disk"), KeyError("x"), AssertionError("never")])
 def test_a_stage_that_raises_has_failed_and_the_next_is_run(lane, problem):
     passed, failed, out = ran([Stage("bad", raising(problem), lane), good(lane=lane)])
@@ -61,7 +61,7 @@ def test_a_stage_that_raises_has_failed_and_the_next_is_run(lane, problem):
     assert type(problem).__name__ in out and "test_lanes.py" in out
 
 
-@pytest.mark.parametrize("lane", ["front", "behind"])
+@pytest.mark.parametrize("lane", ["front", "beside", "behind"])
 def test_a_lane_that_dies_takes_no_stage_with_it(lane):
     passed, failed, out = ran([good("first", lane), Stage("dies", raising(SystemExit(0)), lane),
                                good("never", lane), good("else", "behind" if lane == "front" else "front")])
@@ -147,7 +147,7 @@ def test_the_stages_of_dev_test_never_wait_for_ever():
     assert {s.needs for s in program.STAGES} <= built <= set(core.FOLDERS) | {""}
 
 
-def test_the_lane_behind_is_nice_and_the_one_in_front_is_not():
+def test_the_lanes_behind_and_beside_are_nice_and_the_one_in_front_is_not():
     shown = {}
 
     def look(run):
@@ -155,9 +155,10 @@ def test_the_lane_behind_is_nice_and_the_one_in_front_is_not():
         shown[lane] = run.command(f"nice {lane}", ["nice"])[1].strip()
         return OK
 
-    ran([Stage("a", look), Stage("b", look, "behind")])
+    ran([Stage("a", look), Stage("b", look, "beside"), Stage("c", look, "behind")])
     mine = os.nice(0)
-    assert shown == {"front": str(mine), "behind": str(min(19, mine + lanes.NICE["behind"]))}
+    assert shown == {lane: str(min(19, mine + nice)) for lane, nice in lanes.NICE.items()}
+    assert lanes.NICE["front"] == 0 < lanes.NICE["beside"] < lanes.NICE["behind"]
 
 
 def test_lanes_share_no_folder_for_temporary_files():
@@ -168,8 +169,8 @@ def test_lanes_share_no_folder_for_temporary_files():
                                              ["sh", "-c", "mktemp"])[1].strip()).parent)
         return OK
 
-    ran([Stage("a", look), Stage("b", look, "behind")])
-    assert len(set(seen)) == 2 and not any(folder.exists() for folder in seen)
+    ran([Stage("a", look), Stage("b", look, "beside"), Stage("c", look, "behind")])
+    assert len(set(seen)) == 3 and not any(folder.exists() for folder in seen)
 
 
 def test_a_command_that_takes_too_long_is_ended_with_all_that_it_started(logs):

@@ -79,21 +79,32 @@ PLUGINS = ["user", "product", "order", "payment", "shipping", "notification", "s
 CLUSTER = 'cluster = { key = "a key that only the nodes of a test have" },'
 
 
-_given: set[int] = set()
+_claims: dict[int, socket.socket] = {}  # by port; held as long as this process lives
 
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on. They lie below those that the kernel hands out by itself (port 0,
-    outgoing connections), so that nothing else on the machine takes one before it is used."""
+    outgoing connections), and no other run of these tests is given them: nothing takes one before it is used."""
     range_text = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
     first = max(20000, int(range_text.split()[0]))
     ports: list[int] = []
     while len(ports) < count:
         port = random.randrange(first // 2, first)
-        if port not in _given and is_free(port):
-            _given.add(port)
+        if port not in _claims and claim(port) and is_free(port):
             ports.append(port)
     return ports
+
+
+def claim(port: int) -> bool:
+    """An abstract name (unix(7)) is one process's on the whole machine, and goes with it."""
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        name.bind(f"\0stoa-test-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _claims[port] = name
+    return True
 
 
 def is_free(port: int) -> bool:

@@ -1,5 +1,4 @@
 """Talking HTTP to a shop as a browser or an API client would. SPDX-License-Identifier: Apache-2.0"""
-import contextlib
 import dataclasses
 import http.client
 import http.cookies
@@ -50,8 +49,7 @@ class Client:
         if self.connection is None:
             self.connection = self._connect()
         try:
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # answered before all was sent
-                self.connection.request(method, path, body, sent)
+            self._send(method, path, body, sent)
             reply = self.connection.getresponse()
             answer = Answer(reply.status, reply.headers, reply.read())
         except (OSError, http.client.HTTPException):
@@ -61,6 +59,14 @@ class Client:
             self.close()
         self._keep_cookies(answer)
         return answer
+
+    def _send(self, method: str, path: str, body: bytes | None, headers: dict) -> None:
+        try:
+            self.connection.request(method, path, body, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            if self.connection.sock is None:  # it was never connected
+                raise
+            # Otherwise the answer may have come before all was sent.
 
     def _connect(self) -> http.client.HTTPConnection:
         if self.tls:

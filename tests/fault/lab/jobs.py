@@ -3,6 +3,9 @@ SPDX-License-Identifier: Apache-2.0"""
 import collections
 import concurrent.futures
 import dataclasses
+import multiprocessing
+import os
+import signal
 import sys
 import time
 import traceback
@@ -34,10 +37,24 @@ class Outcome:
     seconds: float = 0.0
 
 
+INTERRUPTED = 130
+
+
+def listen() -> None:
+    """In each process of the pool: the first Ctrl-C ends what it does, and no second one its tidying up."""
+    def interrupt(number, frame):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
 def perform(job: Job) -> Outcome:
     began = time.monotonic()
     try:
         return Outcome(job, job.work(job, *job.args), "", time.monotonic() - began)
+    except KeyboardInterrupt:  # its shop is gone by now; otherwise the next job would begin
+        os._exit(INTERRUPTED)
     except Broken as error:
         return Outcome(job, {}, str(error), time.monotonic() - began)
     except Exception:  # a fault of the experiment itself is a failure, too
@@ -93,8 +110,13 @@ def run_all(jobs: list[Job], workers: int, say: Callable[[list[Outcome]], None])
 
     for alone in (False, True):
         part = [job for job in jobs if job.alone == alone]
-        with concurrent.futures.ProcessPoolExecutor(1 if alone else workers) as pool:
-            for future in concurrent.futures.as_completed([pool.submit(perform, j) for j in part]):
-                note(future.result())
+        with concurrent.futures.ProcessPoolExecutor(1 if alone else workers, initializer=listen) as pool:
+            try:
+                for future in concurrent.futures.as_completed([pool.submit(perform, j) for j in part]):
+                    note(future.result())
+            except KeyboardInterrupt:
+                for process in multiprocessing.active_children():
+                    os.kill(process.pid, signal.SIGINT)
+                raise
     progress.clear()
     return [outcome for group in groups.values() for outcome in group]

@@ -119,36 +119,16 @@ static bool is_key(stoa_str key)
     return key.len <= JOURNAL_KEY_MAX;
 }
 
-static stoa_err replay_json(struct stoa_req *req, int32_t status, stoa_str type, stoa_str body)
-{
-    const struct stoa_json *json = NULL;
-
-    if (stoa_json_parse(req->arena, body, NULL, &json) != STOA_OK)
-        return STOA_E_STORE;
-    STOA_TRY(stoa_reply_json(req, status, json));
-    if (type.len > 0)
-        req->reply.type = stoa_cstr(req->arena, type);
-    else if (status >= 400)
-        req->reply.type = PROBLEM;
-    return STOA_OK;
-}
-
-/* A plugin that asked gets a tree again where it had one. */
-static bool is_json(stoa_str type)
-{
-    return type.len == 0 || stoa_str_is(type, JSON) || stoa_str_is(type, PROBLEM);
-}
-
+/* Its bytes, whatever they are. Rows of earlier versions say no type: theirs are JSON. */
 static stoa_err replay(struct stoa_req *req, const struct stoa_rows *rows)
 {
     int32_t status = (int32_t)stoa_rows_int(rows, 0, "status");
     stoa_str type = stoa_rows_str(rows, 0, "reply_type"), body = stoa_rows_str(rows, 0, "body");
     stoa_str location = stoa_rows_str(rows, 0, "reply_location");
 
-    if (body.len > 0 && is_json(type))
-        STOA_TRY(replay_json(req, status, type, body));
-    else
-        STOA_TRY(stoa_reply(req, status, type.len ? stoa_cstr(req->arena, type) : NULL, body));
+    if (type.len == 0 && body.len > 0)
+        type = stoa_str_of(status >= 400 ? PROBLEM : JSON);
+    STOA_TRY(stoa_reply(req, status, type.len ? stoa_cstr(req->arena, type) : NULL, body));
     if (location.len > 0)
         STOA_TRY(stoa_reply_header(req, "location", location));
     return stoa_reply_header(req, "idempotency-replayed", STOA_STR("true"));

@@ -15,6 +15,7 @@ static char *begin_value(struct stoa_writer *w, struct stoa_name name, uint64_t 
     char *at = stoa_buf_reserve(&w->text, name.len + more + 1);
 
     stoa_assert((name.ptr != NULL) == (w->depth > 0 && !is_in_array(w)));
+    stoa_assert(w->depth > 0 || !w->is_behind);
     if (w->is_behind)
         *at++ = ',';
     if (name.len)

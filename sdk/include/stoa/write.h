@@ -27,8 +27,8 @@ struct stoa_name {
 
 /* hint: bytes to be expected. The text is in the arena. */
 STOA_API void stoa_write_begin(struct stoa_writer *w, struct stoa_arena *arena, uint64_t hint);
-/* What is opened is ended, in order; asserted, as are members without a name and elements with one.
- */
+/* What is opened is ended, in order; asserted, as are members without a name, elements with one,
+ * and a second value that is not in anything. */
 STOA_API void stoa_write_object(struct stoa_writer *w, struct stoa_name name);
 STOA_API void stoa_write_array(struct stoa_writer *w, struct stoa_name name);
 STOA_API void stoa_write_end(struct stoa_writer *w);

@@ -134,6 +134,12 @@ Test(write, wants_no_name_in_an_array, .signal = SIGABRT)
     stoa_write_int(&w, STOA_NAME("a"), 1);
 }
 
+Test(write, is_one_value, .signal = SIGABRT)
+{
+    stoa_write_int(&w, STOA_UNNAMED, 1);
+    stoa_write_int(&w, STOA_UNNAMED, 2);
+}
+
 Test(write, wants_all_to_be_ended, .signal = SIGABRT)
 {
     stoa_write_object(&w, STOA_UNNAMED);

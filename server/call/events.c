@@ -58,6 +58,7 @@ static const struct stoa_stmt LEASE = {
     " WHERE stoa_lease.owner = excluded.owner OR stoa_lease.until < excluded.until - $2::bigint"
     " OR stoa_lease.until > excluded.until + $2::bigint RETURNING name",
     NULL, 0, 0};
+/* As many as a step moves. */
 static const struct stoa_stmt WAITING = {
     "outbox.waiting", "SELECT id FROM stoa_outbox ORDER BY id LIMIT 200", NULL, STOA_SQL_READ, 0};
 /* $1: [{"e": event, "s": subscriber}], $2: [id] */

@@ -9,8 +9,7 @@
 enum {
     EVENT_ATTEMPTS_MAX = 5,
     EVENT_TIMEOUT_MS = 30000,
-    EVENT_RELAY_BATCH = 200, /* outbox rows a step */
-    EVENT_POLL_MS = 500,     /* when nobody wakes the relay */
+    EVENT_POLL_MS = 500, /* when nobody wakes the relay */
     LEASE_MS = 5000,
 };
 

@@ -18,6 +18,7 @@ static stoa_err show_form(struct stoa_req *req, const char *page, int32_t status
         stoa_json_set_str(form, "name", stoa_req_form(req, "name"));
     }
     stoa_json_set(data, "form", form);
+    stoa_json_set_int(data, "email_max", STOA_EMAIL_MAX);
     form_errors_into(errors, data);
     return page_send(req, status, page, data);
 }

@@ -130,6 +130,7 @@ static stoa_err show_form(struct checkout *c, int32_t status, stoa_str message,
     STOA_TRY(set_options(c, data));
     stoa_json_set(data, "cart", stoa_json_copy(c->arena, c->cart));
     stoa_json_set(data, "form", stoa_json_copy(c->arena, c->form));
+    stoa_json_set_int(data, "email_max", STOA_EMAIL_MAX);
     stoa_json_set(data, "countries",
                   checkout_countries(c->arena, stoa_json_str(c->form, "country")));
     stoa_json_set(data, "payments", checkout_payments(c->arena, stoa_json_str(c->form, "payment")));

@@ -136,6 +136,12 @@ def test_assets_are_cached_for_good_and_compressed(browser):
     assert browser.get("/assets/%2e%2e/%2e%2e/etc/passwd").status == 404
 
 
+def test_an_address_can_be_typed_as_long_as_one_may_be(browser):
+    pages = [browser.open("/login"), browser.open("/register"), to_checkout(browser)]
+    inputs = [re.search(r'<input [^>]*name="email"[^>]*>', page.answer.text)[0] for page in pages]
+    assert all('maxlength="254"' in field for field in inputs), inputs
+
+
 def test_an_account_is_made_and_used(browser):
     email = f"{uuid.uuid4().hex}@example.com"
     form = browser.open("/register").form("/register")

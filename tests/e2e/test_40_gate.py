@@ -1,10 +1,10 @@
 """What every route owes: headers, same origin, permission, limits. SPDX-License-Identifier: Apache-2.0"""
 import json
-import socket
 import uuid
 
 import pytest
 from support.client import Client, Guest
+from support.control import metric
 from support.database import run_sql
 
 HEADERS = ["content-security-policy", "x-content-type-options", "referrer-policy",
@@ -172,21 +172,13 @@ def test_a_refusals_line_in_the_log_has_no_query(make_shop):
 
 def test_every_5xx_is_counted_once(make_shop):
     shop = make_shop().start()
-    before, client = count(shop, "responses_5xx_total"), Client(shop)
+    before, client = metric(shop, "responses_5xx_total"), Client(shop)
     run_sql(shop, "ALTER TABLE user_session RENAME TO user_session_away")
     for _ in range(20):
         assert client.get("/api/v1/users/me", authorization="Bearer nobody").status == 503
     shop.wait_log(lambda l: sum(l.get("status") == 503 for l in shop.lines) == 20)
-    assert count(shop, "responses_5xx_total") - before == 20
+    assert metric(shop, "responses_5xx_total") - before == 20
     assert shop.stop() == 0
-
-
-def count(shop, name: str) -> int:
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(str(shop.data / "control.sock"))
-        s.sendall(b"metrics")
-        text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
-    return int(next(l.split()[-1] for l in text.splitlines() if l.startswith(f"stoa_{name} ")))
 
 
 def test_head_has_the_headers_of_get_and_no_body(client):

@@ -10,6 +10,7 @@ import uuid
 
 import pytest
 from support.client import Client, Guest, buy
+from support.control import wait_until
 from support.database import run_sql
 from support.mail import read_mails, wait_for_mail
 from support.shop import Shop, database_kind
@@ -156,8 +157,7 @@ def test_a_list_begins_with_the_newest_whatever_texts_are_ordered_by(make_shop):
     ids = [buy(shop, SKU).json["order"]["id"] for _ in range(3)]
     for _ in ids:
         wait_for_mail(shop, "ada@example.com")
-    while len(run_sql(shop, "SELECT id FROM notification_delivery WHERE state = 'sent'")) < 3:
-        threading.Event().wait(0.05)
+    wait_until(lambda: len(run_sql(shop, "SELECT id FROM notification_delivery WHERE state = 'sent'")) == 3)
     login = Client(shop).post("/api/v1/sessions", {"email": "owner@example.com", "password": PASSWORD})
     staff = {"authorization": f"Bearer {login.json['session']}"}
     for path, name in (("/api/v1/orders", "id"), ("/api/v1/deliveries", "aggregate")):
@@ -220,9 +220,8 @@ def test_once_the_mail_has_left_only_the_reply_for_repeats_has_the_token(make_sh
     assert guest.add(SKU).status == 200
     token = guest.check_out().json["order"]["token"]
     assert wait_for_mail(shop, "ada@example.com")
-    while run_sql(shop, "SELECT 1 FROM stoa_bus UNION ALL SELECT 1 FROM stoa_outbox UNION ALL "
-                        "SELECT 1 FROM order_saga WHERE step <> 'done'"):
-        threading.Event().wait(0.05)
+    wait_until(lambda: not run_sql(shop, "SELECT 1 FROM stoa_bus UNION ALL SELECT 1 FROM stoa_outbox UNION ALL "
+                                         "SELECT 1 FROM order_saga WHERE step <> 'done'"))
     assert tables_with(shop, guest.cart) >= {"order_cart", "order_order", "order_saga"}
     assert tables_with(shop, token) == {"stoa_journal"}
     assert tables_with(shop, guest.token) == set()
@@ -236,8 +235,7 @@ def test_a_refund_leaves_the_books_in_agreement(make_shop):
     assert buy(shop, SKU).status == 201
     assert buy(shop, SKU).status == 201
     wait_for_mail(shop, "ada@example.com")
-    while run_sql(shop, "SELECT 1 FROM stoa_bus UNION ALL SELECT 1 FROM stoa_outbox"):
-        threading.Event().wait(0.05)
+    wait_until(lambda: not run_sql(shop, "SELECT 1 FROM stoa_bus UNION ALL SELECT 1 FROM stoa_outbox"))
     assert shop.stop() == 0
     gross = shop.audit()["totals"]["order"]["paid_minus_refunds"]
     key = run_sql(shop, "SELECT MIN(pay_key) FROM payment_intent")[0][0]

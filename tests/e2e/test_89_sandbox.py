@@ -345,11 +345,8 @@ def test_what_no_visitor_may_ask_is_a_grant_of_its_own(sinful):
 
 
 def job_said(shop) -> str:
-    until = time.monotonic() + 20
-    while (answer := Client(shop).get("/sin/job")).status != 200:
-        assert time.monotonic() < until, answer.text
-        time.sleep(0.05)
-    return answer.json["error"]
+    """Once it has run."""
+    return wait_until(lambda: (answer := Client(shop).get("/sin/job")).status == 200 and answer.json["error"])
 
 
 @pytest.mark.parametrize("settings, said", [("trusted = false", "FORBIDDEN"), ("trusted = true", "OK")])

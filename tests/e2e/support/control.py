@@ -60,4 +60,3 @@ def edit(shop, old: str, new: str) -> None:
     text = shop.config.read_text()
     assert old in text
     shop.config.write_text(text.replace(old, new))
-

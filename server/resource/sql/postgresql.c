@@ -112,7 +112,6 @@ static stoa_err pg_open(const struct sql_options *options, struct diag *diag, st
     return STOA_OK;
 }
 
-/* On the loop's thread, or when the loops have stopped and are not destroyed yet. */
 /* A task of the loop that still points at a lane. */
 static bool slot_is_deferred(const struct pg_slot *slot)
 {
@@ -123,6 +122,7 @@ static bool slot_is_deferred(const struct pg_slot *slot)
     return deferred;
 }
 
+/* On the loop's thread, or when the loops have stopped and are not destroyed yet. */
 static void pg_close(struct sql *sql)
 {
     struct postgresql *db = (struct postgresql *)sql;

@@ -162,7 +162,7 @@ static void after_commit(struct stoa_tx *tx)
     if (tx->reply_status && tx->reply_json)
         stoa_reply_json(req, tx->reply_status, tx->reply_json);
     else if (tx->reply_status)
-        STOA_IGNORE(stoa_reply(req, tx->reply_status, NULL, (stoa_str){0})); /* no body is too long */
+        STOA_IGNORE(stoa_reply(req, tx->reply_status, NULL, (stoa_str){0})); /* not too long */
     if (tx->reply_status >= 400 && tx->reply_json)
         req->reply.type = "application/problem+json";
     if (tx->events > 0)

@@ -60,6 +60,8 @@ static void forget(struct edits *w, int wd)
 
 static bool counts(const struct edits *w, const struct inotify_event *event)
 {
+    if (event->mask & IN_Q_OVERFLOW)
+        return true; /* the kernel had no room for more: any may be among those */
     if (event->len == 0 || event->name[0] == '.')
         return false; /* what editors keep for themselves */
     if (event->wd == w->config_folder && strcmp(event->name, w->config_name) == 0)

@@ -2,6 +2,7 @@
 SPDX-License-Identifier: Apache-2.0"""
 import os
 import shutil
+import signal
 import time
 
 import pytest
@@ -94,6 +95,18 @@ def test_folders_that_are_made_anew_do_not_add_up(make_watched, plugins):
     say_greeting(shop, text, "enough")
     wait_until(unwatched, "it is not told")
     assert len(unwatched()) <= len(make_more) and all("256" in line["why"] for line in unwatched())
+
+
+def test_what_the_kernel_had_no_room_to_tell_is_applied(make_watched, plugins):
+    shop = make_watched().start("--watch")
+    worker, room = shop.worker(), int(open("/proc/sys/fs/inotify/max_queued_events").read())
+    (plugins.folder / ".0").touch()
+    os.kill(worker, signal.SIGSTOP)
+    for n in range(room // 2 + 1):  # two events each, of a name that does not count
+        os.rename(plugins.folder / f".{n}", plugins.folder / f".{n + 1}")
+    edit(shop, "swap = {}", 'swap = { greeting = "moin" }')
+    os.kill(worker, signal.SIGCONT)
+    wait_until(lambda: Client(shop).get("/swap/greeting").text == "moin")
 
 
 def test_many_writes_are_one_apply(make_watched, plugins):

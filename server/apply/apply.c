@@ -84,38 +84,11 @@ static stoa_err load(struct run *r)
     return config_load(&source, &r->diag, &r->config);
 }
 
-/* Opening databases is a good part of an apply, and what was applied to them stays: nobody asks
- * them again about the same files. *missing, if not NULL: what is missing is no error. */
-static stoa_err check_databases(struct run *r, bool *missing)
-{
-    struct apply *a = r->apply;
-    char digest[BUILD_DIGEST_LEN], after[BUILD_DIGEST_LEN];
-    const struct world *in_force = apply_in_force(a);
-    struct resources *databases = NULL;
-    bool has_digest = resources_are_same(in_force->resources, r->config) &&
-                      build_migrations_digest(r->config, in_force->resources, digest);
-    stoa_err err;
-
-    if (has_digest && strcmp(digest, a->migrations) == 0)
-        return STOA_OK;
-    STOA_TRY(resources_open(r->config, 0, &r->diag, &databases));
-    err = build_check_migrations(r->config, databases, &r->diag);
-    resources_close(databases);
-    if (err == STOA_OK && has_digest &&
-        build_migrations_digest(r->config, in_force->resources, after) &&
-        strcmp(digest, after) == 0)
-        memcpy(a->migrations, digest, sizeof digest);
-    if (err == STOA_OK || !missing)
-        return err;
-    *missing = true;
-    return STOA_OK;
-}
-
 static stoa_err check(struct run *r)
 {
     STOA_TRY(step(r, "check"));
     STOA_TRY(build_check_fixed(apply_in_force(r->apply)->config, r->config, &r->diag));
-    return check_databases(r, NULL);
+    return migrations_check(r->apply, r->config, NULL, &r->diag);
 }
 
 static stoa_err build(struct run *r)
@@ -410,7 +383,7 @@ static stoa_err check_planned(struct run *r)
 
     STOA_TRY(step(r, "check"));
     STOA_TRY(build_check_fixed(apply_in_force(r->apply)->config, r->config, &r->diag));
-    STOA_TRY(check_databases(r, &missing));
+    STOA_TRY(migrations_check(r->apply, r->config, &missing, &r->diag));
     if (missing) {
         struct stoa_json *list = stoa_json_set(r->answer, "migrations", stoa_json_array(r->arena));
         stoa_str first = stoa_concat(r->arena, stoa_str_of(r->diag.file), STOA_STR(" "),

@@ -138,7 +138,8 @@ struct owners {
     char folder[PATH_MAX];
     struct diag *diag;
     bool pending;
-    crypto_generichash_state digest;
+    struct trail *trail;
+    crypto_generichash_state owners, files;
 };
 
 static stoa_err each_owner(struct owners *o)
@@ -188,30 +189,64 @@ stoa_err build_check_migrations(const struct config *config, struct resources *r
     return missing ? STOA_E_CONFIG : STOA_OK;
 }
 
-static stoa_err add_digest(struct owners *o, struct sql *sql, const char *owner)
-{
-    char one[65], line[256];
-    int len;
+enum { DIGEST_BYTES = (BUILD_DIGEST_LEN - 1) / 2 };
 
-    STOA_TRY(sql_migrations_digest(sql, o->folder, owner, o->diag, one));
-    len = snprintf(line, sizeof line, "%s %s %s\n", sql_name(sql), owner, one);
-    crypto_generichash_update(&o->digest, (const unsigned char *)line, (unsigned long long)len);
+static stoa_err add_owner(struct owners *o, struct sql *sql, const char *owner)
+{
+    const char *const words[] = {sql_name(sql), owner, o->folder};
+
+    for (uint32_t i = 0; i < sizeof words / sizeof *words; i++)
+        crypto_generichash_update(&o->owners, (const unsigned char *)words[i],
+                                  strlen(words[i]) + 1);
     return STOA_OK;
 }
 
-bool build_migrations_digest(const struct config *config, const struct resources *resources,
-                             char ret[BUILD_DIGEST_LEN])
+static stoa_err add_files(struct owners *o, struct sql *sql, const char *owner)
 {
-    unsigned char digest[(BUILD_DIGEST_LEN - 1) / 2];
-    struct diag ignored;
-    struct owners o = {
-        .config = config, .resources = resources, .each = add_digest, .diag = &ignored};
+    struct sql_migrations_seen seen = {.trail = o->trail};
 
-    crypto_generichash_init(&o.digest, NULL, 0, sizeof digest);
-    if (each_owner(&o) != STOA_OK)
-        return false;
-    crypto_generichash_final(&o.digest, digest, sizeof digest);
+    STOA_TRY(sql_migrations_digest(sql, o->folder, owner, o->diag, &seen));
+    crypto_generichash_update(&o->files, (const unsigned char *)seen.sha256, sizeof seen.sha256);
+    return add_owner(o, sql, owner);
+}
+
+static void end_digest(crypto_generichash_state *state, char ret[BUILD_DIGEST_LEN])
+{
+    unsigned char digest[DIGEST_BYTES];
+
+    crypto_generichash_final(state, digest, sizeof digest);
     hex_encode(digest, sizeof digest, ret);
     ret[BUILD_DIGEST_LEN - 1] = '\0';
+}
+
+static bool see(struct owners *o, struct build_seen *ret)
+{
+    struct diag ignored;
+
+    o->diag = &ignored;
+    crypto_generichash_init(&o->owners, NULL, 0, DIGEST_BYTES);
+    crypto_generichash_init(&o->files, NULL, 0, DIGEST_BYTES);
+    if (each_owner(o) != STOA_OK)
+        return false;
+    end_digest(&o->owners, ret->owners);
+    end_digest(&o->files, ret->files);
     return true;
+}
+
+bool build_see_migrations(const struct config *config, const struct resources *resources,
+                          struct build_seen *ret)
+{
+    struct owners o = {.config = config, .resources = resources, .each = add_files};
+
+    ret->trail = o.trail = trail_create();
+    return see(&o, ret);
+}
+
+bool build_has_seen_migrations(const struct config *config, const struct resources *resources,
+                               const struct build_seen *seen)
+{
+    struct owners o = {.config = config, .resources = resources, .each = add_owner};
+    struct build_seen now;
+
+    return see(&o, &now) && strcmp(now.owners, seen->owners) == 0 && trail_is_same(seen->trail);
 }

@@ -3,6 +3,7 @@
 #ifndef APPLY_BUILD_H
 #define APPLY_BUILD_H
 
+#include "base/trail.h"
 #include "plugin/world.h"
 #include <limits.h>
 
@@ -22,11 +23,19 @@ STOA_NODISCARD stoa_err build_find_missing(const struct config *config,
 /* The databases lack nothing that the host or a plugin needs. Off the loops. */
 STOA_NODISCARD stoa_err build_check_migrations(const struct config *config,
                                                struct resources *resources, struct diag *diag);
-/* Of all files that it looks at, and whose they are; asks no database. False when one cannot be
- * read. */
+/* What it looks at. */
 enum { BUILD_DIGEST_LEN = 65 };
-bool build_migrations_digest(const struct config *config, const struct resources *resources,
-                             char ret[BUILD_DIGEST_LEN]);
+struct build_seen {
+    char owners[BUILD_DIGEST_LEN]; /* whose files, in which folder, for which databases */
+    char files[BUILD_DIGEST_LEN];  /* what is in them */
+    struct trail *trail;           /* of reading them */
+};
+/* Asks no database. False when a file cannot be read. The trail is the caller's, in both cases. */
+bool build_see_migrations(const struct config *config, const struct resources *resources,
+                          struct build_seen *ret);
+/* The same owners and, by their stamps, the same files: none is read. */
+bool build_has_seen_migrations(const struct config *config, const struct resources *resources,
+                               const struct build_seen *seen);
 /* Does a plugin that runs on this node keep its tables there? */
 bool build_is_used(const struct config *config, const struct sql *sql);
 /* Where <name>.so is looked for. */

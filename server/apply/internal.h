@@ -26,10 +26,10 @@ struct apply {
     struct alive alive[APPLY_WORLDS_MAX]; /* [0] is in force; changed by the thread only */
     uint32_t alive_count;
     uint64_t applied, failed, revision;
-    char migrations[BUILD_DIGEST_LEN]; /* the databases had them all; "": not known yet */
-    int64_t sync_at_ms;                /* monotonic; the history is on the disk then. 0: it is */
-    int64_t confirm_until_ms;          /* monotonic; 0: nothing waits for a confirmation */
-    uint64_t confirm_back;             /* the revision to go back to */
+    struct build_seen migrations; /* the databases had them all; empty: not known yet */
+    int64_t sync_at_ms;           /* monotonic; the history is on the disk then. 0: it is */
+    int64_t confirm_until_ms;     /* monotonic; 0: nothing waits for a confirmation */
+    uint64_t confirm_back;        /* the revision to go back to */
     char last_error[512];
 };
 
@@ -37,6 +37,13 @@ static inline struct world *apply_in_force(const struct apply *a)
 {
     return a->alive[0].world;
 }
+
+/* ---- migrations.c: on the apply thread ---- */
+
+/* Opening databases is a good part of an apply, and what was applied to them stays: they are not
+ * asked again about the same files. missing: if not NULL, that something is missing is no error. */
+stoa_err migrations_check(struct apply *apply, const struct config *config, bool *missing,
+                          struct diag *diag);
 
 /* ---- status.c: on the apply thread ---- */
 

@@ -12,14 +12,6 @@ static int name_order(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static bool is_kind(DIR *dir, const struct dirent *entry, mode_t kind)
-{
-    struct stat about;
-
-    return entry->d_name[0] != '.' && fstatat(dirfd(dir), entry->d_name, &about, 0) == 0 &&
-           (about.st_mode & S_IFMT) == kind;
-}
-
 /* The names of one kind in path. */
 struct listing {
     const char *path;
@@ -28,9 +20,44 @@ struct listing {
     uint32_t count;
 };
 
-static bool list(struct stoa_arena *arena, struct listing *listing, struct diag *diag)
+/* What a link leads to can change without the folder that holds the link. */
+static mode_t kind_behind(const struct folder_reading *reading, const struct listing *listing,
+                          const char *name)
 {
-    DIR *dir = opendir(listing->path);
+    const char *path =
+        stoa_concat(reading->arena, stoa_str_of(listing->path), STOA_STR("/"), stoa_str_of(name))
+            .ptr;
+    struct stat about;
+    bool is_there = stat(path, &about) == 0;
+
+    trail_note(reading->trail, path, is_there ? &about : NULL);
+    return is_there ? about.st_mode & S_IFMT : 0;
+}
+
+static bool is_kind(const struct folder_reading *reading, const struct listing *listing,
+                    const struct dirent *entry)
+{
+    if (entry->d_name[0] == '.')
+        return false;
+    if (entry->d_type == DT_REG || entry->d_type == DT_DIR)
+        return (mode_t)DTTOIF(entry->d_type) == listing->kind;
+    return kind_behind(reading, listing, entry->d_name) == listing->kind;
+}
+
+static DIR *open_folder(const struct folder_reading *reading, const char *path)
+{
+    DIR *dir = opendir(path);
+    struct stat about;
+    bool is_there = dir && fstat(dirfd(dir), &about) == 0;
+
+    trail_note(reading->trail, path, is_there ? &about : NULL);
+    return dir;
+}
+
+static bool list(const struct folder_reading *reading, struct listing *listing)
+{
+    DIR *dir = open_folder(reading, listing->path);
+    struct stoa_arena *arena = reading->arena;
     struct dirent *entry;
     bool fits = true;
 
@@ -38,7 +65,7 @@ static bool list(struct stoa_arena *arena, struct listing *listing, struct diag 
     if (!dir)
         return true;
     while (fits && (entry = readdir(dir))) {
-        if (!is_kind(dir, entry, listing->kind))
+        if (!is_kind(reading, listing, entry))
             continue;
         fits = listing->count < FOLDER_FILES_MAX;
         if (fits)
@@ -46,27 +73,27 @@ static bool list(struct stoa_arena *arena, struct listing *listing, struct diag 
     }
     closedir(dir);
     if (!fits)
-        diag_set(diag, listing->path, 0, 0, "more than %d files", FOLDER_FILES_MAX);
+        diag_set(reading->diag, listing->path, 0, 0, "more than %d files", FOLDER_FILES_MAX);
     qsort(listing->names, listing->count, sizeof(*listing->names), name_order);
     return fits;
 }
 
-bool folder_list(struct stoa_arena *arena, const char *path, struct diag *diag,
-                 const char *const **ret, uint32_t *count)
+bool folder_list(const struct folder_reading *reading, const char *path, const char *const **ret,
+                 uint32_t *count)
 {
     struct listing listing = {.path = path, .kind = S_IFREG};
-    bool done = list(arena, &listing, diag);
+    bool done = list(reading, &listing);
 
     *ret = listing.names;
     *count = listing.count;
     return done;
 }
 
-bool folder_list_folders(struct stoa_arena *arena, const char *path, struct diag *diag,
+bool folder_list_folders(const struct folder_reading *reading, const char *path,
                          const char *const **ret, uint32_t *count)
 {
     struct listing listing = {.path = path, .kind = S_IFDIR};
-    bool done = list(arena, &listing, diag);
+    bool done = list(reading, &listing);
 
     *ret = listing.names;
     *count = listing.count;
@@ -88,9 +115,10 @@ static bool read_all(int fd, char *to, uint64_t len)
     return true;
 }
 
-bool folder_read(struct stoa_arena *arena, const char *path, uint64_t max, struct diag *diag,
+bool folder_read(const struct folder_reading *reading, const char *path, uint64_t max,
                  stoa_str *ret)
 {
+    struct diag *diag = reading->diag;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct stat about;
     bool done = false;
@@ -101,7 +129,8 @@ bool folder_read(struct stoa_arena *arena, const char *path, uint64_t max, struc
     } else if ((uint64_t)about.st_size > max) {
         diag_set(diag, path, 0, 0, "is larger than %llu KiB", (unsigned long long)max / 1024);
     } else {
-        bytes = stoa_arena_take(arena, (uint64_t)about.st_size + 1);
+        trail_note(reading->trail, path, &about);
+        bytes = stoa_arena_take(reading->arena, (uint64_t)about.st_size + 1);
         done = read_all(fd, bytes, (uint64_t)about.st_size);
         *ret = (stoa_str){bytes, (uint64_t)about.st_size};
         if (!done)

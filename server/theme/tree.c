@@ -123,13 +123,19 @@ static bool base_name(struct tree_reader *reader, const char *file, const char *
 /* A reader of one file of a folder. */
 typedef bool read_fn(struct tree_reader *reader, const char *path, stoa_str name);
 
+static struct folder_reading reading_of(const struct tree_reader *reader)
+{
+    return (struct folder_reading){reader->arena, reader->diag, reader->trail};
+}
+
 static bool read_folder(struct tree_reader *reader, const char *folder, const char *extension,
                         read_fn *fn)
 {
+    const struct folder_reading reading = reading_of(reader);
     const char *const *files;
     uint32_t count;
 
-    if (!folder_list(reader->arena, path_of(reader, folder, ""), reader->diag, &files, &count))
+    if (!folder_list(&reading, path_of(reader, folder, ""), &files, &count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         stoa_str name;
@@ -143,9 +149,10 @@ static bool read_folder(struct tree_reader *reader, const char *folder, const ch
 /* Every file of the theme comes through here. */
 static bool read_file(struct tree_reader *reader, const char *path, uint64_t max, stoa_str *ret)
 {
+    const struct folder_reading reading = reading_of(reader);
     uint64_t len;
 
-    if (!folder_read(reader->arena, path, max, reader->diag, ret))
+    if (!folder_read(&reading, path, max, ret))
         return false;
     len = ret->len;
     crypto_generichash_update(&reader->digest, (const unsigned char *)path, strlen(path) + 1);
@@ -202,10 +209,11 @@ static bool read_asset(struct tree_reader *reader, const char *path, stoa_str na
 
 static bool read_asset_folder(struct tree_reader *reader, const char *folder, const char *prefix)
 {
+    const struct folder_reading reading = reading_of(reader);
     const char *const *files;
     uint32_t count;
 
-    if (!folder_list(reader->arena, path_of(reader, folder, ""), reader->diag, &files, &count))
+    if (!folder_list(&reading, path_of(reader, folder, ""), &files, &count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         stoa_str name = stoa_concat(reader->arena, stoa_str_of(prefix), stoa_str_of(files[i]));
@@ -218,6 +226,7 @@ static bool read_asset_folder(struct tree_reader *reader, const char *folder, co
 /* assets/ and the folders in it, one level deep: "products/mug.svg". */
 static bool read_assets(struct tree_reader *reader)
 {
+    const struct folder_reading reading = reading_of(reader);
     const char *const *folders;
     uint32_t count;
 
@@ -225,8 +234,7 @@ static bool read_assets(struct tree_reader *reader)
         assets_init(&reader->theme->assets, reader->arena,
                     reader->last ? &reader->last->assets : NULL);
     if (!read_asset_folder(reader, "assets", "") ||
-        !folder_list_folders(reader->arena, path_of(reader, "assets", ""), reader->diag, &folders,
-                             &count))
+        !folder_list_folders(&reading, path_of(reader, "assets", ""), &folders, &count))
         return false;
     for (uint32_t i = 0; i < count; i++) {
         stoa_str name = stoa_str_of(folders[i]);
@@ -365,21 +373,42 @@ static bool read_tree(struct tree_reader *reader)
            read_folder(reader, "templates", ".json", add_section_page);
 }
 
-/* Does folder hold what theme was made from? By the bytes: times of files say too little. */
-static bool is_made_from(const struct theme *theme, const char *folder)
+static void take_trail(struct theme *theme, struct trail *trail)
+{
+    trail_destroy(theme->trail);
+    theme->trail = trail;
+}
+
+/* By the bytes: an editor or a package may leave what they like as the time of a file. */
+static bool has_bytes_of(const char *folder, struct theme *theme)
 {
     struct stoa_arena *arena = stoa_arena_create();
     struct diag ignored;
-    struct tree_reader reader = {
-        .arena = arena, .folder = folder, .diag = &ignored, .only_looks = true};
+    struct tree_reader reader = {.arena = arena,
+                                 .folder = folder,
+                                 .diag = &ignored,
+                                 .trail = trail_create(),
+                                 .only_looks = true};
     unsigned char digest[sizeof theme->digest];
-    bool is_whole;
+    bool is_whole, is_same;
 
     crypto_generichash_init(&reader.digest, NULL, 0, TREE_DIGEST_LEN);
     is_whole = read_tree(&reader);
     crypto_generichash_final(&reader.digest, digest, sizeof digest);
     stoa_arena_destroy(arena);
-    return is_whole && memcmp(digest, theme->digest, sizeof digest) == 0;
+    is_same = is_whole && memcmp(digest, theme->digest, sizeof digest) == 0;
+    if (is_same)
+        take_trail(theme, reader.trail);
+    else
+        trail_destroy(reader.trail);
+    return is_same;
+}
+
+/* Does folder hold what theme was made from? */
+static bool is_made_from(struct theme *theme, const char *folder)
+{
+    return strcmp(theme->folder, folder) == 0 &&
+           (trail_is_same(theme->trail) || has_bytes_of(folder, theme));
 }
 
 static struct theme *theme_new(void)
@@ -407,6 +436,9 @@ stoa_err theme_load(const char *folder, struct theme *last, struct diag *diag, s
     reader.theme = theme_new();
     reader.arena = reader.theme->arena;
     reader.folder = stoa_cstr(reader.arena, stoa_str_of(folder));
+    reader.trail = trail_create();
+    reader.theme->folder = reader.folder;
+    take_trail(reader.theme, reader.trail);
     crypto_generichash_init(&reader.digest, NULL, 0, TREE_DIGEST_LEN);
     if (!read_tree(&reader)) {
         theme_destroy(reader.theme);
@@ -419,6 +451,8 @@ stoa_err theme_load(const char *folder, struct theme *last, struct diag *diag, s
 
 void theme_destroy(struct theme *theme)
 {
-    if (theme && --theme->uses == 0)
-        stoa_arena_destroy(theme->arena);
+    if (!theme || --theme->uses > 0)
+        return;
+    trail_destroy(theme->trail);
+    stoa_arena_destroy(theme->arena);
 }

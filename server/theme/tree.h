@@ -32,6 +32,8 @@ struct page {
 struct theme {
     struct stoa_arena *arena;
     uint32_t uses;
+    const char *folder;
+    struct trail *trail;                   /* of its last reading */
     unsigned char digest[TREE_DIGEST_LEN]; /* of all that was read, with paths */
     char *name;
     const struct stoa_json *about; /* theme.json: {{ theme }} */
@@ -64,6 +66,7 @@ struct tree_reader {
     const char *folder;
     struct diag *diag;
     const struct theme *last;
+    struct trail *trail;
     bool only_looks; /* reads what it would, for the digest, and makes nothing of it */
     crypto_generichash_state digest;
 };

@@ -26,6 +26,7 @@ struct migrations {
     const char *owner;
     struct stoa_arena *arena;
     struct diag *diag;
+    struct trail *trail;
     struct migration *list;
     uint32_t count, room;
 };
@@ -87,6 +88,7 @@ static stoa_err migration_read(struct migrations *all, struct migration *one)
             fclose(file);
         return STOA_E_CONFIG;
     }
+    trail_note(all->trail, one->path, &st);
     text = stoa_arena_alloc(all->arena, (uint64_t)st.st_size + 1);
     len = fread(text, 1, (size_t)st.st_size, file);
     fclose(file);
@@ -143,11 +145,15 @@ static stoa_err migrations_list(struct migrations *all, const char *folder)
     DIR *dir = opendir(folder);
     struct dirent *entry;
     stoa_err err = STOA_OK;
+    struct stat st;
 
-    if (!dir) {
+    if (!dir || fstat(dirfd(dir), &st) != 0) {
         diag_set(all->diag, folder, 0, 0, "cannot be opened: %m");
+        if (dir)
+            closedir(dir);
         return STOA_E_CONFIG;
     }
+    trail_note(all->trail, folder, &st);
     while (err == STOA_OK && (entry = readdir(dir)))
         err = migrations_add(all, folder, entry->d_name);
     closedir(dir);
@@ -169,8 +175,10 @@ static stoa_err migrations_find(struct migrations *all, const char *folder)
     struct stat st;
 
     snprintf(path, sizeof(path), "%s/%s", folder, all->owner);
-    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+        trail_note(all->trail, path, NULL); /* what is there but no folder is read each time */
         snprintf(path, sizeof(path), "%s", folder);
+    }
     return migrations_list(all, path);
 }
 
@@ -334,9 +342,10 @@ static stoa_err pending(struct migrations *all, const char *folder, bool *ret)
 }
 
 stoa_err sql_migrations_digest(const struct sql *sql, const char *folder, const char *owner,
-                               struct diag *diag, char ret[65])
+                               struct diag *diag, struct sql_migrations_seen *ret)
 {
-    struct migrations all = {.sql = (struct sql *)sql, .owner = owner, .diag = diag};
+    struct migrations all = {
+        .sql = (struct sql *)sql, .owner = owner, .diag = diag, .trail = ret->trail};
     struct migration sum = {0};
     struct stoa_buf text;
     stoa_err err;
@@ -353,7 +362,7 @@ stoa_err sql_migrations_digest(const struct sql *sql, const char *folder, const 
     sum.text = stoa_buf_str(&text);
     if (err == STOA_OK)
         err = migration_hash(&sum);
-    memcpy(ret, sum.sha256, sizeof sum.sha256);
+    memcpy(ret->sha256, sum.sha256, sizeof sum.sha256);
     stoa_arena_destroy(all.arena);
     return err;
 }

@@ -6,6 +6,7 @@
 #define RESOURCE_SQL_H
 
 #include "base/diag.h"
+#include "base/trail.h"
 #include "resource/pool/pool.h"
 #include <stoa/sql.h>
 
@@ -70,10 +71,14 @@ STOA_NODISCARD stoa_err sql_migrate(struct sql *sql, const char *folder, const c
 /* Whether anything is missing; *diag names the first. */
 STOA_NODISCARD stoa_err sql_migrations_pending(struct sql *sql, const char *folder,
                                                const char *owner, struct diag *diag, bool *ret);
-/* SHA-256 of the owner's migration files with their paths, as hex; asks no database. STOA_E_CONFIG
- * with *diag when one cannot be taken in. */
+struct sql_migrations_seen {
+    char sha256[65];     /* of the owner's migration files with their paths, as hex */
+    struct trail *trail; /* the caller's, or NULL: is told of each file and folder */
+};
+/* Asks no database. STOA_E_CONFIG with *diag when a file cannot be taken in. */
 STOA_NODISCARD stoa_err sql_migrations_digest(const struct sql *sql, const char *folder,
-                                              const char *owner, struct diag *diag, char ret[65]);
+                                              const char *owner, struct diag *diag,
+                                              struct sql_migrations_seen *ret);
 
 /* Rows made by hand, for the wire and for tests. */
 struct stoa_rows *rows_create(struct stoa_arena *arena, uint32_t columns, const char *const *names,

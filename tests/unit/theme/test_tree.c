@@ -1,5 +1,7 @@
 /* Themes as folders: loading, pages, sections, texts, assets. SPDX-License-Identifier: Apache-2.0
  */
+#include "base/clock.h"
+#include "base/file.h"
 #include "template.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -317,6 +319,113 @@ Test(tree, any_other_byte_is_another_theme)
     put_file("assets/more.css", "", 0);
     second = load_after(first);
     cr_expect_neq(first, second);
+    theme_destroy(first);
+    theme_destroy(second);
+    end_theme();
+}
+
+/* From now on every file has been as it is for long. */
+static struct theme *load_settled(void)
+{
+    clock_shift_for_test(FILE_SETTLED_MS);
+    return load_after(NULL);
+}
+
+/* A file written twice at once may have one time: until it has another. */
+static void put_later(const char *path, const char *text)
+{
+    struct stat before, after;
+    char full[200];
+
+    snprintf(full, sizeof full, "%s/%s", folder, path);
+    cr_assert_eq(stat(full, &before), 0);
+    do {
+        put_quietly(path, text);
+        cr_assert_eq(stat(full, &after), 0);
+    } while (memcmp(&before.st_ctim, &after.st_ctim, sizeof after.st_ctim) == 0);
+}
+
+static uint64_t bytes_read(void)
+{
+    FILE *io = fopen("/proc/self/io", "r");
+    char line[64];
+
+    cr_assert(io && fgets(line, sizeof line, io) && strncmp(line, "rchar: ", 7) == 0);
+    fclose(io);
+    return strtoull(line + 7, NULL, 10);
+}
+
+Test(tree, a_theme_that_has_settled_is_not_read_again)
+{
+    enum { LARGE = 100000 };
+    char *css = calloc(1, LARGE);
+    struct theme *first, *second;
+    uint64_t before;
+
+    begin_theme();
+    memset(css, 'x', LARGE);
+    put_file("assets/large.css", css, LARGE);
+    first = load_settled();
+    before = bytes_read();
+    second = load_after(first);
+    cr_expect_eq(first, second);
+    cr_expect_lt(bytes_read() - before, LARGE);
+    theme_destroy(first);
+    theme_destroy(second);
+    free(css);
+    end_theme();
+}
+
+Test(tree, one_that_has_settled_notices_each_change)
+{
+    static const char *const files[][2] = {
+        {"theme.json", "{\"name\": \"U\"}"},   {"layout/theme.liquid", "y{{ content_for_layout }}"},
+        {"sections/hero.liquid", "y"},         {"snippets/card.liquid", "y"},
+        {"locales/en.json", "{\"a\": \"b\"}"}, {"assets/base.css", "y"},
+    };
+    struct theme *first, *second;
+
+    begin_theme();
+    first = load_settled();
+    for (uint32_t i = 0; i < sizeof files / sizeof *files; i++) {
+        put_later(files[i][0], files[i][1]);
+        second = load_after(first);
+        cr_expect_neq(first, second, "%s", files[i][0]);
+        theme_destroy(first);
+        first = second;
+    }
+    put_file("assets/more.css", "", 0);
+    second = load_after(first);
+    cr_expect_neq(first, second, "a new file");
+    theme_destroy(first);
+    theme_destroy(second);
+    end_theme();
+}
+
+Test(tree, one_that_has_settled_notices_where_a_link_leads)
+{
+    char target[200], link[200];
+    struct theme *first, *second;
+    struct theme_asset asset;
+
+    begin_theme();
+    put_file("first.css", "a", 1);
+    put_file("second.css", "b", 1);
+    snprintf(target, sizeof target, "%s/target", folder);
+    snprintf(link, sizeof link, "%s/assets/linked.css", folder);
+    cr_assert_eq(symlink(target, link), 0); /* to nothing as yet */
+    first = load_settled();
+    cr_expect_eq(theme_asset(first, STOA_STR("linked.css"), &asset), STOA_E_NOT_FOUND);
+    cr_assert_eq(symlink("first.css", target), 0);
+    second = load_after(first);
+    cr_assert_eq(theme_asset(second, STOA_STR("linked.css"), &asset), STOA_OK);
+    theme_destroy(first);
+    first = second;
+    cr_assert_eq(unlink(target), 0);
+    cr_assert_eq(symlink("second.css", target), 0);
+    second = load_after(first);
+    cr_assert_eq(theme_asset(second, STOA_STR("linked.css"), &asset), STOA_OK);
+    cr_expect(stoa_str_is(asset.bytes, "b"));
     theme_destroy(first);
     theme_destroy(second);
     end_theme();

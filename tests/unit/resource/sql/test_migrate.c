@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/clock.h"
+#include "base/file.h"
 #include "with_sql.h"
 
 #include <pthread.h>
@@ -124,6 +126,48 @@ BOTH(migrate, refuses_names_and_numbers_that_are_unclear)
     strcpy(root, "/nonexistent");
     FAILS(STOA_E_CONFIG, migrate(0, 0));
     root[0] = 0;
+}
+
+/* ---- What has been read ---- */
+
+static void look(struct sql_migrations_seen *ret)
+{
+    *ret = (struct sql_migrations_seen){.trail = trail_create()};
+    OK(sql_migrations_digest(db, root, "t", &diag, ret));
+}
+
+BOTH(migrate, tells_by_stamps_that_a_file_has_come_or_changed)
+{
+    struct sql_migrations_seen before, after;
+
+    two_files();
+    clock_shift_for_test(FILE_SETTLED_MS);
+    look(&before);
+    cr_assert(trail_is_same(before.trail));
+    file("0003_last.sql", "DELETE FROM t_b;");
+    cr_assert_not(trail_is_same(before.trail));
+    look(&after);
+    cr_assert_str_neq(before.sha256, after.sha256);
+    trail_destroy(before.trail);
+    file("0003_last.sql", "DELETE FROM t_a;");
+    file("0003_last.sql", "DELETE FROM t_a");
+    cr_assert_not(trail_is_same(after.trail));
+    trail_destroy(after.trail);
+}
+
+BOTH(migrate, tells_by_stamps_that_an_owner_has_a_folder_now)
+{
+    struct sql_migrations_seen seen = {.trail = trail_create()};
+    char own[128];
+
+    two_files();
+    clock_shift_for_test(FILE_SETTLED_MS);
+    OK(sql_migrations_digest(db, root, "new", &diag, &seen));
+    cr_assert(trail_is_same(seen.trail));
+    snprintf(own, sizeof own, "%s/new", root);
+    cr_assert_eq(mkdir(own, 0700), 0);
+    cr_assert_not(trail_is_same(seen.trail));
+    trail_destroy(seen.trail);
 }
 
 /* ---- Two processes at once: here two handles on two threads ---- */

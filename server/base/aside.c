@@ -1,6 +1,7 @@
 /* base/aside.c: the lowest priority for a piece of work. SPDX-License-Identifier: Apache-2.0 */
 #include "base/aside.h"
 
+#include "base/slice.h"
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/resource.h>
@@ -19,6 +20,7 @@ static void *run(void *arg)
     struct errand *errand = arg;
 
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
+    slice_serve(); /* who is woken waits for the rest of its slice, however low its priority */
     errand->work(errand->arg);
     return NULL;
 }

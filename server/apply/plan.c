@@ -45,19 +45,34 @@ static bool put_difference(struct stoa_json *object, const char *key, struct nam
     return any;
 }
 
-static const struct stoa_json *routes_of(const struct world *w, struct stoa_arena *arena)
+static const struct generation *find(const struct world *w, const char *name)
 {
-    struct stoa_json *list = stoa_json_array(arena);
+    int32_t index = world_find(w, (stoa_str){name, strlen(name)});
+
+    return index < 0 ? NULL : w->generations[index];
+}
+
+static void put_routes(struct stoa_json *list, const struct generation *g, struct stoa_arena *arena)
+{
     char text[512];
 
+    for (uint32_t i = 0; i < g->desc.routes.count; i++) {
+        struct stoa_route r;
+        span_read(&g->desc.routes, i, &r, sizeof r);
+        snprintf(text, sizeof text, "%s %s (%s)", route_method_name(r.method), r.path, g->name);
+        stoa_json_push(list, stoa_json_new_str(arena, stoa_str_copy(arena, stoa_str_of(text))));
+    }
+}
+
+/* But for those of the generations that the other world has, too. */
+static const struct stoa_json *routes_of(const struct world *w, const struct world *other,
+                                         struct stoa_arena *arena)
+{
+    struct stoa_json *list = stoa_json_array(arena);
+
     for (uint32_t p = 0; p < w->plugins; p++)
-        for (uint32_t i = 0; i < w->generations[p]->desc.routes.count; i++) {
-            struct stoa_route r;
-            span_read(&w->generations[p]->desc.routes, i, &r, sizeof r);
-            snprintf(text, sizeof text, "%s %s (%s)", route_method_name(r.method), r.path,
-                     w->generations[p]->name);
-            stoa_json_push(list, stoa_json_new_str(arena, stoa_str_copy(arena, stoa_str_of(text))));
-        }
+        if (find(other, w->generations[p]->name) != w->generations[p])
+            put_routes(list, w->generations[p], arena);
     return list;
 }
 
@@ -91,13 +106,6 @@ static struct stoa_json *put_plugin(struct stoa_json *list, const struct generat
     stoa_json_set_str(one, "name", stoa_str_copy(arena, stoa_str_of(g->name)));
     stoa_json_set_str(one, "change", stoa_str_of(change));
     return one;
-}
-
-static const struct generation *find(const struct world *w, const char *name)
-{
-    int32_t index = world_find(w, (stoa_str){name, strlen(name)});
-
-    return index < 0 ? NULL : w->generations[index];
 }
 
 static bool put_plugins(const struct world *from, const struct world *to, struct stoa_json *list,
@@ -258,6 +266,8 @@ static bool put_settings(const struct config *from, const struct config *to, str
 {
     struct settings s = {list, arena};
 
+    if (stoa_str_eq(text_of(config_json(from), arena), text_of(config_json(to), arena)))
+        return false;
     compare(&s, "", (struct side){config_json(from), masked(from, arena)},
             (struct side){config_json(to), masked(to, arena)});
     return stoa_json_count(list) > 0;
@@ -273,7 +283,8 @@ void plan_compare(const struct world *from, const struct world *to, struct stoa_
     any = put_moves(from, to, object, arena) || any;
     any = put_settings(from->config, to->config, settings, arena) || any;
     any = put_difference(object, "routes",
-                         (struct names){routes_of(from, arena), routes_of(to, arena)}, arena) ||
+                         (struct names){routes_of(from, to, arena), routes_of(to, from, arena)},
+                         arena) ||
           any;
     any = put_difference(object, "jobs", (struct names){jobs_of(from, arena), jobs_of(to, arena)},
                          arena) ||

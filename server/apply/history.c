@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/hex.h"
 #include "config/evaluate.h"
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@ enum {
     PLUGIN_MAX = 64 << 20,
     SIGNATURE_MAX = 4096,
     CHUNK = 32 << 10,
+    NUMBER_LEN = 6, /* at least */
     TRIM_AT = HISTORY_KEPT + 20
 };
 #define NUMBER_MAX INT64_C(999999999999)
@@ -30,7 +32,7 @@ enum {
 
 static void name_of(uint64_t number, char ret[32])
 {
-    snprintf(ret, 32, "%06llu.json", (unsigned long long)number);
+    snprintf(ret, 32, "%0*llu.json", NUMBER_LEN, (unsigned long long)number);
 }
 
 /* Number in "000012.json", "1000000.json"; 0 for any other name. */
@@ -38,12 +40,13 @@ static uint64_t number_of(const char *name)
 {
     stoa_str rest = stoa_str_of(name), digits = stoa_str_cut(&rest, '.');
     int64_t number = 0;
-    char same[32];
 
-    if (!stoa_str_is(rest, "json") || stoa_str_int(digits, 1, NUMBER_MAX, &number) != STOA_OK)
+    if (!stoa_str_is(rest, "json") || digits.len < NUMBER_LEN ||
+        !isdigit((unsigned char)digits.ptr[0]) ||
+        (digits.len > NUMBER_LEN && digits.ptr[0] == '0') ||
+        stoa_str_int(digits, 1, NUMBER_MAX, &number) != STOA_OK)
         return 0;
-    name_of((uint64_t)number, same);
-    return strcmp(name, same) == 0 ? (uint64_t)number : 0;
+    return (uint64_t)number;
 }
 
 static stoa_err make_folder(const char *path, struct diag *diag)
@@ -413,7 +416,9 @@ static bool write_revision(struct history *h, struct stoa_json *revision, struct
     return done;
 }
 
-static bool sync_config(const struct history *h, uint64_t number)
+/* What the revision's text said. last: the name of the one that was synced before, which many
+ * revisions share. */
+static bool sync_config(const struct history *h, uint64_t number, char last[80])
 {
     struct stoa_arena *arena = stoa_arena_create();
     const struct stoa_json *revision = NULL;
@@ -426,7 +431,9 @@ static bool sync_config(const struct history *h, uint64_t number)
         snprintf(folder, sizeof folder, "%s/configs", h->folder);
         snprintf(name, sizeof name, "%.*s.json", (int)(hash.len < 64 ? hash.len : 64),
                  hash.len ? hash.ptr : "");
-        done = file_sync(folder, name) || errno == ENOENT;
+        if (strcmp(name, last) != 0)
+            done = file_sync(folder, name) || errno == ENOENT;
+        memcpy(last, name, sizeof name);
     }
     stoa_arena_destroy(arena);
     return done;
@@ -434,14 +441,16 @@ static bool sync_config(const struct history *h, uint64_t number)
 
 bool history_sync(struct history *h)
 {
-    char name[32];
+    char name[32], config[80] = "";
     int error = 0;
 
     for (uint64_t n = h->unsynced; n > 0 && n <= h->last; n++) {
         name_of(n, name);
-        if (!sync_config(h, n) || (!file_sync(h->folder, name) && errno != ENOENT))
+        if (!sync_config(h, n, config) || (!file_sync_bytes(h->folder, name) && errno != ENOENT))
             error = errno;
     }
+    if (h->unsynced > 0 && !file_sync_folder(h->folder))
+        error = errno;
     h->unsynced = 0;
     errno = error;
     return !error;

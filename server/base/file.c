@@ -56,7 +56,7 @@ static bool sync_or_fail(int fd)
     return false;
 }
 
-static bool sync_folder(const char *folder)
+bool file_sync_folder(const char *folder)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ok = fd >= 0 && sync_or_fail(fd);
@@ -147,7 +147,7 @@ static bool replace(const char *folder, const char *part, const char *path)
 
     if (stat(part, &own) != 0 || rename(part, path) != 0)
         return false;
-    if (sync_folder(folder))
+    if (file_sync_folder(folder))
         return true;
     error = errno;
     if (!was_there && stat(path, &now) == 0 && now.st_ino == own.st_ino)
@@ -185,7 +185,7 @@ bool file_put_new(const char *folder, const char *name, stoa_str bytes)
     return put(folder, name, bytes, true);
 }
 
-bool file_sync(const char *folder, const char *name)
+bool file_sync_bytes(const char *folder, const char *name)
 {
     char path[PATH_MAX];
     int fd, error;
@@ -202,7 +202,12 @@ bool file_sync(const char *folder, const char *name)
     error = errno;
     close(fd);
     errno = error;
-    return ok && sync_folder(folder);
+    return ok;
+}
+
+bool file_sync(const char *folder, const char *name)
+{
+    return file_sync_bytes(folder, name) && file_sync_folder(folder);
 }
 
 void file_sweep(const char *folder)

@@ -33,6 +33,9 @@ bool file_put(const char *folder, const char *name, stoa_str bytes);
 bool file_put_new(const char *folder, const char *name, stoa_str bytes);
 /* folder/name and its name have reached the disk. False with errno. */
 bool file_sync(const char *folder, const char *name);
+/* The two halves of it, for many files of one folder: first each file, then all names. */
+bool file_sync_bytes(const char *folder, const char *name);
+bool file_sync_folder(const char *folder);
 /* Removes what processes that were killed in file_put() left in the folder FILE_LEFT_OVER_S ago or
  * before. Nobody waits for it, so nobody is told when it fails. */
 void file_sweep(const char *folder);

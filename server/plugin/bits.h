@@ -22,6 +22,7 @@ struct plugin_bits {
     mode_t mode;
     bool has_served;     /* here, with the same configuration */
     bool is_shipped;     /* came with the binary; trust.h */
+    bool is_placed;      /* is_shipped is known: the file and its place are as they were */
     bool is_ours;        /* did so now, or when the revision was kept that it belongs to */
     char signer[32];     /* the key whose signature is good; "": none */
     char signature[256]; /* what is beside the file; "": nothing */

@@ -214,7 +214,8 @@ stoa_err trust_check(const struct stoa_json *trust, struct plugin_bits *bits, st
 {
     bool required;
 
-    bits->is_shipped = is_shipped(bits);
+    if (!bits->is_placed)
+        bits->is_shipped = is_shipped(bits);
     required = stoa_json_true(trust, "require") && !bits->is_shipped;
     if (read_signature(bits, bits->signature))
         return check_signature(trust, bits, required, diag);

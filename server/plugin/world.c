@@ -131,14 +131,24 @@ static stoa_err read_bits(const struct wanted *wanted, const struct world_option
     return err;
 }
 
-/* An apply finds most plugins as it left them: these need not be read. */
+static bool is_same_at(const struct world_options *o, const char *path)
+{
+    return config_is_same(o->config, o->choice.last->config, path);
+}
+
+/* An apply finds most plugins as it left them: these need not be read. A file that was moved has
+ * another ctime. */
 static bool recall_bits(const struct wanted *wanted, const struct world_options *o,
                         struct plugin_bits *ret)
 {
     int32_t index = o->choice.last ? world_find(o->choice.last, stoa_str_of(wanted->name)) : -1;
     const struct generation *g = index < 0 ? NULL : o->choice.last->generations[index];
 
-    return g && plugin_bits_recall(wanted->path, &g->file, g->sha256, ret);
+    if (!g || !plugin_bits_recall(wanted->path, &g->file, g->sha256, ret))
+        return false;
+    ret->is_placed = is_same_at(o, "plugin_path");
+    ret->is_shipped = g->is_shipped;
+    return true;
 }
 
 /* The copy that was kept, or the very same bits from where plugins are installed. */
@@ -190,11 +200,6 @@ static stoa_err make_generation(struct plugin_bits *bits, const char *name,
 }
 
 /* ---- What nothing has touched is shared with the world before ---- */
-
-static bool is_same_at(const struct world_options *o, const char *path)
-{
-    return config_is_same(o->config, o->choice.last->config, path);
-}
 
 /* In a sandbox what the child is told of the shop counts, too, and that there is one: where the
  * plugin runs elsewhere there is none (port/place.c). */

@@ -74,7 +74,8 @@ static stoa_err fail_copy(const struct plugin_bits *bits, struct diag *diag)
     return STOA_E_PLUGIN;
 }
 
-/* A new inode that nobody can write any more, mapped for who judges it. */
+/* A new inode that nobody can write any more, mapped for who judges it, which looks at a few
+ * of its pages. */
 static stoa_err seal_and_map(struct plugin_bits *bits, struct diag *diag)
 {
     static const int seals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
@@ -87,7 +88,7 @@ static stoa_err seal_and_map(struct plugin_bits *bits, struct diag *diag)
         return STOA_OK;
     }
     /* Private, though nobody writes: before Linux 6.7 what is sealed cannot be mapped shared. */
-    bytes = mmap(NULL, bits->len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, bits->fd, 0);
+    bytes = mmap(NULL, bits->len, PROT_READ, MAP_PRIVATE, bits->fd, 0);
     if (bytes == MAP_FAILED)
         return fail_copy(bits, diag);
     bits->bytes = bytes;

@@ -514,11 +514,25 @@ static void *load_theme(void *arg)
     return NULL;
 }
 
+/* False: it has to be read. */
+static bool share_theme(struct world *w, const struct world_options *o)
+{
+    struct theme *last = o->choice.last->theme;
+    char folder[PATH_MAX];
+
+    world_theme_folder(w->config, folder);
+    w->theme = last ? theme_share(last, folder) : NULL;
+    return w->theme != NULL;
+}
+
 static void begin_theme(struct theme_work *work)
 {
-    work->is_beside =
-        !work->options->choice.last && pthread_create(&work->thread, NULL, load_theme, work) == 0;
-    if (work->options->choice.last)
+    const struct world_options *o = work->options;
+
+    if (o->choice.last && share_theme(work->world, o))
+        return;
+    work->is_beside = !o->choice.last && pthread_create(&work->thread, NULL, load_theme, work) == 0;
+    if (o->choice.last)
         aside_run(theme_work, work);
     else if (!work->is_beside)
         theme_work(work);

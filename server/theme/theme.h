@@ -25,6 +25,9 @@ extern const struct theme_limits theme_limits_default;
  * loaded and destroyed one after the other. */
 STOA_NODISCARD stoa_err theme_load(const char *folder, struct theme *last, struct diag *diag,
                                    struct theme **ret);
+/* What theme_load() would give when it needs to read nothing: one more use of last, whose folder is
+ * this one and has not changed for a while. NULL: it would read. */
+struct theme *theme_share(struct theme *last, const char *folder);
 void theme_destroy(struct theme *theme); /* one use of it; NULL is fine */
 const char *theme_name(const struct theme *theme);
 

@@ -404,11 +404,12 @@ static bool has_bytes_of(const char *folder, struct theme *theme)
     return is_same;
 }
 
-/* Does folder hold what theme was made from? */
-static bool is_made_from(struct theme *theme, const char *folder)
+struct theme *theme_share(struct theme *last, const char *folder)
 {
-    return strcmp(theme->folder, folder) == 0 &&
-           (trail_is_same(theme->trail) || has_bytes_of(folder, theme));
+    if (strcmp(last->folder, folder) != 0 || !trail_is_same(last->trail))
+        return NULL;
+    last->uses++;
+    return last;
 }
 
 static struct theme *theme_new(void)
@@ -428,7 +429,10 @@ stoa_err theme_load(const char *folder, struct theme *last, struct diag *diag, s
     struct tree_reader reader = {.diag = diag, .last = last};
 
     memset(diag, 0, sizeof(*diag));
-    if (last && is_made_from(last, folder)) {
+    *ret = last ? theme_share(last, folder) : NULL;
+    if (*ret)
+        return STOA_OK;
+    if (last && strcmp(last->folder, folder) == 0 && has_bytes_of(folder, last)) {
         last->uses++;
         *ret = last;
         return STOA_OK;

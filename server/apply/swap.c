@@ -310,12 +310,9 @@ void swap_find_unused(const struct swap_loops *loops, struct world *const *world
 {
     struct look look = {worlds, count, unused, PTHREAD_MUTEX_INITIALIZER};
 
-    if (skips_wait()) {
-        glimpse_unused(worlds, count, unused);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        unused[i] = true;
+    glimpse_unused(worlds, count, unused);
+    if (skips_wait() || !any(unused, count))
+        return; /* as most looks: no loop is woken for what can be seen from here */
     visit(loops, look_here, &look);
     if (any(unused, count))
         visit(loops, stop_over, NULL); /* ends in a later turn than the look: that one has passed */

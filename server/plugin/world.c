@@ -632,10 +632,16 @@ void world_publish(struct world *world)
     in_force = world;
 }
 
+/* Written by its loop alone; others may glance at it. */
+static void count_pin(uint64_t *count, int64_t by)
+{
+    __atomic_store_n(count, *count + (uint64_t)by, __ATOMIC_RELAXED);
+}
+
 struct world *world_pin(void)
 {
     if (in_force)
-        in_force->pins[loop_index(loop_current())].count++;
+        count_pin(&in_force->pins[loop_index(loop_current())].count, 1);
     return in_force;
 }
 
@@ -644,7 +650,7 @@ void world_unpin(struct world *world)
     uint64_t *count = &world->pins[loop_index(loop_current())].count;
 
     stoa_assert(*count > 0);
-    (*count)--;
+    count_pin(count, -1);
 }
 
 static __thread struct world_hold *holds;

@@ -5,6 +5,7 @@
 #include "apply/boot.h"
 #include "apply/build.h"
 #include "apply/plan.h"
+#include "base/aside.h"
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -610,6 +611,7 @@ static void *thread_main(void *data)
     uint32_t pause = 0;
 
     slice_work();
+    aside_prepare();
     await_open(a);
     evaluate_prepare();
     sync_history(a);

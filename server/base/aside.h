@@ -4,9 +4,11 @@
 #define BASE_ASIDE_H
 
 /* Runs work(arg) in a thread that all others come before, and waits for its end: on a busy machine
- * it has what the loops leave. A thread of its own each time (some 50 us), as priority is easily
- * given up and not had back, and children that are started there would have none either: work
- * starts none. When no thread can be made it runs here. */
+ * it has what the loops leave. One thread for all such work, as priority is easily given up and not
+ * had back: callers wait for each other, work runs nothing aside itself, and it starts no children,
+ * which would have no priority either. When that thread cannot be made it runs here. */
 void aside_run(void (*work)(void *arg), void *arg);
+/* Makes the thread now, so that no work waits for that. */
+void aside_prepare(void);
 
 #endif

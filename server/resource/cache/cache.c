@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "loop/loop.h"
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 enum {
@@ -48,6 +49,14 @@ struct cache_entry {
     struct tag_link tags[];
 };
 
+/* What another thread has dropped and the shard's loop has not taken out yet. */
+struct drop {
+    struct drop *next;
+    uint64_t hash;
+    uint32_t len;
+    char tag[];
+};
+
 struct shard {
     struct loop *loop;
     struct cache_entry **entries;
@@ -58,7 +67,9 @@ struct shard {
     _Atomic uint64_t bytes_max;
     uint64_t epoch;             /* drops seen */
     uint64_t drops[DROPS_KEPT]; /* hashes of their tags, by epoch */
-    _Atomic uint32_t coming;    /* drops of other threads that have not arrived yet */
+    _Atomic(struct drop *) coming;
+    struct loop_message arrived; /* has what is coming taken out, should nobody ask meanwhile */
+    atomic_bool is_posted;
 };
 
 struct cache {
@@ -111,6 +122,8 @@ static void *table_create(uint64_t count)
     return table;
 }
 
+static void on_arrival(struct loop_message *message);
+
 struct cache *cache_create(uint32_t loops, uint64_t bytes_max)
 {
     struct cache *cache = calloc(1, sizeof(*cache));
@@ -127,6 +140,7 @@ struct cache *cache_create(uint32_t loops, uint64_t bytes_max)
         shard->buckets = buckets_for(shard->bytes_max);
         shard->entries = table_create(shard->buckets);
         shard->tags = table_create(shard->buckets);
+        shard->arrived.run = on_arrival;
     }
     return cache;
 }
@@ -276,15 +290,55 @@ static struct cache_entry *entry_find(struct shard *shard, uint64_t hash, stoa_s
     return entry;
 }
 
+/* ---- What was dropped ---- */
+
+static void shard_drop(struct shard *shard, stoa_str name, uint64_t hash)
+{
+    struct cache_tag *tag = tag_find(shard, name, hash);
+
+    shard->drops[shard->epoch++ % DROPS_KEPT] = hash;
+    /* The tag goes with its last entry. */
+    for (struct tag_link *link = tag ? tag->first : NULL, *next; link; link = next) {
+        next = link->next;
+        entry_unlist(link->entry);
+    }
+}
+
+/* Who dropped it may have answered already, and the client's next request be here before the
+ * message: whoever looks into the shard does this first. */
+static void take_drops(struct shard *shard)
+{
+    struct drop *next, *drop;
+
+    if (!atomic_load_explicit(&shard->coming, memory_order_relaxed))
+        return;
+    drop = atomic_exchange_explicit(&shard->coming, NULL, memory_order_acquire);
+    for (; drop; drop = next) {
+        next = drop->next;
+        shard_drop(shard, (stoa_str){drop->tag, drop->len}, drop->hash);
+        free(drop);
+    }
+}
+
+static void on_arrival(struct loop_message *message)
+{
+    struct shard *shard = (struct shard *)((char *)message - offsetof(struct shard, arrived));
+
+    /* An exchange, so that what came before the last "it is posted" is seen below. */
+    (void)atomic_exchange(&shard->is_posted, false);
+    take_drops(shard);
+}
+
+/* ---- Finding ---- */
+
 struct cache_entry *cache_acquire(struct cache *cache, stoa_str plugin, stoa_str key)
 {
     struct shard *shard = shard_mine(cache);
     struct cache_entry *entry = NULL;
 
-    /* Who dropped it may have answered already, and the client's next request be here before the
-     * message: each entry may be meant. */
-    if (shard && plugin.len && key.len &&
-        atomic_load_explicit(&shard->coming, memory_order_acquire) == 0)
+    if (shard)
+        take_drops(shard);
+    if (shard && plugin.len && key.len)
         entry = entry_find(shard, hash_bytes(hash_bytes(cache->seed, plugin), key), plugin, key);
     if (entry && entry->expires_at <= loop_now(shard->loop)) {
         entry_unlist(entry);
@@ -442,66 +496,45 @@ void cache_put(struct cache *cache, stoa_str plugin, stoa_str key, stoa_str valu
 
 uint64_t cache_epoch(const struct cache *cache)
 {
-    const struct shard *shard = shard_mine(cache);
+    struct shard *shard = shard_mine(cache);
 
-    return shard ? shard->epoch : 0;
+    if (!shard)
+        return 0;
+    take_drops(shard);
+    return shard->epoch;
 }
 
 /* ---- Dropping ---- */
 
-struct drop_message {
-    struct loop_message message;
-    struct cache *cache;
-    struct shard *shard;
-    stoa_str tag;
-    char text[];
-};
-
-static void shard_drop(const struct cache *cache, struct shard *shard, stoa_str name)
+static void drop_elsewhere(struct shard *shard, struct loop *loop, stoa_str tag, uint64_t hash)
 {
-    uint64_t hash = hash_bytes(cache->seed, name);
-    struct cache_tag *tag = tag_find(shard, name, hash);
-
-    shard->drops[shard->epoch++ % DROPS_KEPT] = hash;
-    /* The tag goes with its last entry. */
-    for (struct tag_link *link = tag ? tag->first : NULL, *next; link; link = next) {
-        next = link->next;
-        entry_unlist(link->entry);
-    }
-}
-
-static void on_drop(struct loop_message *message)
-{
-    struct drop_message *drop = (struct drop_message *)message;
-
-    shard_drop(drop->cache, drop->shard, drop->tag);
-    atomic_fetch_sub_explicit(&drop->shard->coming, 1, memory_order_release);
-    free(drop);
-}
-
-static void drop_elsewhere(struct cache *cache, uint32_t index, struct loop *loop, stoa_str tag)
-{
-    struct shard *shard = &cache->shards[index];
-    struct drop_message *drop = malloc(sizeof(*drop) + tag.len);
+    struct drop *drop = malloc(sizeof(*drop) + tag.len);
 
     stoa_assert(drop);
-    *drop = (struct drop_message){
-        .message.run = on_drop, .cache = cache, .shard = shard, .tag = {drop->text, tag.len}};
-    memcpy(drop->text, tag.ptr, tag.len);
-    atomic_fetch_add_explicit(&shard->coming, 1, memory_order_release);
-    loop_post(loop, &drop->message);
+    drop->hash = hash;
+    drop->len = (uint32_t)tag.len;
+    memcpy(drop->tag, tag.ptr, tag.len);
+    drop->next = atomic_load_explicit(&shard->coming, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&shard->coming, &drop->next, drop,
+                                                  memory_order_release, memory_order_relaxed))
+        continue;
+    if (!atomic_exchange(&shard->is_posted, true))
+        loop_post(loop, &shard->arrived);
 }
 
 void cache_drop(struct cache *cache, stoa_str tag)
 {
+    uint64_t hash;
+
     if (tag.len == 0 || tag.len > TAG_MAX)
         return;
+    hash = hash_bytes(cache->seed, tag);
     for (uint32_t i = 0; i < cache->loops; i++) {
         struct loop *loop = atomic_load(&cache->attached[i]);
         if (loop && loop == loop_current())
-            shard_drop(cache, &cache->shards[i], tag);
+            shard_drop(&cache->shards[i], tag, hash);
         else if (loop)
-            drop_elsewhere(cache, i, loop, tag);
+            drop_elsewhere(&cache->shards[i], loop, tag, hash);
     }
 }
 
@@ -510,6 +543,7 @@ void cache_destroy(struct cache *cache)
     if (!cache)
         return;
     for (uint32_t i = 0; i < cache->loops; i++) {
+        take_drops(&cache->shards[i]);
         while (cache->shards[i].oldest)
             /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what is freed is no longer the oldest */
             entry_unlist(cache->shards[i].oldest);

@@ -1,6 +1,6 @@
 /* resource/cache/cache.h: copies by key, dropped by tag. One L1 per loop (no locks), memory
- * bounded, least recently used goes first. A drop reaches every loop of the process at once by
- * message. SPDX-License-Identifier: Apache-2.0 */
+ * bounded, least recently used goes first. A drop reaches every loop of the process at once.
+ * SPDX-License-Identifier: Apache-2.0 */
 #ifndef RESOURCE_CACHE_H
 #define RESOURCE_CACHE_H
 
@@ -26,7 +26,7 @@ void cache_release(struct cache_entry *entry); /* on the same loop */
 void cache_put(struct cache *cache, stoa_str plugin, stoa_str key, stoa_str value, int64_t ttl_ms,
                stoa_str tags, uint64_t epoch);
 uint64_t cache_epoch(const struct cache *cache);
-/* On this loop now. The others drop it with their next turn, and find nothing until they have. */
+/* On this loop now; on the others before they find anything again. */
 void cache_drop(struct cache *cache, stoa_str tag);
 
 #endif

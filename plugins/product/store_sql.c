@@ -4,11 +4,12 @@
 
 enum { PRODUCT_BYTES = 1500 }; /* of its JSON, mostly */
 
-/* One row per variant; the product's own columns repeat. */
+/* One row per variant; the product's own columns repeat. In the order in which they are read:
+ * the next column is the one that is found at once. */
 #define GET_SELECT                                                                                 \
-    "select p.id, p.slug, p.name, p.summary, p.description, p.image, p.tax_class, p.details, "     \
-    "p.version, c.slug as category_slug, c.name as category_name, v.sku, v.name as variant_name, " \
-    "v.price, v.currency, s.available from product_item p "                                        \
+    "select v.currency, v.price, s.available, p.id, p.slug, p.name, p.summary, p.description, "    \
+    "p.image, p.tax_class, c.slug as category_slug, c.name as category_name, v.sku, "              \
+    "v.name as variant_name, p.details, p.version from product_item p "                            \
     "join product_category c on c.id = p.category_id "                                             \
     "join product_variant v on v.product_id = p.id join product_stock s on s.sku = v.sku "
 #define GET_ORDER " and p.state = 'active' order by v.place, v.sku"

@@ -13,6 +13,23 @@ Test(hex, writes_and_reads_back)
     cr_assert_arr_eq(again, bytes, 4);
 }
 
+Test(hex, writes_every_byte_at_every_length)
+{
+    uint8_t bytes[256];
+    char text[513], expected[513];
+
+    for (int i = 0; i < 256; i++) {
+        bytes[i] = (uint8_t)i;
+        snprintf(expected + 2 * (size_t)i, 3, "%02x", (unsigned)i);
+    }
+    for (uint64_t len = 0; len <= 256; len++) {
+        memset(text, '?', sizeof(text));
+        hex_encode(bytes, len, text);
+        cr_assert_arr_eq(text, expected, 2 * len);
+        cr_assert_eq(text[2 * len], '?');
+    }
+}
+
 Test(hex, refuses_all_else)
 {
     uint8_t bytes[4];

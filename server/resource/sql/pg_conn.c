@@ -146,6 +146,7 @@ static bool send_prepare(struct pg_conn *conn, const struct sql_call *call, stru
     if (surplus && !send_deallocate(conn, surplus, reply))
         return false;
     *ret = statements_add(&conn->statements, call->hash, call->owner, call->text);
+    (*ret)->seen = call->seen;
     reply->prepare_at = reply->commands++;
     return pq.sendPrepare(conn->pg, (*ret)->name, call->text, 0, NULL);
 }
@@ -153,7 +154,9 @@ static bool send_prepare(struct pg_conn *conn, const struct sql_call *call, stru
 static bool send_prepared(struct pg_conn *conn, const struct sql_call *call,
                           const struct params *params, struct pg_reply *reply)
 {
-    struct statement *one = statements_find(&conn->statements, call->hash, call->owner, call->text);
+    struct statement *one =
+        call->seen ? statements_find_seen(&conn->statements, call->seen)
+                   : statements_find(&conn->statements, call->hash, call->owner, call->text);
 
     if (!one && !send_prepare(conn, call, &one, reply))
         return false;
@@ -322,28 +325,43 @@ static void copy_cells(const PGresult *result, struct stoa_rows *rows, char *to)
     }
 }
 
-static struct stoa_rows *rows_named_as(const PGresult *result, const struct sql_call *call)
+static int64_t affected_by(const PGresult *result)
+{
+    bool is_select = strncmp(pq.cmdStatus((PGresult *)result), "SELECT", 6) == 0;
+
+    return is_select ? 0 : strtoll(pq.cmdTuples((PGresult *)result), NULL, 10);
+}
+
+/* one: the prepared statement, or NULL. Its columns stay as its first result had them: PostgreSQL
+ * refuses to run it once they would be others ("cached plan must not change result type"). */
+static struct stoa_rows *rows_named_as(const PGresult *result, const struct sql_call *call,
+                                       struct statement *one)
 {
     uint32_t columns = (uint32_t)pq.nfields(result), rows = (uint32_t)pq.ntuples(result);
-    const char **names = stoa_new_array(call->arena, const char *, (uint64_t)columns + 1);
-    const stoa_str *kept;
-    bool is_select = strncmp(pq.cmdStatus((PGresult *)result), "SELECT", 6) == 0;
-    int64_t affected = is_select ? 0 : strtoll(pq.cmdTuples((PGresult *)result), NULL, 10);
+    int64_t affected = affected_by(result);
+    const struct seen_columns *kept = one ? one->columns : NULL;
+    const char **names;
 
+    if (kept && kept->count == columns)
+        return rows_create_sharing(call->arena, columns, kept->names, rows, affected);
+    names = stoa_new_array(call->arena, const char *, (uint64_t)columns + 1);
     for (uint32_t column = 0; column < columns; column++)
         names[column] = pq.fname(result, (int)column);
     kept = call->seen ? seen_names(call->seen, names, columns) : NULL;
-    return kept ? rows_create_sharing(call->arena, columns, kept, rows, affected)
+    if (one)
+        one->columns = kept;
+    return kept ? rows_create_sharing(call->arena, columns, kept->names, rows, affected)
                 : rows_create(call->arena, columns, names, rows, affected);
 }
 
-static stoa_err take_rows(const PGresult *result, const struct sql_call *call)
+static stoa_err take_rows(const PGresult *result, const struct sql_call *call,
+                          struct statement *one)
 {
     bool fits = (uint32_t)pq.ntuples(result) <= sql_rows_max(call);
     uint64_t bytes = 0;
 
     if (fits && call->ret) {
-        struct stoa_rows *rows = rows_named_as(result, call);
+        struct stoa_rows *rows = rows_named_as(result, call, one);
         fits = find_cells(result, rows, &bytes);
         if (fits)
             copy_cells(result, rows, stoa_arena_take(call->arena, bytes + 1));
@@ -370,12 +388,17 @@ static bool reply_is_stale(const struct pg_reply *reply)
             (strcmp(state, "0A000") == 0 && words && strstr(words, "cached plan")));
 }
 
+/* NULL: it is none, or has been given up, or its connection has gone. */
+static struct statement *prepared_for(struct pg_conn *conn, const struct pg_reply *reply)
+{
+    return conn && reply->prepare_id
+               ? statements_by_id(&conn->statements, reply->prepare_hash, reply->prepare_id)
+               : NULL;
+}
+
 static void forget(struct pg_conn *conn, const struct pg_reply *reply)
 {
-    struct statement *one =
-        conn && reply->prepare_id
-            ? statements_by_id(&conn->statements, reply->prepare_hash, reply->prepare_id)
-            : NULL;
+    struct statement *one = prepared_for(conn, reply);
 
     if (one)
         statements_remove(&conn->statements, one);
@@ -410,7 +433,7 @@ stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struc
     else if (reply->is_aborted)
         sql_error("%s: a statement before it failed", call->name);
     else if (reply->result)
-        err = take_rows(reply->result, call);
+        err = take_rows(reply->result, call, prepared_for(conn, reply));
     else
         sql_error("%s: PostgreSQL gave no result", call->name);
     pg_reply_finish(reply);

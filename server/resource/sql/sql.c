@@ -170,6 +170,22 @@ static stoa_err call_check_new(struct sql *sql, struct sql_call *call)
     return err;
 }
 
+/* Its hash and what is known of it. */
+static stoa_err call_find(struct sql *sql, struct sql_call *call)
+{
+    call->seen = seen_guess(&sql->seen, call->owner, call->text, call->flags);
+    if (call->seen) {
+        call->hash = call->seen->hash;
+        return STOA_OK;
+    }
+    call->hash = statement_hash(call->owner, call->text, call->flags);
+    call->seen = seen_find(&sql->seen, call->hash, call->owner, call->text);
+    if (!call->seen)
+        return call_check_new(sql, call);
+    seen_remember(&sql->seen, call->text, call->seen);
+    return STOA_OK;
+}
+
 static stoa_err call_fill(struct sql *sql, struct sql_call *call, struct stoa_values args,
                           struct sql_param params[SQL_PARAMS_MAX])
 {
@@ -181,9 +197,7 @@ static stoa_err call_fill(struct sql *sql, struct sql_call *call, struct stoa_va
         STOA_TRY(param_from(call, i, &args.ptr[i], &params[i]));
     call->params = params;
     call->params_count = args.count;
-    call->hash = statement_hash(call->owner, call->text, call->flags);
-    call->seen = seen_find(&sql->seen, call->hash, call->owner, call->text);
-    return call->seen ? STOA_OK : call_check_new(sql, call);
+    return call_find(sql, call);
 }
 
 static struct sql_call call_of(const struct sql *sql, const char *owner,

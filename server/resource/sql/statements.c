@@ -70,6 +70,15 @@ static void statement_to_front(struct statements *all, struct statement *one)
     all->newest = one;
 }
 
+static struct statement *statement_used(struct statements *all, struct statement *one)
+{
+    if (one && one != all->newest) {
+        statement_unlink(all, one);
+        statement_to_front(all, one);
+    }
+    return one;
+}
+
 struct statement *statements_find(struct statements *all, uint64_t hash, const char *owner,
                                   const char *text)
 {
@@ -77,11 +86,16 @@ struct statement *statements_find(struct statements *all, uint64_t hash, const c
 
     while (one && !(one->hash == hash && same(one->owner, owner) && strcmp(one->text, text) == 0))
         one = one->chain;
-    if (one && one != all->newest) {
-        statement_unlink(all, one);
-        statement_to_front(all, one);
-    }
-    return one;
+    return statement_used(all, one);
+}
+
+struct statement *statements_find_seen(struct statements *all, const struct seen *seen)
+{
+    struct statement *one = all->buckets[seen->hash % STATEMENTS_BUCKETS];
+
+    while (one && one->seen != seen)
+        one = one->chain;
+    return statement_used(all, one);
 }
 
 struct statement *statements_by_id(struct statements *all, uint64_t hash, uint32_t id)
@@ -163,6 +177,28 @@ struct seen *seen_find(struct seen_all *all, uint64_t hash, const char *owner, c
     return seen;
 }
 
+static _Atomic(struct seen *) *guess_of(struct seen_all *all, const char *text)
+{
+    uint64_t mixed = (uint64_t)(uintptr_t)text * 0x9E3779B97F4A7C15u;
+
+    return &all->guesses[mixed >> 55];
+}
+static_assert(SEEN_BUCKETS == 1 << (64 - 55), "guess_of() takes the top bits");
+
+struct seen *seen_guess(struct seen_all *all, const char *owner, const char *text, uint32_t flags)
+{
+    struct seen *seen = atomic_load_explicit(guess_of(all, text), memory_order_acquire);
+
+    if (!seen || seen->flags != flags || !same(seen->owner, owner) || strcmp(seen->text, text) != 0)
+        return NULL;
+    return seen;
+}
+
+void seen_remember(struct seen_all *all, const char *text, struct seen *seen)
+{
+    atomic_store_explicit(guess_of(all, text), seen, memory_order_release);
+}
+
 struct seen *seen_add(struct seen_all *all, const struct seen *like)
 {
     _Atomic(struct seen *) *bucket = &all->buckets[like->hash % SEEN_BUCKETS];
@@ -216,7 +252,7 @@ static struct seen_columns *keep_columns(struct seen *seen, const char *const *n
     return kept;
 }
 
-const stoa_str *seen_names(struct seen *seen, const char *const *names, uint32_t count)
+const struct seen_columns *seen_names(struct seen *seen, const char *const *names, uint32_t count)
 {
     struct seen_columns *kept = atomic_load_explicit(&seen->columns, memory_order_acquire);
 
@@ -227,7 +263,7 @@ const stoa_str *seen_names(struct seen *seen, const char *const *names, uint32_t
     for (uint32_t i = 0; i < count; i++)
         if (strcmp(kept->names[i].ptr, names[i]) != 0)
             return NULL;
-    return kept->names;
+    return kept;
 }
 
 /* A walk that climbs 19 on a slow run and falls 1 on a fast one climbs for good when more than one

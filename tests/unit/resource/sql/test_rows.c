@@ -81,10 +81,10 @@ Test(statements, keep_the_names_of_their_first_result)
 {
     static const char *const names[] = {"id", "name"}, *const others[] = {"id", "slug"};
     struct seen seen = {.hash = 0};
-    const stoa_str *kept = seen_names(&seen, names, 2);
+    const struct seen_columns *kept = seen_names(&seen, names, 2);
 
-    cr_assert(stoa_str_is(kept[0], "id") && stoa_str_is(kept[1], "name"));
-    cr_assert(kept[1].ptr != names[1]);
+    cr_assert(stoa_str_is(kept->names[0], "id") && stoa_str_is(kept->names[1], "name"));
+    cr_assert(kept->names[1].ptr != names[1]);
     cr_assert(seen_names(&seen, names, 2) == kept);
     cr_assert_null(seen_names(&seen, others, 2));
     cr_assert_null(seen_names(&seen, names, 1));
@@ -117,6 +117,40 @@ Test(statements, are_found_by_owner_and_text)
     cr_assert_eq(statements_by_id(&all, hash, one->id), one);
     statements_remove(&all, one);
     cr_assert_null(statements_find(&all, hash, "t", copy));
+}
+
+/* After a swap another text may stand at an address, also of the same length. */
+Test(statements, are_guessed_by_address_and_known_by_content)
+{
+    static struct seen_all all;
+    char text[] = "SELECT 1";
+    const struct seen like = {.hash = 7, .owner = "t", .text = text, .flags = 1};
+    struct seen *seen;
+
+    seen_init(&all);
+    seen = seen_add(&all, &like);
+    cr_assert_null(seen_guess(&all, "t", text, 1));
+    seen_remember(&all, text, seen);
+    cr_assert_eq(seen_guess(&all, "t", text, 1), seen);
+    cr_assert_null(seen_guess(&all, "u", text, 1));
+    cr_assert_null(seen_guess(&all, "t", text, 0));
+    text[7] = '2';
+    cr_assert_null(seen_guess(&all, "t", text, 1));
+    seen_finish(&all);
+}
+
+Test(statements, are_found_without_their_text)
+{
+    struct statements all = {0};
+    struct seen seen = {.hash = 7}, other = {.hash = 7};
+    struct statement *one = statements_add(&all, 7, "t", "SELECT 1");
+
+    cr_assert_null(statements_find_seen(&all, &seen));
+    one->seen = &seen;
+    cr_assert_eq(statements_find_seen(&all, &seen), one);
+    cr_assert_null(statements_find_seen(&all, &other));
+    statements_remove(&all, one);
+    cr_assert_null(statements_find_seen(&all, &seen));
 }
 
 Test(statements, give_up_the_least_recently_used)

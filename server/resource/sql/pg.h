@@ -10,6 +10,7 @@
 
 struct pg_lane;
 struct pg_slot;
+struct pg_wire;
 struct postgresql;
 
 /* ---- pg_connect.c: blocking, for a thread of the pool ---- */
@@ -21,10 +22,19 @@ struct pg_session {
  * settings, unless the URL says connect_timeout. What is sent and not acknowledged for 5 s ends the
  * connection (tcp_user_timeout, which the URL may set). */
 PGconn *pg_connect(const char *url, const struct pg_session *session, char error[SQL_ERROR_MAX]);
-/* What a result says: the typed error, with words for sql_last_error(). */
-stoa_err pg_error(const char *name, const PGresult *result);
-/* Of a result that is an error: the session is over. */
-bool pg_error_is_loss(const PGresult *result);
+/* What PostgreSQL says when something fails. The detail is left out: it quotes what people entered.
+ */
+struct pg_failure {
+    char state[6]; /* SQLSTATE; "": the connection has gone without a word */
+    char words[SQL_ERROR_MAX];
+};
+/* NULL: nothing was said. The caller frees it. */
+struct pg_failure *pg_failure_create(const char *state, const char *words);
+struct pg_failure *pg_failure_of(const PGresult *result);
+/* The typed error, with words for sql_last_error(). */
+stoa_err pg_error(const char *name, const struct pg_failure *failure);
+/* The session is over. */
+bool pg_error_is_loss(const struct pg_failure *failure);
 
 /* ---- pg_conn.c: one connection in pipeline mode ---- */
 
@@ -36,7 +46,15 @@ struct pg_reply {
     uint32_t prepare_at;   /* which command prepares; UINT32_MAX: none does */
     uint64_t prepare_hash; /* of the statement that the last command runs */
     uint32_t prepare_id;   /* 0: it is not a prepared one */
-    PGresult *result, *error;
+    struct pg_failure *error;
+    PGresult *result;
+    /* Instead of result, without libpq: */
+    struct pg_columns *columns; /* held */
+    char *raw;                  /* rows as they came: a count, and each cell behind its length */
+    size_t raw_len, raw_cap;
+    uint32_t raw_rows;
+    int64_t affected;
+    bool is_complete;
 };
 
 struct pg_conn {
@@ -53,6 +71,7 @@ struct pg_conn {
     uint32_t reads;       /* since the last reply ended */
     uint64_t read_bytes;  /* of these, past the first few: bounds what one result may hold */
     struct pg_lane *lane; /* NULL: one user at a time */
+    struct pg_wire *wire; /* NULL: libpq talks */
     struct pg_slot *slot;
     struct pg_conn *next;
 };
@@ -79,6 +98,13 @@ stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struc
 /* The same for a finished reply that nobody waits for. */
 void pg_reply_drop(struct pg_conn *conn, struct pg_reply *reply);
 void pg_reply_finish(struct pg_reply *reply);
+/* Bytes that its rows take till then. */
+size_t pg_reply_size(const struct pg_reply *reply);
+/* What came although nobody waits: a notice, a changed setting. */
+void pg_conn_idle(struct pg_conn *conn);
+/* The prepared statement for call, or NULL. */
+struct statement *pg_statement_of(struct pg_conn *conn, const struct sql_call *call);
+void pg_statement_forget(struct pg_conn *conn, struct statement *one);
 /* send, wait, take, for who has the connection alone. After an error that leaves it in an unknown
  * state conn->broken is set. */
 stoa_err pg_conn_exec(struct pg_conn *conn, const struct sql_call *call, bool begin, bool *again);
@@ -120,6 +146,35 @@ bool pg_connect_start(const struct pg_connecting *how);
 /* STOA_OK, or STOA_E_STORE while it is too early to try again. */
 stoa_err pg_backoff_check(const struct pg_slot *slot);
 void pg_slot_close(struct pg_slot *slot);
+
+/* ---- pg_wire.c: the messages of a connection that libpq has opened, without it ---- */
+
+struct pg_column {
+    const char *name;
+    bool is_boolean;
+};
+/* Of a statement's results. Filled in by the answer to who prepares it, before any row comes. */
+struct pg_columns {
+    uint32_t holders, count;
+    struct pg_column *list;
+    const struct seen_columns *kept; /* NULL: not looked at yet, or others than the first had */
+};
+void pg_columns_release(struct pg_columns *columns);
+/* fd stays the caller's. Plain text only, and nobody else reads or writes it. */
+struct pg_wire *pg_wire_create(int fd);
+void pg_wire_destroy(struct pg_wire *w); /* NULL is fine */
+size_t pg_wire_size(const struct pg_wire *w); /* bytes of its buffers */
+/* As pg_conn_queue(), …_sync(), …_flush(), …_read(), …_results(), …_idle(). What no server sends
+ * sets conn->broken, and so does more than any result may hold (pg_conn_overflowed()). */
+void pg_wire_queue(struct pg_conn *conn, const struct sql_call *call, struct pg_reply *reply);
+void pg_wire_sync(struct pg_wire *w);
+int pg_wire_flush(struct pg_wire *w); /* 1: the socket has no room; -1: lost */
+bool pg_wire_read(struct pg_conn *conn);
+bool pg_wire_results(struct pg_conn *conn, struct pg_reply *reply);
+void pg_wire_idle(struct pg_conn *conn);
+/* Not too many rows, nor bytes. */
+bool pg_wire_fits(const struct pg_reply *reply, const struct sql_call *call);
+stoa_err pg_wire_rows(const struct pg_reply *reply, const struct sql_call *call);
 
 /* ---- pg_cancel.c: statements that nobody waits for ---- */
 

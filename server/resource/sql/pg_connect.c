@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define CONNECT_S "5"
 #define UNACKNOWLEDGED_MS "5000" /* a host that vanished: else the kernel tries for 15 minutes */
@@ -86,12 +87,28 @@ PGconn *pg_connect(const char *url, const struct pg_session *session, char error
     return NULL;
 }
 
-bool pg_error_is_loss(const PGresult *result)
+struct pg_failure *pg_failure_create(const char *state, const char *words)
 {
-    const char *state = pq.resultErrorField(result, PG_DIAG_SQLSTATE);
+    struct pg_failure *failure = calloc(1, sizeof(*failure));
+
+    stoa_assert(failure);
+    snprintf(failure->state, sizeof(failure->state), "%s", state ? state : "");
+    snprintf(failure->words, sizeof(failure->words), "%s", words ? words : "");
+    return failure;
+}
+
+struct pg_failure *pg_failure_of(const PGresult *result)
+{
+    return pg_failure_create(pq.resultErrorField(result, PG_DIAG_SQLSTATE),
+                             pq.resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY));
+}
+
+bool pg_error_is_loss(const struct pg_failure *failure)
+{
+    const char *state = failure->state;
 
     /* 08: connection exception, but 08P01 is our own misuse of the protocol. 57P: shutting down. */
-    return !state || (strncmp(state, "08", 2) == 0 && strcmp(state, "08P01") != 0) ||
+    return !*state || (strncmp(state, "08", 2) == 0 && strcmp(state, "08P01") != 0) ||
            strncmp(state, "57P", 3) == 0;
 }
 
@@ -108,7 +125,7 @@ static stoa_err error_of(const char *state)
         {"58", STOA_E_STORE},        {"25006", STOA_E_STORE},   {"XX", STOA_E_STORE},
     };
 
-    if (!state)
+    if (!*state)
         return STOA_E_STORE;
     for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
         if (strncmp(state, table[i].state, strlen(table[i].state)) == 0)
@@ -116,13 +133,10 @@ static stoa_err error_of(const char *state)
     return STOA_E_INTERNAL;
 }
 
-/* The detail is left out: it quotes what people entered. */
-stoa_err pg_error(const char *name, const PGresult *result)
+stoa_err pg_error(const char *name, const struct pg_failure *failure)
 {
-    const char *state = pq.resultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *words = pq.resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-
-    sql_error("%s: %s (%s)", name, words ? words : "the connection to PostgreSQL was lost",
-              state ? state : "no answer");
-    return error_of(state);
+    sql_error("%s: %s (%s)", name,
+              *failure->words ? failure->words : "the connection to PostgreSQL was lost",
+              *failure->state ? failure->state : "no answer");
+    return error_of(failure->state);
 }

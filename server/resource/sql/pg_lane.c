@@ -217,7 +217,7 @@ static bool lane_results(struct pg_lane *lane)
         if (op->reply.error && pg_error_is_loss(op->reply.error))
             return false;
         line_push(&lane->answered, line_pop(&lane->sent));
-        lane->answered_bytes += pq.resultMemorySize(op->reply.result);
+        lane->answered_bytes += pg_reply_size(&op->reply);
         if (!op->reply.shares_sync && !lane_synced(lane, op))
             return false;
         if (lane->answered_bytes > ANSWERED_MAX)
@@ -225,8 +225,7 @@ static bool lane_results(struct pg_lane *lane)
     }
     if (lane->sent.head)
         return true;
-    lane->conn->reads = 0;
-    (void)pq.isBusy(lane->conn->pg); /* parses what came: a notice, a changed setting */
+    pg_conn_idle(lane->conn);
     return true;
 }
 
@@ -236,7 +235,7 @@ void pg_lane_on_io(struct pg_lane *lane, int ready)
     bool alive = !(ready & LOOP_READ) || pg_conn_read(conn);
 
     if (!lane_results(lane) || !alive || !pg_conn_flush(conn) ||
-        pq.status(conn->pg) != CONNECTION_OK)
+        pq.status(conn->pg) != CONNECTION_OK || conn->broken)
         lane_lost(lane);
 }
 

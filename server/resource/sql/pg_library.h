@@ -33,6 +33,7 @@
     X(getlength)                                                                                   \
     X(getssl)                                                                                      \
     X(getvalue)                                                                                    \
+    X(gssEncInUse)                                                                                 \
     X(isBusy)                                                                                      \
     X(nfields)                                                                                     \
     X(ntuples)                                                                                     \

@@ -437,7 +437,9 @@ static bool script_failed(struct script_job *job, PGresult *result, bool in_text
     bool failed = status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK;
 
     if (failed) {
-        job->err = pg_error("script", result);
+        struct pg_failure *failure = pg_failure_of(result);
+        job->err = pg_error("script", failure);
+        free(failure);
         snprintf(job->error, sizeof(job->error), "%s", words ? words : pq.errorMessage(job->pg));
         sql_diag_at(job->diag, job->script,
                     in_text && position ? strtoull(position, NULL, 10) - 1 : 0, job->error);

@@ -77,7 +77,7 @@ static void sleep_and_note(void *arg)
     seen[seen_count++] = err;
 }
 
-ON(POSTGRESQL, postgresql, fails_writes_that_were_on_a_killed_connection)
+ON_POSTGRESQL(postgresql, fails_writes_that_were_on_a_killed_connection)
 {
     name_sessions();
     OK(run_as_host("SELECT 1", 0));
@@ -93,7 +93,7 @@ ON(POSTGRESQL, postgresql, fails_writes_that_were_on_a_killed_connection)
     OK(run_as_host("SELECT 1", STOA_SQL_READ));
 }
 
-ON(POSTGRESQL, postgresql, tries_reads_again_that_were_on_a_killed_connection)
+ON_POSTGRESQL(postgresql, tries_reads_again_that_were_on_a_killed_connection)
 {
     name_sessions();
     OK(run_as_host("SELECT 1", STOA_SQL_READ));
@@ -107,7 +107,7 @@ ON(POSTGRESQL, postgresql, tries_reads_again_that_were_on_a_killed_connection)
         cr_assert_eq(seen[i], STOA_OK, "%s", stoa_err_name(seen[i]));
 }
 
-ON(POSTGRESQL, postgresql, fails_a_transaction_whose_connection_was_killed)
+ON_POSTGRESQL(postgresql, fails_a_transaction_whose_connection_was_killed)
 {
     const struct stoa_stmt insert = {.name = "t.i", .text = "INSERT INTO t_a (id) VALUES (1)"};
     struct diag diag = {0};
@@ -129,7 +129,7 @@ ON(POSTGRESQL, postgresql, fails_a_transaction_whose_connection_was_killed)
 }
 
 /* The server ended idle sessions (a failover, an idle timeout): nobody notices. */
-ON(POSTGRESQL, postgresql, replaces_idle_connections_that_died)
+ON_POSTGRESQL(postgresql, replaces_idle_connections_that_died)
 {
     const struct stoa_stmt one = {.name = "host.one", .text = "SELECT 1"};
     struct sql_tx *tx;
@@ -147,7 +147,7 @@ ON(POSTGRESQL, postgresql, replaces_idle_connections_that_died)
 
 /* ---- Limits ---- */
 
-ON(POSTGRESQL, postgresql, ends_a_statement_that_holds_up_the_shared_connection)
+ON_POSTGRESQL(postgresql, ends_a_statement_that_holds_up_the_shared_connection)
 {
     int64_t started = clock_monotonic_ms();
 
@@ -174,7 +174,7 @@ static void wait_in_vain(void *arg)
 }
 
 /* Ten connections are allowed: two are shared, eight are lent. */
-ON(POSTGRESQL, postgresql, queues_for_connections_with_the_deadline)
+ON_POSTGRESQL(postgresql, queues_for_connections_with_the_deadline)
 {
     for (int i = 0; i < 24; i++)
         go(hold_connection, NULL, NULL);
@@ -190,7 +190,7 @@ static void run_read(void *arg)
 }
 
 /* Both connect at once: the one attempt must not be taken for the other. */
-ON(POSTGRESQL, postgresql, connects_for_shared_and_lent_at_the_same_time)
+ON_POSTGRESQL(postgresql, connects_for_shared_and_lent_at_the_same_time)
 {
     name_sessions();
     OK(run_as_host("SELECT 1", STOA_SQL_READ));
@@ -214,7 +214,7 @@ static void time_out_in_tx(void *arg)
     sql_rollback(tx);
 }
 
-ON(POSTGRESQL, postgresql, cancels_what_nobody_waits_for)
+ON_POSTGRESQL(postgresql, cancels_what_nobody_waits_for)
 {
     name_sessions();
     go(time_out_in_tx, NULL, NULL);
@@ -235,7 +235,7 @@ static bool has_cancelled_all(void)
 
 /* Eight connections may be lent and the pool has four threads: what cancels must not have them, as
  * who reconnects needs one. */
-ON(POSTGRESQL, postgresql, cancels_at_a_silent_server_without_the_pool)
+ON_POSTGRESQL(postgresql, cancels_at_a_silent_server_without_the_pool)
 {
     int ran = 0;
 
@@ -320,14 +320,14 @@ static void expect_option(const char *url, const char *name, const char *value)
 }
 
 /* For PQcancel()'s connection, too, since libpq 15. */
-ON(POSTGRESQL, postgresql, does_not_try_for_minutes_to_reach_a_host_that_vanished)
+ON_POSTGRESQL(postgresql, does_not_try_for_minutes_to_reach_a_host_that_vanished)
 {
     expect_option(db_place, "tcp_user_timeout", "5000");
     strcat(db_place, "&tcp_user_timeout=900");
     expect_option(db_place, "tcp_user_timeout", "900");
 }
 
-ON(POSTGRESQL, postgresql, says_within_the_deadline_that_the_server_is_gone)
+ON_POSTGRESQL(postgresql, says_within_the_deadline_that_the_server_is_gone)
 {
     int64_t started;
 
@@ -369,7 +369,7 @@ Test(postgresql, tells_who_cannot_be_reached_without_the_password)
 
 /* ---- Words that reach around ---- */
 
-ON(POSTGRESQL, postgresql, refuses_functions_that_reach_around)
+ON_POSTGRESQL(postgresql, refuses_functions_that_reach_around)
 {
     static const char *const texts[] = {"SELECT query_to_xml('SELECT 1', true, true, '')",
                                         "SELECT set_config('role', 'postgres', true)",
@@ -406,7 +406,7 @@ static void read_or_fail(void *arg)
 }
 
 /* A statement that fails, or cannot even be parsed, skips all that share its Sync. */
-ON(POSTGRESQL, postgresql, keeps_a_failing_reader_from_the_others)
+ON_POSTGRESQL(postgresql, keeps_a_failing_reader_from_the_others)
 {
     for (intptr_t i = 0; i < 200; i++)
         go(read_or_fail, (void *)i, NULL);
@@ -441,7 +441,7 @@ static int transactions_of_a_hundred_reads(void)
 }
 
 /* After a slow batch, which a busy machine has, each read has its own for a second. */
-ON(POSTGRESQL, postgresql, sends_the_reads_of_a_turn_together)
+ON_POSTGRESQL(postgresql, sends_the_reads_of_a_turn_together)
 {
     int rounds = 0;
 
@@ -461,7 +461,7 @@ static void read_much(void *arg)
 }
 
 /* More than what may wait for the end of a batch. */
-ON(POSTGRESQL, postgresql, hands_large_answers_out_before_their_batch_ends)
+ON_POSTGRESQL(postgresql, hands_large_answers_out_before_their_batch_ends)
 {
     for (int i = 0; i < 64; i++)
         go(read_much, NULL, NULL);
@@ -470,7 +470,7 @@ ON(POSTGRESQL, postgresql, hands_large_answers_out_before_their_batch_ends)
 }
 
 /* Words cannot tell that a function writes; the session refuses it. */
-ON(POSTGRESQL, postgresql, refuses_a_function_that_writes_behind_a_read)
+ON_POSTGRESQL(postgresql, refuses_a_function_that_writes_behind_a_read)
 {
     pg_direct("CREATE SEQUENCE host_number");
     FAILS(STOA_E_STORE, run_as_host("SELECT nextval('host_number')", STOA_SQL_READ));

@@ -142,7 +142,7 @@ static char folder[128];
 static void place_fresh(enum backend backend)
 {
     temporary_folder(folder, sizeof(folder));
-    if (backend == POSTGRESQL)
+    if (backend != SQLITE)
         pg_fresh();
     else
         snprintf(db_place, sizeof(db_place), "%s/test.db", folder);
@@ -153,7 +153,7 @@ static void place_remove(enum backend backend)
     char out[256];
 
     remove_tree(folder);
-    if (backend == POSTGRESQL)
+    if (backend != SQLITE)
         pg_drop();
     if (alone[0]) {
         script("stop", alone, out, sizeof(out));
@@ -172,7 +172,7 @@ struct sql *open_sql(enum backend backend, uint32_t loops)
     struct sql *sql = NULL;
     struct diag diag = {0};
 
-    if (backend == POSTGRESQL)
+    if (backend != SQLITE)
         options.postgresql = db_place;
     else
         options.sqlite = db_place;
@@ -214,6 +214,8 @@ void with_sql(enum backend backend, void (*body)(void))
     struct start start = {.task.run = on_start, .body = body};
 
     place_fresh(backend);
+    if (backend == LIBPQ)
+        cr_assert_eq(fault_arm("sql.wire=error:STORE"), STOA_OK);
     pool = pool_create(threads, queue_max);
     mem = stoa_arena_create();
     db = open_sql(backend, 1);

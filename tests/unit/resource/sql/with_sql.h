@@ -9,7 +9,7 @@
 #include "resource/sql/sql.h"
 #include <criterion/criterion.h>
 
-enum backend { SQLITE, POSTGRESQL };
+enum backend { SQLITE, POSTGRESQL, LIBPQ }; /* LIBPQ: PostgreSQL, and all of it through libpq */
 
 /* What a body works with. */
 extern struct sql *db;
@@ -46,6 +46,23 @@ int64_t count_of(const char *table);
     Test(suite, name##_on_postgresql)                                                              \
     {                                                                                              \
         with_sql(POSTGRESQL, suite##_##name);                                                      \
+    }                                                                                              \
+    Test(suite, name##_on_libpq)                                                                   \
+    {                                                                                              \
+        with_sql(LIBPQ, suite##_##name);                                                           \
+    }                                                                                              \
+    static void suite##_##name(void)
+
+/* Without libpq in between, and with it. */
+#define ON_POSTGRESQL(suite, name)                                                                 \
+    static void suite##_##name(void);                                                              \
+    Test(suite, name)                                                                              \
+    {                                                                                              \
+        with_sql(POSTGRESQL, suite##_##name);                                                      \
+    }                                                                                              \
+    Test(suite, name##_on_libpq)                                                                   \
+    {                                                                                              \
+        with_sql(LIBPQ, suite##_##name);                                                           \
     }                                                                                              \
     static void suite##_##name(void)
 

@@ -162,7 +162,7 @@ struct pg_columns {
 void pg_columns_release(struct pg_columns *columns);
 /* fd stays the caller's. Plain text only, and nobody else reads or writes it. */
 struct pg_wire *pg_wire_create(int fd);
-void pg_wire_destroy(struct pg_wire *w); /* NULL is fine */
+void pg_wire_destroy(struct pg_wire *w);      /* NULL is fine */
 size_t pg_wire_size(const struct pg_wire *w); /* bytes of its buffers */
 /* As pg_conn_queue(), …_sync(), …_flush(), …_read(), …_results(), …_idle(). What no server sends
  * sets conn->broken, and so does more than any result may hold (pg_conn_overflowed()). */

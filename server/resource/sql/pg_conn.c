@@ -473,9 +473,12 @@ static void forget(struct pg_conn *conn, const struct pg_reply *reply)
 /* Its Parse did not come through: who sends the statement next parses it again. */
 static bool prepare_failed(const struct pg_reply *reply)
 {
+    bool is_unknown =
+        reply->columns && !reply->columns->list; /* it was parsed, and not described */
+
     if (reply->prepare_at == UINT32_MAX)
         return false;
-    return reply->error ? reply->failed_at <= reply->prepare_at : reply->is_aborted;
+    return reply->error ? is_unknown || reply->failed_at <= reply->prepare_at : reply->is_aborted;
 }
 
 void pg_reply_drop(struct pg_conn *conn, struct pg_reply *reply)

@@ -160,6 +160,28 @@ Test(wire, describes_a_statement_once)
     pg_reply_finish(&second);
 }
 
+/* A timeout may strike between Parse and Describe: nobody would ever know its columns. */
+Test(wire, a_statement_that_was_not_described_is_prepared_anew)
+{
+    struct sql_call call = call_of("t");
+    struct pg_reply reply;
+    bool again;
+
+    ask(&call, &reply);
+    cr_assert_eq(heard().ptr[0], 'P');
+    say(BYTES(PARSED FAILED READY));
+    cr_assert(pg_wire_read(&conn));
+    cr_assert(pg_wire_results(&conn, &reply));
+    cr_assert_neq(pg_reply_take(&conn, &reply, &call, &again), STOA_OK);
+    ask(&call, &reply);
+    cr_assert_eq(heard().ptr[0], 'P');
+    say(BYTES(ANSWER));
+    cr_assert(pg_wire_read(&conn));
+    cr_assert(pg_wire_results(&conn, &reply));
+    check_rows(&reply, &call);
+    pg_reply_finish(&reply);
+}
+
 Test(wire, an_error_ends_all_that_share_its_sync_and_no_other)
 {
     struct sql_call call = call_of(NULL);

@@ -1,28 +1,54 @@
-/* base/hex.c: bytes as hexadecimal digits. SPDX-License-Identifier: Apache-2.0 */
+/* base/hex.c: bytes as hexadecimal digits, eight digits at once. SPDX-License-Identifier:
+ * Apache-2.0
+ */
 #include "base/hex.h"
 
-static int32_t value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
 
-/* Four bytes at once: each half of one in a byte of its own, and what is above 9 goes on at 'a'. */
+/* A digit of each byte, which is a nibble: what is above 9 goes on at 'a'. */
+static uint64_t digits_of(uint64_t nibbles)
+{
+    uint64_t letters = (nibbles + EACH(6)) >> 4 & EACH(1);
+
+    return nibbles + EACH('0') + letters * ('a' - '0' - 10);
+}
+
+/* False when one of them is no digit. Letters have bit 6, digits do not; from what is neither there
+ * is no way back. */
+static bool nibbles_of(uint64_t digits, uint64_t *ret)
+{
+    *ret = (digits & EACH(15)) + (digits >> 6 & EACH(1)) * 9;
+    return !(*ret & EACH(0xf0)) && digits_of(*ret) == digits;
+}
+
+/* Four bytes at once: each half of one in a byte of its own. */
 static uint64_t digits_of_4(const uint8_t *p)
 {
     uint32_t bytes;
-    uint64_t w, letters;
+    uint64_t w;
 
     memcpy(&bytes, p, sizeof(bytes));
     w = bytes;
     w = (w | w << 16) & UINT64_C(0x0000ffff0000ffff);
     w = (w | w << 8) & UINT64_C(0x00ff00ff00ff00ff);
-    w = (w >> 4 & UINT64_C(0x000f000f000f000f)) | (w & UINT64_C(0x000f000f000f000f)) << 8;
-    letters = (w + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
-    return w + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+    return digits_of((w >> 4 | w << 8) & EACH(15));
+}
+
+static bool decode_4(const char *digits, uint8_t *ret)
+{
+    uint64_t w;
+    uint32_t bytes;
+
+    memcpy(&w, digits, sizeof(w));
+    if (!nibbles_of(w, &w))
+        return false;
+    w = (w << 4 | w >> 8) & UINT64_C(0x00ff00ff00ff00ff);
+    w = (w | w >> 8) & UINT64_C(0x0000ffff0000ffff);
+    bytes = (uint32_t)(w | w >> 16);
+    memcpy(ret, &bytes, sizeof(bytes));
+    return true;
 }
 
 void hex_encode(const void *bytes, uint64_t len, char *out)
@@ -40,25 +66,45 @@ void hex_encode(const void *bytes, uint64_t len, char *out)
     }
 }
 
+/* Negative: it is none. */
+static int32_t value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool hex_decode(stoa_str text, void *ret, uint64_t len)
 {
+    const char *at = text.ptr;
     uint8_t *out = ret;
-    int32_t all = 0; /* negative when one of them was */
 
     if (text.len != len * 2)
         return false;
-    for (uint64_t i = 0; i < len; i++) {
-        int32_t high = value(text.ptr[2 * i]), low = value(text.ptr[2 * i + 1]);
-        all |= high | low;
-        out[i] = (uint8_t)((uint32_t)high << 4 | ((uint32_t)low & 15));
+    for (; len >= 4; len -= 4, at += 8, out += 4)
+        if (!decode_4(at, out))
+            return false;
+    for (; len > 0; len--, at += 2) {
+        int32_t high = value(at[0]), low = value(at[1]);
+        if ((high | low) < 0)
+            return false;
+        *out++ = (uint8_t)((uint32_t)high << 4 | (uint32_t)low);
     }
-    return all >= 0;
+    return true;
 }
 
 bool hex_is(stoa_str text)
 {
-    for (uint64_t i = 0; i < text.len; i++)
-        if (value(text.ptr[i]) < 0)
+    const char *at = text.ptr, *end = at + text.len;
+
+    for (; end - at >= 8; at += 8) {
+        uint64_t eight;
+        memcpy(&eight, at, sizeof(eight));
+        if (!nibbles_of(eight, &eight))
+            return false;
+    }
+    for (; at != end; at++)
+        if (value(*at) < 0)
             return false;
     return text.len > 0;
 }

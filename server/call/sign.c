@@ -7,16 +7,17 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
-#include <openssl/core_names.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/params.h>
+#include "number.h"
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
+/* EVP allocates, copies and wipes a context several times a MAC, which costs more than to hash what
+ * is signed. What does none of that is marked as deprecated, but for callers of before 3.0. */
+#define OPENSSL_API_COMPAT 10101
+#include <openssl/crypto.h>
+#include <openssl/sha.h>
 
 enum {
-    MAC = 32, /* bytes of a SHA-256 */
+    MAC = SHA256_DIGEST_LENGTH,
     SIGNED_MAX = SIGN_TEXT_MAX + 2 * MAC,
     REPLY_WORD = 9, /* "v1 reply " */
     KEY_KEPT = 128, /* bytes; a longer key is set up each time */
@@ -25,121 +26,144 @@ enum {
     FORGET_MS = 2 * SIGN_SKEW_MS + 1000,
 };
 
-/* ---- SHA-256 and HMAC: to look an algorithm up, or to set a key up, costs more than to use it, so
- * once a thread ---- */
+/* ---- SHA-256 and HMAC (RFC 2104): to set a key up costs as much as to use it, so once a thread
+ * ---- */
 
-struct tools {
-    EVP_MD *sha256;
-    EVP_MD_CTX *digest;
-    EVP_MAC_CTX *mac;
-    unsigned char key[KEY_KEPT]; /* that mac was set up with */
+struct hmac {
+    SHA256_CTX inner, outer;     /* after the key */
+    unsigned char key[KEY_KEPT]; /* that they were set up with */
     size_t key_len;              /* 0: with none that is here */
 };
 
-static pthread_once_t tools_once = PTHREAD_ONCE_INIT;
-static pthread_key_t tools_key;
+static pthread_once_t hmac_once = PTHREAD_ONCE_INIT;
+static pthread_key_t hmac_key;
 
-static void free_tools(void *data)
+static void free_hmac(void *data)
 {
-    struct tools *t = data;
-
-    EVP_MAC_CTX_free(t->mac);
-    EVP_MD_CTX_free(t->digest);
-    EVP_MD_free(t->sha256);
-    OPENSSL_cleanse(t->key, sizeof t->key);
-    free(t);
+    OPENSSL_cleanse(data, sizeof(struct hmac));
+    free(data);
 }
 
-static void make_tools_key(void)
+static void make_hmac_key(void)
 {
-    stoa_assert(pthread_key_create(&tools_key, free_tools) == 0);
+    stoa_assert(pthread_key_create(&hmac_key, free_hmac) == 0);
 }
 
-static struct tools *make_tools(void)
+static struct hmac *hmac_mine(void)
 {
-    OSSL_PARAM by_sha256[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
-        OSSL_PARAM_construct_end()};
-    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    struct tools *t = calloc(1, sizeof *t);
+    struct hmac *h;
 
-    stoa_assert(t && hmac);
-    t->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    t->digest = EVP_MD_CTX_new();
-    t->mac = EVP_MAC_CTX_new(hmac);
-    EVP_MAC_free(hmac);
-    stoa_assert(t->sha256 && t->digest && t->mac && EVP_MAC_CTX_set_params(t->mac, by_sha256));
-    stoa_assert(pthread_setspecific(tools_key, t) == 0);
-    return t;
-}
-
-static struct tools *tools(void)
-{
-    struct tools *t;
-
-    pthread_once(&tools_once, make_tools_key);
-    t = pthread_getspecific(tools_key);
-    return t ? t : make_tools();
+    pthread_once(&hmac_once, make_hmac_key);
+    h = pthread_getspecific(hmac_key);
+    if (h)
+        return h;
+    h = calloc(1, sizeof *h);
+    stoa_assert(h && pthread_setspecific(hmac_key, h) == 0);
+    return h;
 }
 
 static void sha256(stoa_str bytes, unsigned char ret[MAC])
 {
-    struct tools *t = tools();
+    SHA256_CTX hash;
 
-    stoa_assert(EVP_DigestInit_ex2(t->digest, t->sha256, NULL) == 1 &&
-                EVP_DigestUpdate(t->digest, bytes.ptr, bytes.len) == 1 &&
-                EVP_DigestFinal_ex(t->digest, ret, NULL) == 1);
+    stoa_assert(SHA256_Init(&hash) == 1 && SHA256_Update(&hash, bytes.ptr, bytes.len) == 1 &&
+                SHA256_Final(ret, &hash) == 1);
 }
 
-/* ---- The signature ---- */
-
-/* claim and the body's hash as one line. Returns its length. */
-static size_t put_signed(const struct sign_claim *c, stoa_str body, char ret[SIGNED_MAX])
+/* A key as long as a block; a longer one is hashed before. */
+static void begin_pad(SHA256_CTX *ret, stoa_str key, unsigned char with)
 {
-    unsigned char digest[MAC];
-    int len = snprintf(ret, SIGNED_MAX, "v1 %lld %016llx %llu %.*s %.*s ", (long long)c->time_ms,
-                       (unsigned long long)c->connection, (unsigned long long)c->number,
-                       (int)c->from.len, c->from.ptr, (int)c->to.len, c->to.ptr);
+    unsigned char pad[SHA256_CBLOCK] = {0};
 
-    stoa_assert(len > 0 && len + 2 * MAC < SIGNED_MAX);
-    sha256(body, digest);
-    hex_encode(digest, MAC, ret + len);
-    return (size_t)len + 2 * MAC;
+    if (key.len > sizeof pad)
+        sha256(key, pad);
+    else
+        memcpy(pad, key.ptr, key.len);
+    for (size_t i = 0; i < sizeof pad; i++)
+        pad[i] ^= with;
+    stoa_assert(SHA256_Init(ret) == 1 && SHA256_Update(ret, pad, sizeof pad) == 1);
+    OPENSSL_cleanse(pad, sizeof pad);
 }
 
-/* Begins a MAC with key; the one of last time is set up already. */
-static bool begin_mac(struct tools *t, stoa_str key)
+/* The key of last time is set up already. */
+static const struct hmac *set_up(stoa_str key)
 {
-    if (t->key_len > 0 && key.len == t->key_len && CRYPTO_memcmp(key.ptr, t->key, key.len) == 0)
-        return EVP_MAC_init(t->mac, NULL, 0, NULL) == 1;
-    t->key_len = key.len <= KEY_KEPT ? key.len : 0;
-    memcpy(t->key, key.ptr, t->key_len);
-    return EVP_MAC_init(t->mac, (const unsigned char *)key.ptr, key.len, NULL) == 1;
+    struct hmac *h = hmac_mine();
+
+    if (h->key_len > 0 && key.len == h->key_len && CRYPTO_memcmp(key.ptr, h->key, key.len) == 0)
+        return h;
+    h->key_len = key.len <= KEY_KEPT ? key.len : 0;
+    memcpy(h->key, key.ptr, h->key_len);
+    begin_pad(&h->inner, key, 0x36);
+    begin_pad(&h->outer, key, 0x5c);
+    return h;
 }
 
 static void make_mac(stoa_str key, const char *text, size_t len, unsigned char ret[MAC])
 {
-    struct tools *t = tools();
-    size_t size;
+    const struct hmac *h = set_up(key);
+    SHA256_CTX hash = h->inner;
 
-    stoa_assert(begin_mac(t, key) &&
-                EVP_MAC_update(t->mac, (const unsigned char *)text, len) == 1 &&
-                EVP_MAC_final(t->mac, ret, &size, MAC) == 1 && size == MAC);
+    stoa_assert(SHA256_Update(&hash, text, len) == 1 && SHA256_Final(ret, &hash) == 1);
+    hash = h->outer;
+    stoa_assert(SHA256_Update(&hash, ret, MAC) == 1 && SHA256_Final(ret, &hash) == 1);
+}
+
+/* ---- The signature ---- */
+
+static char *put_text(char *at, stoa_str text)
+{
+    memcpy(at, text.ptr, text.len);
+    at[text.len] = ' ';
+    return at + text.len + 1;
+}
+
+static char *put_number(char *at, uint64_t number)
+{
+    at += number_format_int(at, (int64_t)number);
+    *at = ' ';
+    return at + 1;
+}
+
+/* Returns its length. */
+static size_t put_claim(const struct sign_claim *c, char ret[SIGN_TEXT_MAX])
+{
+    uint64_t connection = __builtin_bswap64(c->connection);
+    char *at = put_text(ret, STOA_STR("v1")), id[16];
+
+    static_assert(sizeof "v1" + 2 * NUMBER_INT_MAX + 2 + sizeof id + 1 + 2 * (SIGN_NODE_MAX + 1) +
+                          2 * MAC <
+                      SIGN_TEXT_MAX,
+                  "it has room");
+    stoa_assert(c->from.len <= SIGN_NODE_MAX && c->to.len <= SIGN_NODE_MAX);
+    hex_encode(&connection, sizeof connection, id);
+    at = put_number(at, (uint64_t)c->time_ms);
+    at = put_text(at, (stoa_str){id, sizeof id});
+    at = put_number(at, c->number);
+    at = put_text(at, c->from);
+    return (size_t)(put_text(at, c->to) - ret);
+}
+
+/* What is signed: the claim and the body's hash as one line. Returns its length. */
+static size_t put_signed(stoa_str claim, stoa_str body, char ret[SIGNED_MAX])
+{
+    unsigned char digest[MAC];
+
+    memcpy(ret, claim.ptr, claim.len);
+    sha256(body, digest);
+    hex_encode(digest, MAC, ret + claim.len);
+    return claim.len + 2 * MAC;
 }
 
 void sign_make(const struct sign_keys *keys, const struct sign_claim *claim, stoa_str body,
                char ret[SIGN_TEXT_MAX])
 {
-    char text[SIGNED_MAX];
+    char line[SIGNED_MAX];
     unsigned char mac[MAC];
-    size_t len;
+    size_t len = put_claim(claim, ret);
 
-    stoa_assert(claim->from.len <= SIGN_NODE_MAX && claim->to.len <= SIGN_NODE_MAX);
-    len = put_signed(claim, body, text);
-    make_mac(keys->own, text, len, mac);
-    len -= 2 * MAC; /* the other side has the body */
-    memcpy(ret, text, len);
-    hex_encode(mac, MAC, ret + len);
+    make_mac(keys->own, line, put_signed((stoa_str){ret, len}, body, line), mac);
+    hex_encode(mac, MAC, ret + len); /* the other side has the body */
     ret[len + 2 * MAC] = '\0';
 }
 
@@ -210,8 +234,10 @@ static bool is_node(stoa_str name)
     return name.len > 0 && name.len <= SIGN_NODE_MAX;
 }
 
-static bool parse(stoa_str text, struct sign_claim *ret, unsigned char mac[MAC])
+/* *line: all before the MAC, which is what it was made of. */
+static bool parse(stoa_str text, struct sign_claim *ret, stoa_str *line, unsigned char mac[MAC])
 {
+    const char *start = text.ptr;
     stoa_str version = stoa_str_cut(&text, ' '), time = stoa_str_cut(&text, ' ');
     stoa_str connection = stoa_str_cut(&text, ' '), number = stoa_str_cut(&text, ' ');
     int64_t n = 0;
@@ -224,7 +250,10 @@ static bool parse(stoa_str text, struct sign_claim *ret, unsigned char mac[MAC])
         !read_hex64(connection, &ret->connection))
         return false;
     ret->number = (uint64_t)n;
-    return hex_decode(text, mac, MAC);
+    if (!hex_decode(text, mac, MAC))
+        return false;
+    *line = (stoa_str){start, (uint64_t)(text.ptr - start)};
+    return true;
 }
 
 static bool is_by(stoa_str key, const char *text, size_t len, const unsigned char mac[MAC])
@@ -242,12 +271,13 @@ enum sign_verdict sign_check(const struct sign_keys *keys, stoa_str text, stoa_s
 {
     unsigned char mac[MAC];
     char line[SIGNED_MAX];
+    stoa_str claim;
     size_t len;
     int64_t now = clock_utc_ms();
 
-    if (text.len >= SIGN_TEXT_MAX || !parse(text, ret, mac))
+    if (text.len >= SIGN_TEXT_MAX || !parse(text, ret, &claim, mac))
         return SIGN_BROKEN;
-    len = put_signed(ret, body, line);
+    len = put_signed(claim, body, line);
     if (!is_by(keys->own, line, len, mac) && !is_by(keys->other, line, len, mac))
         return SIGN_FORGED;
     if (ret->time_ms < now - SIGN_SKEW_MS || ret->time_ms > now + SIGN_SKEW_MS)

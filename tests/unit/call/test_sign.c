@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 #include <criterion/criterion.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 
 #define KEY "0123456789abcdef0123456789abcdef"
@@ -40,6 +42,49 @@ Test(sign, takes_what_it_made_and_says_who_it_was)
     sign_make(&KEYS, &c, BODY, text);
     cr_assert_eq(sign_check(&KEYS, stoa_str_of(text), BODY, STOA_STR("order"), &got), SIGN_OK);
     cr_assert(stoa_str_is(got.from, "gate"));
+}
+
+static void hex(const unsigned char *bytes, size_t len, char *ret)
+{
+    for (size_t i = 0; i < len; i++)
+        sprintf(ret + 2 * i, "%02x", bytes[i]);
+}
+
+/* The line as sign.h describes it, by OpenSSL's own HMAC: nodes of other versions make it so. */
+static void by_openssl(stoa_str key, const struct sign_claim *c, char ret[SIGN_TEXT_MAX])
+{
+    unsigned char bytes[32];
+    char line[512];
+    int len = sprintf(line, "v1 %lld %016llx %llu %.*s %.*s ", (long long)c->time_ms,
+                      (unsigned long long)c->connection, (unsigned long long)c->number,
+                      (int)c->from.len, c->from.ptr, (int)c->to.len, c->to.ptr);
+
+    memcpy(ret, line, (size_t)len);
+    SHA256((const unsigned char *)BODY.ptr, BODY.len, bytes);
+    hex(bytes, 32, line + len);
+    HMAC(EVP_sha256(), key.ptr, (int)key.len, (unsigned char *)line, (size_t)len + 64, bytes, NULL);
+    hex(bytes, 32, ret + len);
+}
+
+Test(sign, signs_as_it_is_described_with_keys_of_any_length)
+{
+    const struct sign_claim claims[] = {
+        {1, 1, 1, STOA_STR("a"), STOA_STR("b")},
+        {1763884800000, 0x0123456789abcdef, INT64_MAX, STOA_STR("gate"), STOA_STR("order")},
+        {INT64_MAX, UINT64_MAX, 10, STOA_STR("a-name-of-thirty-one-bytes-here"),
+         STOA_STR("another-of-thirty-one-bytes-too")}};
+    const uint64_t lengths[] = {32, 63, 64, 65, 127, 128, 129, 200, 32};
+    char bytes[200], made_here[SIGN_TEXT_MAX], expected[SIGN_TEXT_MAX];
+
+    for (uint32_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)(i * 7 + 1);
+    for (uint32_t k = 0; k < sizeof lengths / sizeof lengths[0]; k++)
+        for (uint32_t c = 0; c < sizeof claims / sizeof claims[0]; c++) {
+            struct sign_keys keys = {{bytes, lengths[k]}, {NULL, 0}};
+            sign_make(&keys, &claims[c], BODY, made_here);
+            by_openssl(keys.own, &claims[c], expected);
+            cr_expect_str_eq(made_here, expected, "%llu bytes", (unsigned long long)lengths[k]);
+        }
 }
 
 Test(sign, refuses_a_call_that_came_before)

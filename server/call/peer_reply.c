@@ -1,6 +1,8 @@
 /* call/peer_reply.c: line by line. SPDX-License-Identifier: Apache-2.0 */
 #include "call/peer_reply.h"
 
+#include "base/field.h"
+
 /* "HTTP/1.1 200 OK" */
 static bool read_status(stoa_str line, struct peer_reply *ret)
 {
@@ -16,21 +18,11 @@ static bool read_status(stoa_str line, struct peer_reply *ret)
     return true;
 }
 
-/* Field values have no control characters but the tab (RFC 9110 §5.5). */
-static bool is_clean(stoa_str line)
-{
-    for (uint64_t i = 0; i < line.len; i++) {
-        unsigned char c = (unsigned char)line.ptr[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 static bool read_length(stoa_str value, struct peer_reply *ret, bool *has_length)
 {
     int64_t length = 0;
 
+    value = stoa_str_trim(value);
     if (*has_length || value.len == 0 || value.ptr[0] < '0' || value.ptr[0] > '9' ||
         stoa_str_int(value, 0, PEER_BODY_MAX, &length) != STOA_OK)
         return false;
@@ -41,40 +33,63 @@ static bool read_length(stoa_str value, struct peer_reply *ret, bool *has_length
 
 static bool read_signature(stoa_str value, struct peer_reply *ret)
 {
+    value = stoa_str_trim(value);
     if (ret->signature[0] || value.len != SIGN_REPLY_MAX - 1)
         return false;
     memcpy(ret->signature, value.ptr, value.len);
     return true;
 }
 
+static bool read_connection(stoa_str value, struct peer_reply *ret)
+{
+    ret->is_last |= !stoa_str_eq_nocase(stoa_str_trim(value), STOA_STR("keep-alive"));
+    return true;
+}
+
+/* By length first: most fields are of no concern, and none of those is compared with anything. */
+static bool take_field(stoa_str name, stoa_str value, struct peer_reply *ret, bool *has_length)
+{
+    switch (name.len) {
+    case sizeof "connection" - 1:
+        return !stoa_str_eq_nocase(name, STOA_STR("connection")) || read_connection(value, ret);
+    case sizeof SIGN_REPLY_HEADER - 1:
+        return !stoa_str_eq_nocase(name, STOA_STR(SIGN_REPLY_HEADER)) || read_signature(value, ret);
+    case sizeof "content-length" - 1:
+        return !stoa_str_eq_nocase(name, STOA_STR("content-length")) ||
+               read_length(value, ret, has_length);
+    case sizeof "transfer-encoding" - 1:
+        return !stoa_str_eq_nocase(name, STOA_STR("transfer-encoding"));
+    default:
+        return true;
+    }
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 static bool read_field(stoa_str line, struct peer_reply *ret, bool *has_length)
 {
-    stoa_str value = line, name = stoa_str_cut(&value, ':');
+    const char *end = line.ptr + line.len;
+    const char *colon = line.len ? memchr(line.ptr, ':', line.len) : NULL;
 
-    if (!value.ptr || name.len == 0 || name.ptr[0] == ' ' || name.ptr[0] == '\t' ||
-        name.ptr[name.len - 1] == ' ' || !is_clean(line))
+    if (!colon || colon == line.ptr || is_space(line.ptr[0]) || colon[-1] == ' ' ||
+        field_value_end(line.ptr, end) != end)
         return false;
-    value = stoa_str_trim(value);
-    if (stoa_str_eq_nocase(name, STOA_STR("content-length")))
-        return read_length(value, ret, has_length);
-    if (stoa_str_eq_nocase(name, STOA_STR(SIGN_REPLY_HEADER)))
-        return read_signature(value, ret);
-    if (stoa_str_eq_nocase(name, STOA_STR("connection")))
-        ret->is_last |= !stoa_str_eq_nocase(value, STOA_STR("keep-alive"));
-    return !stoa_str_eq_nocase(name, STOA_STR("transfer-encoding"));
+    return take_field((stoa_str){line.ptr, (uint64_t)(colon - line.ptr)},
+                      (stoa_str){colon + 1, (uint64_t)(end - colon - 1)}, ret, has_length);
 }
 
 /* The next line without its CRLF; false when there is none yet. */
 static bool next_line(stoa_str *rest, stoa_str *ret)
 {
     const char *end = rest->len ? memchr(rest->ptr, '\n', rest->len) : NULL;
-    uint64_t len;
 
     if (!end)
         return false;
-    len = (uint64_t)(end - rest->ptr);
-    *ret = stoa_str_sub(*rest, 0, len);
-    *rest = stoa_str_sub(*rest, len + 1, UINT64_MAX);
+    *ret = (stoa_str){rest->ptr, (uint64_t)(end - rest->ptr)};
+    *rest = (stoa_str){end + 1, rest->len - ret->len - 1};
     return true;
 }
 

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "http/guard.h"
 
+#include "base/field.h"
+
 enum { TOKEN = 1, TARGET = 2, HOST = 4, DIGIT = 8 };
 
 /* What a byte may be part of. */
@@ -65,23 +67,6 @@ static bool is_word(const char *at, uint64_t len, const char *lower, uint64_t lo
         if ((at[i] | (at[i] >= 'A' && at[i] <= 'Z' ? 0x20 : 0)) != lower[i])
             return false;
     return true;
-}
-
-const char *guard_skip_value(const char *at, const char *end)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
-
-    for (; end - at >= 8; at += 8) {
-        uint64_t word, low, del;
-        memcpy(&word, at, 8);
-        low = (word - ones * 0x20) & ~word & tops;
-        del = word ^ (ones * 0x7f);
-        if (low | ((del - ones) & ~del & tops))
-            break;
-    }
-    while (at != end && ((uint8_t)*at >= 0x20 || *at == '\t') && *at != 0x7f)
-        at++;
-    return at;
 }
 
 /* at stands where a line must end. */
@@ -180,7 +165,7 @@ static enum guard_verdict read_field(struct reader *r)
         return GUARD_FIELD_NAME;
     for (value = colon + 1; value != r->end && (*value == ' ' || *value == '\t'); value++)
         continue;
-    r->at = end = guard_skip_value(value, r->end);
+    r->at = end = field_value_end(value, r->end);
     if ((verdict = line_end(r, GUARD_FIELD_VALUE)) != GUARD_OK)
         return verdict;
     while (end != value && (end[-1] == ' ' || end[-1] == '\t'))

@@ -60,9 +60,6 @@ struct guard_head {
  * whole when the verdict is GUARD_OK, and not to be read otherwise. */
 enum guard_verdict guard_check(stoa_str raw, const struct guard_limits *limits,
                                struct guard_head *ret);
-/* The first byte from at on that no header's value can hold, a control character other than the
- * tab, or end. Eight bytes a step; bytes from 0x80 on pass. */
-const char *guard_skip_value(const char *at, const char *end);
 int32_t guard_status(enum guard_verdict verdict);
 const char *guard_text(enum guard_verdict verdict);
 

@@ -1,7 +1,7 @@
 /* http/headers.c: see headers.h. SPDX-License-Identifier: Apache-2.0 */
 #include "http/headers.h"
 
-#include "http/guard.h"
+#include "base/field.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,7 +46,7 @@ bool http_header_value_is_fit(stoa_str value)
 {
     const char *end = value.ptr + value.len;
 
-    return value.len == 0 || guard_skip_value(value.ptr, end) == end;
+    return value.len == 0 || field_value_end(value.ptr, end) == end;
 }
 
 static bool is_ours(stoa_str name)

@@ -3,31 +3,45 @@
 
 static const uint32_t NO_STRING = UINT32_MAX;
 
+/* A message is some dozens of these: what mostly has room asks nobody for it. */
+static char *room(struct stoa_buf *out, uint64_t len)
+{
+    char *at = out->cap - out->len < len ? stoa_buf_reserve(out, len) : out->ptr + out->len;
+
+    out->len += len;
+    return at;
+}
+
 void put_u32(struct stoa_buf *out, uint32_t v)
 {
-    stoa_buf_put(out, (stoa_str){(const char *)&v, sizeof v});
+    memcpy(room(out, sizeof v), &v, sizeof v);
 }
 
 void put_i64(struct stoa_buf *out, int64_t v)
 {
-    stoa_buf_put(out, (stoa_str){(const char *)&v, sizeof v});
+    memcpy(room(out, sizeof v), &v, sizeof v);
 }
 
 void put_str(struct stoa_buf *out, stoa_str v)
 {
-    put_u32(out, v.ptr ? (uint32_t)v.len : NO_STRING);
-    if (v.len > 0)
-        stoa_buf_put(out, v);
+    uint32_t len = v.ptr ? (uint32_t)v.len : NO_STRING;
+
+    memcpy(room(out, sizeof len), &len, sizeof len);
+    if (v.ptr && v.len > 0)
+        memcpy(room(out, v.len), v.ptr, v.len);
 }
 
 void put_json(struct stoa_buf *out, const struct stoa_json *v)
 {
     struct stoa_buf text;
 
+    if (!v) {
+        put_u32(out, NO_STRING);
+        return;
+    }
     stoa_buf_init(&text, out->arena, 256);
-    if (v)
-        stoa_json_format(v, &text);
-    put_str(out, v ? stoa_buf_str(&text) : (stoa_str){0});
+    stoa_json_format(v, &text);
+    put_str(out, stoa_buf_str(&text));
 }
 
 void put_value(struct stoa_buf *out, stoa_value v)
@@ -79,47 +93,49 @@ void put_rows(struct stoa_buf *out, const struct stoa_rows *v)
             put_str(out, rows_cell(v, r, c));
 }
 
-static void get_bytes(struct decoder *in, void *ret, uint64_t len)
+/* The next len bytes; NULL when there are fewer. */
+static const char *take(struct decoder *in, uint64_t len)
 {
-    memset(ret, 0, len);
+    const char *at = in->rest.ptr;
+
     if (in->rest.len < len)
         in->broken = true;
     if (in->broken)
-        return;
-    memcpy(ret, in->rest.ptr, len);
-    in->rest = stoa_str_sub(in->rest, len, UINT64_MAX);
+        return NULL;
+    in->rest = (stoa_str){at + len, in->rest.len - len};
+    return at;
 }
 
 uint32_t get_u32(struct decoder *in)
 {
-    uint32_t v;
+    uint32_t v = 0;
+    const char *at = take(in, sizeof v);
 
-    get_bytes(in, &v, sizeof v);
+    if (at)
+        memcpy(&v, at, sizeof v);
     return v;
 }
 
 int64_t get_i64(struct decoder *in)
 {
-    int64_t v;
+    int64_t v = 0;
+    const char *at = take(in, sizeof v);
 
-    get_bytes(in, &v, sizeof v);
+    if (at)
+        memcpy(&v, at, sizeof v);
     return v;
 }
 
 stoa_str get_str(struct decoder *in)
 {
     uint32_t len = get_u32(in);
-    stoa_str v;
+    const char *at;
 
     if (len == NO_STRING || in->broken)
         return (stoa_str){0};
-    if (len > CODEC_STRING_MAX || len > in->rest.len) {
-        in->broken = true;
-        return (stoa_str){0};
-    }
-    v = stoa_str_copy(in->arena, stoa_str_sub(in->rest, 0, len));
-    in->rest = stoa_str_sub(in->rest, len, UINT64_MAX);
-    return v;
+    in->broken = len > CODEC_STRING_MAX;
+    at = take(in, len);
+    return at ? stoa_str_copy(in->arena, (stoa_str){at, len}) : (stoa_str){0};
 }
 
 const char *get_cstr(struct decoder *in)

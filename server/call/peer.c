@@ -214,18 +214,22 @@ static stoa_str make_head(const struct peer *p, const struct peer_message *m,
     const struct sign_claim claim = {clock_utc_ms(), peer_conn_id(conn), peer_conn_next(conn),
                                      m->from, stoa_str_of(p->node)};
     char *signature = stoa_arena_take(m->arena, SIGN_TEXT_MAX), trace[56];
-    char *head = stoa_arena_take(m->arena, 1024);
-    int len;
+    struct stoa_buf head;
 
     sign_make(&m->keys, &claim, m->body, signature);
-    trace_format(m->trace, trace);
-    len = snprintf(head, 1024,
-                   "POST " PEER_PATH " HTTP/1.1\r\nhost: %s\r\ntraceparent: %s\r\n" SIGN_HEADER
-                   ": %s\r\ncontent-type: application/octet-stream\r\ncontent-length: %llu\r\n\r\n",
-                   p->name.authority, trace, signature, (unsigned long long)m->body.len);
-    stoa_assert(len > 0 && len < 1024);
     *call = stoa_str_of(signature);
-    return (stoa_str){head, (uint64_t)len};
+    trace_format(m->trace, trace);
+    stoa_buf_init(&head, m->arena, 1024);
+    stoa_buf_put(&head, STOA_STR("POST " PEER_PATH " HTTP/1.1\r\nhost: "));
+    stoa_buf_put(&head, stoa_str_of(p->name.authority));
+    stoa_buf_put(&head, STOA_STR("\r\ntraceparent: "));
+    stoa_buf_put(&head, (stoa_str){trace, sizeof trace - 1});
+    stoa_buf_put(&head, STOA_STR("\r\n" SIGN_HEADER ": "));
+    stoa_buf_put(&head, *call);
+    stoa_buf_put(&head, STOA_STR("\r\ncontent-type: application/octet-stream\r\ncontent-length: "));
+    stoa_buf_int(&head, (int64_t)m->body.len);
+    stoa_buf_put(&head, STOA_STR("\r\n\r\n"));
+    return stoa_buf_str(&head);
 }
 
 /* Who is on the way could give one call the reply to another, or its own. */

@@ -161,7 +161,7 @@ static stoa_err ask_node(struct stoa_req *req, enum remote_kind kind, struct pee
     struct stoa_buf out;
     stoa_err err;
 
-    stoa_buf_init(&out, req->arena, 4096);
+    stoa_buf_init(&out, req->arena, 1024);
     put_message(&out, req, kind);
     *m = (struct peer_message){.arena = req->arena,
                                .pool = req->world->resources->pool,

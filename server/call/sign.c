@@ -85,12 +85,12 @@ static void begin_pad(SHA256_CTX *ret, stoa_str key, unsigned char with)
     OPENSSL_cleanse(pad, sizeof pad);
 }
 
-/* The key of last time is set up already. */
+/* The key of last time is set up already. To compare takes no care: both keys are this node's. */
 static const struct hmac *set_up(stoa_str key)
 {
     struct hmac *h = hmac_mine();
 
-    if (h->key_len > 0 && key.len == h->key_len && CRYPTO_memcmp(key.ptr, h->key, key.len) == 0)
+    if (h->key_len > 0 && key.len == h->key_len && memcmp(key.ptr, h->key, key.len) == 0)
         return h;
     h->key_len = key.len <= KEY_KEPT ? key.len : 0;
     memcpy(h->key, key.ptr, h->key_len);

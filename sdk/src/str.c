@@ -31,6 +31,8 @@ static char lower(char c)
 
 bool stoa_str_eq_nocase(stoa_str a, stoa_str b)
 {
+    if (stoa_str_eq(a, b)) /* mostly both are lower case already */
+        return true;
     if (a.len != b.len)
         return false;
     for (uint64_t i = 0; i < a.len; i++)

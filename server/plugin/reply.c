@@ -2,6 +2,7 @@
  * filled in when the handler has returned. SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/reply.h"
 
+#include "base/field.h"
 #include "base/log.h"
 #include "plugin/world.h"
 #include "resource/cache/cache.h"
@@ -94,17 +95,6 @@ stoa_err stoa_fail(struct stoa_req *req, stoa_err err, const char *detail,
     return err;
 }
 
-/* Field values of RFC 9110 §5.5: visible characters, spaces, tabs, and bytes above 0x7f. */
-static bool is_field_value(stoa_str value)
-{
-    for (uint64_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 static bool is_field_name(stoa_str name)
 {
     for (uint64_t i = 0; i < name.len; i++) {
@@ -119,9 +109,11 @@ stoa_err stoa_reply_header(struct stoa_req *req, const char *name, stoa_str valu
 {
     struct request_reply *r = &req->reply;
     stoa_str own_name = stoa_str_of(name);
+    const char *end = value.ptr + value.len;
     struct request_header *before = NULL;
 
-    if (!is_field_name(own_name) || !is_field_value(value) || value.len > 4096)
+    if (!is_field_name(own_name) || value.len > 4096 ||
+        (value.len > 0 && field_value_end(value.ptr, end) != end))
         return STOA_E_INVALID;
     if (!stoa_str_is(own_name, "set-cookie"))
         before = find_header(r, own_name);

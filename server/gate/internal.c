@@ -49,8 +49,8 @@ static void reply(struct stoa_req *req, stoa_str bytes)
     char *signature = stoa_arena_take(req->arena, SIGN_REPLY_MAX);
 
     sign_reply(keys, stoa_req_header(req, SIGN_HEADER), bytes, signature);
-    req->reply =
-        (struct request_reply){.status = 200, .type = "application/octet-stream", .body = bytes};
+    req->reply = (struct request_reply){
+        .status = 200, .is_for_node = true, .type = "application/octet-stream", .body = bytes};
     STOA_IGNORE(stoa_reply_header(req, SIGN_REPLY_HEADER, stoa_str_of(signature)));
 }
 

@@ -120,6 +120,7 @@ void http_send(struct http_exchange *x)
         struct request_header *h = &reply->headers[i];
         entries[headers.size++] = (h2o_header_t){(h2o_iovec_t *)&h->name, NULL, iovec(h->value)};
     }
-    entries[headers.size++] = http_header_fixed(x->loop->http, x->req.is_https);
+    if (!reply->is_for_node)
+        entries[headers.size++] = http_header_fixed(x->loop->http, x->req.is_https);
     put_on_wire(x->h2o, reply->status, headers, reply->body);
 }

@@ -40,6 +40,7 @@ struct request_header {
 struct request_reply {
     int32_t status; /* 0: nothing yet */
     bool is_problem;
+    bool is_for_node; /* its signature was checked: nothing in it is for browsers */
     const char *type;
     stoa_str body;                /* final bytes, once the edge has formatted json */
     const struct stoa_json *json; /* a tree that nobody has formatted yet, or NULL */

@@ -144,13 +144,17 @@ def sign(body: bytes, to: str = "back", at: int | None = None, connection: str |
     return text + mac.hexdigest()
 
 
-def knock(node, body: bytes, signature: str | None) -> tuple[int, bytes]:
+def knock_headers(node, body: bytes, signature: str | None):
     connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=20)
     connection.request("POST", PATH, body, {"x-stoa-call": signature} if signature else {})
     reply = connection.getresponse()
-    got = reply.status, reply.read()
+    got = reply.status, reply.read(), reply.headers
     connection.close()
     return got
+
+
+def knock(node, body: bytes, signature: str | None) -> tuple[int, bytes]:
+    return knock_headers(node, body, signature)[:2]
 
 
 DROP = (6).to_bytes(4, "little") + (1).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"tag"
@@ -175,6 +179,14 @@ def test_what_is_not_signed_is_refused_and_told_nothing(cluster, name, signature
     status, body = knock(cluster.back, DROP, signature())
     said = json.loads(body)
     assert status == 401 and said["code"] == "AUTH" and "detail" not in said, name
+
+
+def test_only_who_signed_gets_a_reply_without_what_is_for_browsers(cluster):
+    for signature, status in ((sign(DROP), 200), (None, 401)):
+        got, _, headers = knock_headers(cluster.back, DROP, signature)
+        assert got == status
+        assert ("content-security-policy" in headers) == (status == 401)
+        assert ("x-stoa-reply" in headers) == (status == 200)
 
 
 def test_an_earlier_number_of_a_connection_is_refused(cluster):

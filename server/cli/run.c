@@ -333,7 +333,7 @@ static void run_loops(struct serve *s)
         loop_post(s->node.loops[i], &starts[i].message);
     }
     for (uint32_t i = 1; i < s->node.loop_count; i++)
-        pthread_create(&threads[i], NULL, loop_thread, s->node.loops[i]);
+        stoa_assert(pthread_create(&threads[i], NULL, loop_thread, s->node.loops[i]) == 0);
     loop_thread(s->node.loops[0]);
     for (uint32_t i = 1; i < s->node.loop_count; i++)
         pthread_join(threads[i], NULL);

@@ -123,8 +123,8 @@ Test(statements, are_found_by_owner_and_text)
 Test(statements, are_guessed_by_address_and_known_by_content)
 {
     static struct seen_all all;
-    char text[] = "SELECT 1";
-    const struct seen like = {.hash = 7, .owner = "t", .text = text, .flags = 1};
+    char owner[] = "t", text[] = "SELECT 1";
+    const struct seen like = {.hash = 7, .owner = owner, .text = text, .flags = 1};
     struct seen *seen;
 
     seen_init(&all);

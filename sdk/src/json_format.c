@@ -10,16 +10,9 @@
  * would be six times too much, so it goes piece by piece. */
 enum { PIECE = 4096 };
 
-/* stoa_buf_reserve(), inlined where it is hot. */
-static inline char *room(struct stoa_buf *out, uint64_t more)
-{
-    return __builtin_expect(out->cap - out->len >= more, 1) ? out->ptr + out->len
-                                                            : stoa_buf_reserve(out, more);
-}
-
 static inline void put_char(struct stoa_buf *out, char c)
 {
-    *room(out, 1) = c;
+    *json_room(out, 1) = c;
     out->len++;
 }
 
@@ -53,14 +46,14 @@ void json_put_string(struct stoa_buf *out, char first, stoa_str s, char last)
         put_long_string(out, first, s, last);
         return;
     }
-    at = room(out, s.len + 4);
+    at = json_room(out, s.len + 4);
     if (first)
         *at++ = first;
     *at++ = '"';
     at = json_copy_clean(at, &p, end);
     if (p != end) {
         out->len = (uint64_t)(at - out->ptr);
-        at = room(out, (uint64_t)(end - p) * JSON_ESCAPE_FACTOR + 2);
+        at = json_room(out, (uint64_t)(end - p) * JSON_ESCAPE_FACTOR + 2);
         at = json_escape(at, (stoa_str){(const char *)p, (uint64_t)(end - p)});
     }
     *at++ = '"';

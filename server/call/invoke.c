@@ -93,7 +93,7 @@ static stoa_err ask_twin(struct stoa_req *req, stoa_err err, bool *answered)
 
 static void limit_time(struct stoa_req *req)
 {
-    int64_t until = clock_monotonic_ms() + req->route->timeout_ms;
+    int64_t until = loop_now(loop_current()) + req->route->timeout_ms;
 
     if (until < req->deadline_ms)
         req->deadline_ms = until;

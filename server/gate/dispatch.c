@@ -3,7 +3,6 @@
 #include "gate/dispatch.h"
 
 #include "arena_private.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "call/invoke.h"
@@ -212,7 +211,7 @@ void gate_dispatch(struct stoa_req *req)
     req->is_edge = true;
     req->route_path = "";
     req->plugin_name = "host";
-    req->deadline_ms = clock_monotonic_ms() + EDGE_TIMEOUT_MS;
+    req->deadline_ms = loop_now(loop_current()) + EDGE_TIMEOUT_MS;
     fiber_set_deadline(req->deadline_ms); /* what comes before the handler is bounded, too */
     req->method = parse_method(req->method_text, &req->is_head);
     if (!host_routes_answer(req) && !internal_answer(req)) {

@@ -481,6 +481,12 @@ static bool prepare_failed(const struct pg_reply *reply)
     return reply->error ? is_unknown || reply->failed_at <= reply->prepare_at : reply->is_aborted;
 }
 
+/* Who prepared it failed before it was described, and this one was on its way already. */
+static bool is_undescribed(const struct pg_reply *reply)
+{
+    return reply->raw_rows > 0 && !reply->error && !reply->columns->list;
+}
+
 void pg_reply_drop(struct pg_conn *conn, struct pg_reply *reply)
 {
     if (prepare_failed(reply) || (reply->error && reply_is_stale(reply)))
@@ -494,7 +500,7 @@ stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struc
     bool is_stale = reply->error && reply_is_stale(reply);
     stoa_err err = STOA_E_INTERNAL;
 
-    *again = is_stale || (reply->is_aborted && !reply->error);
+    *again = is_stale || (reply->is_aborted && !reply->error) || is_undescribed(reply);
     if (is_stale || prepare_failed(reply))
         forget(conn, reply);
     if (reply->error)
@@ -503,6 +509,8 @@ stoa_err pg_reply_take(struct pg_conn *conn, struct pg_reply *reply, const struc
         sql_error("%s: a statement before it failed", call->name);
     else if (reply->result)
         err = take_rows(reply->result, call, prepared_for(conn, reply));
+    else if (is_undescribed(reply))
+        sql_error("%s: its columns were not told", call->name);
     else if (reply->is_complete)
         err = take_raw_rows(reply, call);
     else

@@ -182,6 +182,25 @@ Test(wire, a_statement_that_was_not_described_is_prepared_anew)
     pg_reply_finish(&reply);
 }
 
+Test(wire, who_runs_what_was_not_described_asks_again)
+{
+    struct sql_call call = call_of("t");
+    struct pg_reply first, second;
+    bool again;
+
+    ask(&call, &first);
+    ask(&call, &second);
+    say(BYTES(PARSED FAILED READY BOUND ROW_7 COMPLETE READY));
+    cr_assert(pg_wire_read(&conn));
+    cr_assert(pg_wire_results(&conn, &first));
+    cr_assert(pg_wire_results(&conn, &second));
+    cr_assert_neq(pg_reply_take(&conn, &first, &call, &again), STOA_OK);
+    cr_assert_not(again);
+    cr_assert_neq(pg_reply_take(&conn, &second, &call, &again), STOA_OK);
+    cr_assert(again);
+    cr_assert_null(conn.statements.newest);
+}
+
 Test(wire, an_error_ends_all_that_share_its_sync_and_no_other)
 {
     struct sql_call call = call_of(NULL);

@@ -52,12 +52,24 @@ static void post_to_all(struct http *http, void (*run)(struct loop_message *mess
     }
 }
 
+static_assert(sizeof(struct http_limits) == 14 * sizeof(uint32_t), "compared by its bytes");
+
+static bool are_same_limits(const struct http_limits *a, const struct http_limits *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
 void http_set_limits(struct http *http, const struct http_limits *wanted)
 {
     struct http_tuning *tuning = http_tuning_create(wanted), *replaced;
     uint32_t users;
 
     pthread_mutex_lock(&http->lock);
+    if (are_same_limits(&http_tuning(http)->limits, &tuning->limits)) {
+        pthread_mutex_unlock(&http->lock);
+        free(tuning);
+        return;
+    }
     /* One word, which libh2o reads for each request. */
     __atomic_store_n(&http->config.max_request_entity_size, tuning->limits.body_max,
                      __ATOMIC_RELAXED);
@@ -196,6 +208,24 @@ static void move_here(struct loop_message *message)
     free(tune);
 }
 
+static bool changes_slot(const struct http_move *move, uint32_t slot)
+{
+    const struct http_listener *listener = &move->http->listeners[slot];
+
+    return move->opened[slot] || listener->is_open != move->wanted[slot] ||
+           listener->tls != move->tls[slot];
+}
+
+/* Otherwise no loop needs to hear of it. */
+static bool changes_anything(const struct http_move *move)
+{
+    bool changes = memcmp(&move->http->proxies, &move->proxies, sizeof move->proxies) != 0;
+
+    for (uint32_t i = 0; i < HTTP_LISTEN_MAX; i++)
+        changes = changes || changes_slot(move, i);
+    return changes;
+}
+
 /* Loops take it with the message that follows. */
 static void set_tls(struct http_move *move, uint32_t slot)
 {
@@ -230,12 +260,14 @@ static void commit_slot(struct http_move *move, uint32_t slot)
 void http_move_commit(struct http_move *move)
 {
     struct http *http = move->http;
+    bool changes = changes_anything(move);
 
     for (uint32_t i = 0; i < HTTP_LISTEN_MAX; i++)
         commit_slot(move, i);
     pthread_mutex_lock(&http->lock);
     http->proxies = move->proxies;
-    post_to_all(http, move_here, NULL);
+    if (changes)
+        post_to_all(http, move_here, NULL);
     pthread_mutex_unlock(&http->lock);
     free(move);
 }

@@ -45,13 +45,23 @@ struct http_limits live_limits(const struct config *c)
 
 void live_tell(const struct config *config)
 {
+    static char told[PATH_MAX + 200]; /* by one thread after the other; "": nothing yet */
     stoa_str file = config_str(config, "log.file"), format = config_str(config, "log.format"),
              level = config_str(config, "log.level");
+    char limits[64], start[32], log[PATH_MAX + 64], now[sizeof told];
 
-    link_say("limits %u %u", limit(config, "drain"), limit(config, "plugin_crashes"));
-    link_say("log %.*s %.*s %.*s", (int)format.len, format.ptr, (int)level.len, level.ptr,
-             (int)file.len, file.ptr ? file.ptr : "");
-    link_say("start %u", limit(config, "start"));
+    snprintf(limits, sizeof limits, "limits %u %u", limit(config, "drain"),
+             limit(config, "plugin_crashes"));
+    snprintf(log, sizeof log, "log %.*s %.*s %.*s", (int)format.len, format.ptr, (int)level.len,
+             level.ptr, (int)file.len, file.ptr ? file.ptr : "");
+    snprintf(start, sizeof start, "start %u", limit(config, "start"));
+    snprintf(now, sizeof now, "%s\n%s\n%s", limits, start, log);
+    if (strcmp(told, now) == 0)
+        return;
+    memcpy(told, now, sizeof told);
+    link_say("%s", limits);
+    link_say("%s", log);
+    link_say("%s", start);
 }
 
 static stoa_err prepare_listeners(struct live *live, const struct config *config, struct diag *diag)

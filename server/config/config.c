@@ -290,6 +290,7 @@ static bool take_last(struct config *c, const struct config *last)
         return false;
     c->evaluated = stoa_str_copy(c->arena, last->evaluated);
     c->is_pure = true;
+    memcpy(c->hash, last->hash, sizeof c->hash);
     return true;
 }
 
@@ -318,11 +319,14 @@ static stoa_err evaluate_anew(struct config *c, struct diag *diag)
 static stoa_err evaluate(struct config *c, const struct config_source *source,
                          const struct stoa_json **ret, struct diag *diag)
 {
+    bool is_kept = take_kept(c, source->evaluated),
+         is_last = !is_kept && take_last(c, source->last);
     struct stoa_json_error error;
 
-    if (!take_kept(c, source->evaluated) && !take_last(c, source->last))
+    if (!is_kept && !is_last)
         STOA_TRY(evaluate_anew(c, diag));
-    hash_text(c, c->evaluated);
+    if (!is_last)
+        hash_text(c, c->evaluated);
     if (stoa_json_parse(c->arena, c->evaluated, &error, ret) == STOA_OK)
         return STOA_OK;
     diag_set(diag, c->file, 0, 0, "is too much to take in: %s", error.reason);

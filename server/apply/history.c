@@ -84,6 +84,7 @@ stoa_err history_open(const char *data, struct diag *diag, struct history *ret)
         file_sweep(folder);
     }
     ret->unsynced = 0;
+    ret->config = (struct history_compared){0};
     ret->changes = NULL;
     ret->last = 0;
     ret->last = find_last(ret);
@@ -283,19 +284,40 @@ static bool keep_plugin(struct history *h, struct generation *g)
     return done;
 }
 
+static struct history_compared config_now(const char *path, const struct config *config)
+{
+    struct history_compared now = {0};
+    struct stat st;
+
+    snprintf(now.sha256, sizeof now.sha256, "%s", config_hash(config));
+    if (stat(path, &st) == 0)
+        now.file = file_stamp(&st);
+    return now;
+}
+
+static bool is_whole_still(const struct history_compared *before,
+                           const struct history_compared *now)
+{
+    return strcmp(before->sha256, now->sha256) == 0 && file_is_same(&before->file, &now->file);
+}
+
 /* As the revision itself it is synced a moment later, by history_sync(). */
-static bool keep_config(const struct history *h, const struct config *config,
-                        struct stoa_arena *arena)
+static bool keep_config(struct history *h, const struct config *config, struct stoa_arena *arena)
 {
     char folder[PATH_MAX], name[80], path[PATH_MAX + 96];
+    struct history_compared now;
     stoa_str kept;
 
     snprintf(folder, sizeof folder, "%s/configs", h->folder);
     snprintf(name, sizeof name, "%s.json", config_hash(config));
-    if (config_evaluated(config).len == 0 ||
-        read_config(folder, stoa_str_of(config_hash(config)), arena, &kept))
-        return true;
     snprintf(path, sizeof path, "%s/%s", folder, name);
+    now = config_now(path, config);
+    if (config_evaluated(config).len == 0 || is_whole_still(&h->config, &now))
+        return true;
+    if (read_config(folder, stoa_str_of(config_hash(config)), arena, &kept)) {
+        h->config = now;
+        return true;
+    }
     unlink(path); /* a damaged one, if any */
     return file_put_new(folder, name, config_evaluated(config)) || errno == EEXIST;
 }

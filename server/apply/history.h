@@ -24,6 +24,7 @@ struct history {
     /* Of the next history_add(), as plan_compare() tells them; it forgets them. NULL: none known.
      */
     const struct stoa_json *changes;
+    struct history_compared config;                     /* the last, likewise */
     struct history_compared compared[HISTORY_COMPARED]; /* the latest; not compared again */
     uint32_t compared_count;                            /* ever */
 };

@@ -449,9 +449,10 @@ static bool reply_is_stale(const struct pg_reply *reply)
 {
     const char *state = reply->error->state;
 
-    return reply->prepare_id &&
-           (strcmp(state, "26000") == 0 ||
-            (strcmp(state, "0A000") == 0 && strstr(reply->error->words, "cached plan")));
+    /* 0A000 has other meanings, too, but those come when a statement is prepared; and its words may
+     * be of any language (lc_messages). */
+    return reply->prepare_id && (strcmp(state, "26000") == 0 ||
+                                 (strcmp(state, "0A000") == 0 && reply->prepare_at == UINT32_MAX));
 }
 
 /* NULL: it is none, or has been given up, or its connection has gone. */

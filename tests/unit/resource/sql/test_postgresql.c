@@ -476,6 +476,19 @@ ON_POSTGRESQL(postgresql, refuses_a_function_that_writes_behind_a_read)
     FAILS(STOA_E_STORE, run_as_host("SELECT nextval('host_number')", STOA_SQL_READ));
 }
 
+/* On the shared connection, and on a lent one. */
+ON_POSTGRESQL(postgresql, reads_a_table_that_has_other_columns_than_before)
+{
+    static const uint32_t ways[] = {STOA_SQL_READ, STOA_SQL_READ | STOA_SQL_SLOW};
+
+    pg_direct("CREATE TABLE stoa_changed (id BIGINT)");
+    for (int i = 0; i < 2; i++)
+        OK(run_as_host("SELECT * FROM stoa_changed", ways[i]));
+    pg_direct("ALTER TABLE stoa_changed ADD COLUMN more TEXT");
+    for (int i = 0; i < 2; i++)
+        OK(run_as_host("SELECT * FROM stoa_changed", ways[i]));
+}
+
 /* Each is short enough for PostgreSQL, both together are not for a transaction. */
 static void sleep_in_tx(void)
 {

@@ -160,6 +160,31 @@ Test(wire, describes_a_statement_once)
     pg_reply_finish(&second);
 }
 
+static bool is_tried_again(const char *answer, uint64_t len)
+{
+    struct sql_call call = call_of("t");
+    struct pg_reply reply;
+    bool again = false;
+
+    ask(&call, &reply);
+    heard();
+    say((stoa_str){answer, len});
+    cr_assert(pg_wire_read(&conn));
+    cr_assert(pg_wire_results(&conn, &reply));
+    (void)pg_reply_take(&conn, &reply, &call, &again);
+    return again;
+}
+
+/* A plan that is too old is told in any language, and never of one that was just made. */
+Test(wire, an_old_plan_is_made_anew)
+{
+    static const char old[] = "E\0\0\0\44SFEHLER\0C0A000\0Mgecachter Plan\0\0" READY;
+
+    cr_assert_not(is_tried_again(old, sizeof(old) - 1));
+    cr_assert_not(is_tried_again(ANSWER, sizeof(ANSWER) - 1));
+    cr_assert(is_tried_again(old, sizeof(old) - 1));
+}
+
 /* A timeout may strike between Parse and Describe: nobody would ever know its columns. */
 Test(wire, a_statement_that_was_not_described_is_prepared_anew)
 {

@@ -1,8 +1,10 @@
 """The cost of a call to a plugin on another node, over loopback. A request makes so many calls one
-after the other; its time divided by their number is one figure.
+after the other; its time divided by their number is one figure. Beside each the time of bare sockets: most
+of both is two processors that wake each other.
 SPDX-License-Identifier: Apache-2.0"""
 import json
 import shutil
+import subprocess
 import time
 import urllib.request
 
@@ -10,6 +12,7 @@ from measure import BUILD, LOAD_CORE, ROOT, SERVER_CORE, new_folder, spawn, stop
 from support.shop import free_ports
 
 CALLS, ROUNDS = 1000, 21  # the first two rounds are not counted
+BYTES_THERE, BYTES_BACK = 577, 293  # of a call of /hello and its reply
 CONFIG = """
 local stoa = require "stoa"
 return stoa.config {{
@@ -44,6 +47,12 @@ def one_round(port: int) -> float:
     return (time.perf_counter() - began) / CALLS * 1e6
 
 
+def bare_round() -> float:
+    """As many bytes between two processes that do nothing else."""
+    command = [str(BUILD / "bench/pair"), SERVER_CORE, LOAD_CORE, str(BYTES_THERE), str(BYTES_BACK), str(CALLS)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
+
+
 def write_config(nodes: str):
     folder = new_folder("nodes")
     for so in (BUILD / "bench/caller.so", BUILD / "examples/hello/hello.so"):
@@ -53,19 +62,20 @@ def write_config(nodes: str):
     return config
 
 
-def measure(config, names: list[str]) -> list[float]:
-    """The last of names is asked. Microseconds a call, by round."""
+def measure(config, names: list[str]) -> tuple[list[float], list[float]]:
+    """The last of names is asked. Microseconds a call, by round; and those of bare sockets."""
     started = []
     for name, core in zip(names, (LOAD_CORE, SERVER_CORE)):
         (config.parent / "log").unlink(missing_ok=True)
         started.append(open_node(config, name, core))
-    rounds = [one_round(started[-1][1]) for _ in range(ROUNDS + 2)][2:]
+    rounds = [(one_round(started[-1][1]), bare_round()) for _ in range(ROUNDS + 2)][2:]
     for process, _ in started:
         stop(process)
-    return rounds
+    ours, bare = zip(*rounds)
+    return list(ours), list(bare)
 
 
-def time_calls() -> list[float]:
+def time_calls() -> tuple[list[float], list[float]]:
     nodes = ", ".join(
         f'{name} = {{ listen = {{ "127.0.0.1:{port}" }}, reach = "http://127.0.0.1:{port}", run = {{ "{plugin}" }} }}'
         for name, plugin, port in zip(("asked", "asking"), ("hello", "caller"), free_ports(2)))

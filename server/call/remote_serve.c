@@ -127,14 +127,18 @@ static stoa_err run(struct serving *s)
     }
 }
 
-static void put_answer(struct stoa_buf *out, struct stoa_req *outer, struct stoa_req *req,
-                       stoa_err err)
+static stoa_str format_answer(struct stoa_req *outer, struct stoa_req *req, stoa_err err)
 {
+    enum { REST = 512 }; /* bytes: all but the body, as a rule */
+    struct stoa_buf out;
+
     request_format_reply(req);
-    put_u32(out, err);
-    put_u32(out, outer->statements);
-    drop_put(out, outer);
-    put_reply(out, &req->reply);
+    stoa_buf_init(&out, outer->arena, REST + req->reply.body.len);
+    put_u32(&out, err);
+    put_u32(&out, outer->statements);
+    drop_put(&out, outer);
+    put_reply(&out, &req->reply);
+    return stoa_buf_str(&out);
 }
 
 /* The access log of this node names what was asked for, not the door it came through. */
@@ -148,7 +152,6 @@ stoa_err remote_serve(struct stoa_req *outer, stoa_str message, stoa_str *ret)
 {
     struct decoder in = {.arena = outer->arena, .rest = message};
     struct serving s = {.kind = (enum remote_kind)get_u32(&in)};
-    struct stoa_buf out;
     stoa_err err;
 
     *ret = STOA_STR("");
@@ -161,8 +164,6 @@ stoa_err remote_serve(struct stoa_req *outer, stoa_str message, stoa_str *ret)
     err = run(&s);
     if (s.kind > REMOTE_CALL && s.req->is_refused)
         return STOA_E_PLUGIN; /* a route has its reply all the same */
-    stoa_buf_init(&out, outer->arena, 8192);
-    put_answer(&out, outer, s.req, err);
-    *ret = stoa_buf_str(&out);
+    *ret = format_answer(outer, s.req, err);
     return STOA_OK;
 }

@@ -102,6 +102,33 @@ Test(trust, without_a_signature_it_is_loaded_unless_one_is_required)
     expect(trust_of(open_key, true), "not signed", "");
 }
 
+/* As an apply finds one that lies where it lay. */
+static stoa_err judge_placed(const struct stoa_json *trust, bool is_shipped)
+{
+    struct plugin_bits bits;
+    stoa_err err;
+
+    cr_assert_eq(plugin_bits_open(path, "toy", &diag, &bits), STOA_OK);
+    bits.is_placed = true;
+    bits.is_shipped = is_shipped;
+    err = trust_check(trust, &bits, &diag);
+    cr_assert_eq(bits.is_shipped, is_shipped);
+    plugin_bits_close(&bits);
+    return err;
+}
+
+Test(trust, of_an_unchanged_file_the_signature_is_judged_each_time)
+{
+    char other_secret[TRUST_LINE_MAX], other_key[TRUST_LINE_MAX];
+
+    cr_assert(trust_make_key("other", other_secret, other_key));
+    cr_assert_eq(judge_placed(trust_of(open_key, true), true), STOA_OK);
+    cr_assert_eq(judge_placed(trust_of(open_key, true), false), STOA_E_PLUGIN);
+    sign(secret);
+    cr_assert_eq(judge_placed(trust_of(open_key, true), false), STOA_OK);
+    cr_assert_eq(judge_placed(trust_of(other_key, true), false), STOA_E_PLUGIN);
+}
+
 Test(trust, bits_that_are_not_what_was_signed_are_refused_always)
 {
     sign(secret);

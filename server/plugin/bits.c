@@ -128,9 +128,15 @@ static stoa_err copy_fd(int fd, struct plugin_bits *bits, struct diag *diag)
     return STOA_E_PLUGIN;
 }
 
+/* What is no file, such as a FIFO, must not be waited for. */
+static int open_file(const char *path)
+{
+    return open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
 static stoa_err copy_file(struct plugin_bits *bits, struct diag *diag)
 {
-    int fd = open(bits->path, O_RDONLY | O_CLOEXEC);
+    int fd = open_file(bits->path);
     stoa_err err;
 
     if (fd < 0) {
@@ -183,7 +189,7 @@ stoa_err plugin_bits_read(const char *path, struct diag *diag, struct plugin_bit
 bool plugin_bits_recall(const char *path, const struct file_stamp *file, const char *sha256,
                         struct plugin_bits *ret)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC); /* over NFS a path alone may tell of a minute ago */
+    int fd = open_file(path); /* over NFS a path alone may tell of a minute ago */
     struct stat st;
     bool is_there = fd >= 0 && fstat(fd, &st) == 0;
 

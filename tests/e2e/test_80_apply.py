@@ -121,6 +121,7 @@ def broken_abi(plugins) -> bytes:
 
 @pytest.mark.parametrize("what,step,said", [
     ("truncated", "build", "swap.so"), ("abi", "build", "ABI"), ("missing", "build", "swap.so"),
+    ("fifo", "build", "no regular file"),
     ("lua", "config", "config.lua"), ("unknown key", "build", "greetin"), ("warm", "warm", "swap"),
     ("resources", "check", "resources"), ("pool", "check", "limits.pool_queue"), ("disk", "record", "revision")])
 def test_a_failed_apply_changes_nothing(make_swappable, plugins, what, step, said):
@@ -131,8 +132,10 @@ def test_a_failed_apply_changes_nothing(make_swappable, plugins, what, step, sai
         plugins.put("swap", whole[:len(whole) // 2])
     elif what == "abi":
         plugins.put("swap", broken_abi(plugins))
-    elif what == "missing":
+    elif what in ("missing", "fifo"):
         (plugins.folder / "swap.so").unlink()
+        if what == "fifo":
+            os.mkfifo(plugins.folder / "swap.so")
     elif what == "lua":
         edit(shop, "swap = {}", "swap = {")
     elif what == "unknown key":

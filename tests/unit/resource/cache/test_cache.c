@@ -374,14 +374,16 @@ static void drop_from_another_thread(char *tag)
 
 static void on_first_waits(struct loop_task *task)
 {
+    static char t[] = "t", other[] = "other";
+
     cache_attach(cache);
     put("a", "here", "t");
     put("b", "here", "other");
     cr_assert(has("a") && has("b"));
-    drop_from_another_thread("t");
+    drop_from_another_thread(t);
     cr_assert(has("b"), "of another tag");
     cr_assert_not(has("a"), "who dropped it has told the client");
-    drop_from_another_thread("other"); /* and nobody looks */
+    drop_from_another_thread(other); /* and nobody looks */
     cr_assert_gt(metric_value(METRIC_cache_bytes), 0);
     loop_post(loops[0], &look_again);
 }

@@ -3,7 +3,7 @@ import concurrent.futures
 import uuid
 
 import pytest
-from support.client import Client, Guest, buy
+from support.client import Client, Guest, buy, new_email
 from support.mail import text_of, wait_for_mail
 
 SKU = "AEG-MUG"
@@ -29,7 +29,7 @@ def test_a_guest_buys_something(shop):
 def test_the_confirmation_mail_arrives_once(shop):
     guest = Guest(shop)
     guest.add(SKU)
-    email = f"{uuid.uuid4().hex}@example.com"
+    email = new_email()
     order = guest.check_out(email=email).json["order"]
     mails = wait_for_mail(shop, email)
     assert len(mails) == 1 and order["number"] in text_of(mails[0])

@@ -1,9 +1,8 @@
 """A guest buys in the themed storefront, with scripts off. SPDX-License-Identifier: Apache-2.0"""
 import re
-import uuid
 
 import pytest
-from support.client import Client, Guest
+from support.client import Client, Guest, new_email
 from support.control import metric
 from support.mail import text_of, wait_for_mail
 from support.page import Browser
@@ -33,7 +32,7 @@ def test_a_whole_purchase_with_scripts_off(shop, browser):
     links = [l for l in home.links if l.startswith("/products/")]
     assert len(links) >= 4
     checkout = to_checkout(browser, quantity="2")
-    email = f"{uuid.uuid4().hex}@example.com"
+    email = new_email()
     done = browser.submit(checkout.form("/checkout"), **{**WHO, "email": email, "action": "place"})
     assert done.answer.status == 200, done.text
     assert "Berlin<br>Germany" in done.answer.text
@@ -47,7 +46,7 @@ def test_a_whole_purchase_with_scripts_off(shop, browser):
 
 def test_the_mailbox_shows_the_mail(shop, browser):
     checkout = to_checkout(browser)
-    email = f"{uuid.uuid4().hex}@example.com"
+    email = new_email()
     browser.submit(checkout.form("/checkout"), **{**WHO, "email": email, "action": "place"})
     assert wait_for_mail(shop, email)
     assert email in browser.open("/mailbox").text
@@ -143,7 +142,7 @@ def test_an_address_can_be_typed_as_long_as_one_may_be(browser):
 
 
 def test_an_account_is_made_and_used(browser):
-    email = f"{uuid.uuid4().hex}@example.com"
+    email = new_email()
     form = browser.open("/register").form("/register")
     made = browser.submit(form, email=email, password="correct horse battery", name="Grace Hopper")
     assert made.answer.status == 200, made.text

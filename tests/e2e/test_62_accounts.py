@@ -1,9 +1,8 @@
 """Accounts: two changes at once, many sessions, a busy server. SPDX-License-Identifier: Apache-2.0"""
 import hashlib
-import uuid
 
 import pytest
-from support.client import Client
+from support.client import Client, new_email
 from support.database import run_sql
 from support.shop import Shop
 
@@ -13,7 +12,7 @@ ME = "/api/v1/users/me"
 
 
 def sign_up(shop: Shop) -> dict:
-    who = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD, "name": "Ada"}
+    who = {"email": new_email(), "password": PASSWORD, "name": "Ada"}
     assert Client(shop).post("/api/v1/users", who).status == 201
     return who
 

@@ -7,7 +7,7 @@ import time
 import uuid
 
 import pytest
-from support.client import ADDRESS, Client, Guest
+from support.client import ADDRESS, Client, Guest, new_email
 from support.database import run_sql
 from support.shop import Shop
 
@@ -63,7 +63,7 @@ def sign_in(shop: Shop, who: dict) -> dict:
 
 
 def sign_up(shop: Shop) -> dict:
-    who = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD, "name": "Ada"}
+    who = {"email": new_email(), "password": PASSWORD, "name": "Ada"}
     assert Client(shop).post("/api/v1/users", who).status == 201
     return sign_in(shop, who)
 
@@ -167,7 +167,7 @@ def test_a_session_that_was_ended_is_worth_nothing(world):
 
 def test_fields_that_are_not_the_clients_are_not_taken(world):
     """Mass assignment: who registers, orders or fills a cart says nothing about roles, prices, owners."""
-    who = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD, "name": "Eve", "role": "owner",
+    who = {"email": new_email(), "password": PASSWORD, "name": "Eve", "role": "owner",
            "permissions": "orders:read", "who": "staff", "id": "usr_1"}
     made = Client(world.shop).post("/api/v1/users", who)
     assert made.status == 201 and made.json["id"] != "usr_1"
@@ -185,7 +185,7 @@ def test_fields_that_are_not_the_clients_are_not_taken(world):
 
 def test_one_permission_of_the_staff_is_not_another(world):
     """A clerk may read orders, and nothing else that is not a customer's."""
-    who = {"email": f"{uuid.uuid4().hex}@example.com", "password": PASSWORD, "name": "Clerk"}
+    who = {"email": new_email(), "password": PASSWORD, "name": "Clerk"}
     made = Client(world.shop).post("/api/v1/users", who)
     run_sql(world.shop, "INSERT INTO user_role (name, permissions) VALUES ('clerk', 'orders:read')")
     run_sql(world.shop, f"INSERT INTO user_account_role (user_id, role) VALUES ('{made.json['id']}', 'clerk')")

@@ -13,7 +13,7 @@ import time
 import uuid
 
 import pytest
-from support.client import Client, Guest
+from support.client import Client, Guest, new_email
 from support.control import apply, ask, edit, metric, wait_until
 from support.database import run_sql
 from support.mail import wait_for_mail
@@ -116,7 +116,7 @@ def test_one_trace_runs_through_all_nodes(cluster):
 
 
 def test_a_login_and_its_end_are_seen_at_once_everywhere(cluster):
-    client, email = Client(cluster.gate), f"{uuid.uuid4().hex}@example.com"
+    client, email = Client(cluster.gate), new_email()
     user = {"email": email, "name": "Ada", "password": "correct horse battery"}
     assert client.post("/api/v1/users", user).status == 201
     made = client.post("/api/v1/sessions", {k: user[k] for k in ("email", "password")})
@@ -297,7 +297,7 @@ def test_events_wait_for_a_node_that_is_gone(make_cluster):
     post = c.node("post")
     c.start()
     post.kill()
-    email = f"{uuid.uuid4().hex}@example.com"
+    email = new_email()
     guest = Guest(c.gate)
     assert guest.add(SKU).status == 200
     assert guest.check_out(email=email).status == 201

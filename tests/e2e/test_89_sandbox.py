@@ -8,10 +8,9 @@ import signal
 import statistics
 import threading
 import time
-import uuid
 
 import pytest
-from support.client import Client, Guest
+from support.client import Client, Guest, new_email
 from support.control import apply, ask, edit, metric, serving, wait_until
 from support.database import run_sql
 from support.mail import wait_for_mail
@@ -190,7 +189,7 @@ def test_events_wait_for_one_that_is_left_alone(make_shop):
         os.kill(child()["pid"], signal.SIGKILL)
         wait_until(lambda: child()["deaths"] == deaths and (deaths == 5 or child()["pid"]), lambda: str(child()))
     assert child()["circuit"] == "open"
-    email = f"{uuid.uuid4().hex}@example.com"
+    email = new_email()
     guest = Guest(shop)
     assert guest.add("AEG-MUG").status == 200
     assert guest.check_out(email=email).status == 201

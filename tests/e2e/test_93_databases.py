@@ -6,7 +6,7 @@ import subprocess
 import uuid
 
 import pytest
-from support.client import Client, buy
+from support.client import Client, buy, new_email
 from support.control import apply, ask, edit, wait_until
 from support.database import run_sql
 from support.page import Browser
@@ -29,7 +29,7 @@ def rows_of(shop, where: str | None, text: str) -> list:
 
 def register(shop) -> str:
     """Somebody new; their address."""
-    browser, email = Browser(shop), f"{uuid.uuid4().hex}@example.com"
+    browser, email = Browser(shop), new_email()
     form = browser.open("/register").form("/register")
     done = browser.submit(form, email=email, name="Ada", password="correct horse battery")
     assert done.answer.status == 200, done.text

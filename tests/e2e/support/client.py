@@ -26,6 +26,18 @@ class Answer:
         return int(self.headers.get("x-stoa-statements", 0))
 
 
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+
+
+def new_word() -> str:
+    """32 letters, nobody's yet: fourteen digits in a row may be refused as a card number."""
+    return uuid.uuid4().hex.translate(_LETTERS)
+
+
+def new_email() -> str:
+    return f"{new_word()}@example.com"
+
+
 class Client:
     """One keep-alive connection and its cookies."""
 

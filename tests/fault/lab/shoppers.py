@@ -1,11 +1,10 @@
 """Shoppers who do not give up: they repeat a checkout under the same key until it is answered.
 SPDX-License-Identifier: Apache-2.0"""
 import http.client
-import secrets
 import threading
 import time
 
-from support.client import Client, Guest
+from support.client import Client, Guest, new_word
 
 from .books import expect
 
@@ -24,8 +23,7 @@ class Purchase:
 
     def __init__(self, lane, token: str = "tok_ok", act: str = ""):
         self.lane = lane
-        # Letters only: its e-mail address must not look like a card number.
-        self.key = secrets.token_hex(16).translate(str.maketrans("0123456789", "ghijklmnop"))
+        self.key = new_word()  # in its e-mail address, too
         self.token = token
         self.act = act  # what the buyer does with a second step: "confirm", "cancel"
         self.status = 0  # of the final answer

@@ -38,16 +38,27 @@ class Plugins:
     def touch_all(self, number: int) -> None:
         """Other bits for every plugin, and the same code: what follows an ELF file is nobody's."""
         for so in sorted(self.folder.glob("*.so")):
-            self.put(so.stem, so.read_bytes().split(b"\ntouched ")[0] + f"\ntouched {number}".encode())
+            self.put(so.stem, touched(so, number))
 
     def swap(self, number: int) -> None:
+        self._install("swap", number, lambda: self.version(number).read_bytes())
+
+    def touch(self, name: str, number: int) -> None:
+        """As touch_all(), of one."""
+        self._install(name, number, lambda: touched(self.folder / f"{name}.so", number))
+
+    def _install(self, name: str, number: int, bits) -> None:
         """By a link: copying takes longer than some swaps."""
-        kept, part = self.folder.with_name(f"swap-{number}.so"), self.folder / ".part"
+        kept, part = self.folder.with_name(f"{name}-{number}.so"), self.folder / ".part"
         if not kept.exists():
-            shutil.copy(self.version(number), kept)
+            kept.write_bytes(bits())
         part.unlink(missing_ok=True)
         os.link(kept, part)
-        os.replace(part, self.folder / "swap.so")  # does nothing when it is there already
+        os.replace(part, self.folder / f"{name}.so")  # does nothing when it is there already
+
+
+def touched(so: pathlib.Path, number: int) -> bytes:
+    return so.read_bytes().split(b"\ntouched ")[0] + f"\ntouched {number}".encode()
 
 
 @functools.cache

@@ -1,6 +1,5 @@
-/* base/hex.c: bytes as hexadecimal digits, eight digits at once. SPDX-License-Identifier:
- * Apache-2.0
- */
+/* base/hex.c: bytes as hexadecimal digits, eight digits at once.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/hex.h"
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))

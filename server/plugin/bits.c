@@ -1,7 +1,6 @@
 /* plugin/bits.c: the bytes that were checked are the bytes that run: they go into a sealed memfd,
- * so that a deploy rewriting the file cannot change running code. SPDX-License-Identifier:
- * Apache-2.0
- */
+ * so that a deploy rewriting the file cannot change running code.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "plugin/bits.h"
 
 #include "plugin/preflight.h"

@@ -1,6 +1,5 @@
-/* supervise/blame.c: a ring of crashes, and a pause that doubles. SPDX-License-Identifier:
- * Apache-2.0
- */
+/* supervise/blame.c: a ring of crashes, and a pause that doubles.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "supervise/blame.h"
 
 #include <stdio.h>

@@ -39,6 +39,22 @@ static inline uint32_t sql_rows_max(const struct sql_call *call)
     return call->flags & STOA_SQL_MANY ? ROWS_MAX_MANY : ROWS_MAX;
 }
 
+/* The prepared statement for call on a connection, or NULL; and a new one, not there yet. */
+static inline struct statement *sql_statement_find(struct statements *all,
+                                                   const struct sql_call *call)
+{
+    return call->seen ? statements_find_seen(all, call->seen)
+                      : statements_find(all, call->hash, call->owner, call->text);
+}
+static inline struct statement *sql_statement_add(struct statements *all,
+                                                  const struct sql_call *call)
+{
+    struct statement *one = statements_add(all, call->hash, call->owner, call->text);
+
+    one->seen = call->seen;
+    return one;
+}
+
 /* Statements run outside the prepared ones, in one transaction, under the resource's lock against
  * other processes. */
 struct sql_script {

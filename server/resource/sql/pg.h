@@ -102,8 +102,6 @@ void pg_reply_finish(struct pg_reply *reply);
 size_t pg_reply_size(const struct pg_reply *reply);
 /* What came although nobody waits: a notice, a changed setting. */
 void pg_conn_idle(struct pg_conn *conn);
-/* The prepared statement for call, or NULL. */
-struct statement *pg_statement_of(struct pg_conn *conn, const struct sql_call *call);
 void pg_statement_forget(struct pg_conn *conn, struct statement *one);
 /* send, wait, take, for who has the connection alone. After an error that leaves it in an unknown
  * state conn->broken is set. */

@@ -92,12 +92,6 @@ void pg_conn_destroy(struct pg_conn *conn)
 
 /* ---- Prepared statements ---- */
 
-struct statement *pg_statement_of(struct pg_conn *conn, const struct sql_call *call)
-{
-    return call->seen ? statements_find_seen(&conn->statements, call->seen)
-                      : statements_find(&conn->statements, call->hash, call->owner, call->text);
-}
-
 void pg_statement_forget(struct pg_conn *conn, struct statement *one)
 {
     pg_columns_release(one->handle);
@@ -172,8 +166,7 @@ static bool send_prepare(struct pg_conn *conn, const struct sql_call *call, stru
 
     if (surplus && !send_deallocate(conn, surplus, reply))
         return false;
-    *ret = statements_add(&conn->statements, call->hash, call->owner, call->text);
-    (*ret)->seen = call->seen;
+    *ret = sql_statement_add(&conn->statements, call);
     reply->prepare_at = reply->commands++;
     return pq.sendPrepare(conn->pg, (*ret)->name, call->text, 0, NULL);
 }
@@ -181,7 +174,7 @@ static bool send_prepare(struct pg_conn *conn, const struct sql_call *call, stru
 static bool send_prepared(struct pg_conn *conn, const struct sql_call *call,
                           const struct params *params, struct pg_reply *reply)
 {
-    struct statement *one = pg_statement_of(conn, call);
+    struct statement *one = sql_statement_find(&conn->statements, call);
 
     if (!one && !send_prepare(conn, call, &one, reply))
         return false;

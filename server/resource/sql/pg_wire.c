@@ -259,8 +259,7 @@ static struct statement *prepare(struct pg_conn *conn, const struct sql_call *ca
         put_about(conn->wire, 'C', surplus->name);
         pg_statement_forget(conn, surplus);
     }
-    one = statements_add(&conn->statements, call->hash, call->owner, call->text);
-    one->seen = call->seen;
+    one = sql_statement_add(&conn->statements, call);
     one->handle = columns_create();
     reply->prepare_at = 0;
     put_parse(conn->wire, one->name, call->text);
@@ -272,7 +271,7 @@ void pg_wire_queue(struct pg_conn *conn, const struct sql_call *call, struct pg_
     struct statement *one = NULL;
 
     if (call->owner) {
-        one = pg_statement_of(conn, call);
+        one = sql_statement_find(&conn->statements, call);
         if (!one)
             one = prepare(conn, call, reply);
         reply->prepare_hash = one->hash;

@@ -259,9 +259,7 @@ static stoa_err conn_prepare_new(struct sqlite_conn *conn, const struct sql_call
 static stoa_err conn_prepare(struct sqlite_conn *conn, const struct sql_call *call,
                              struct prepared **ret, struct sqlite_result *result)
 {
-    struct statement *one =
-        call->seen ? statements_find_seen(&conn->statements, call->seen)
-                   : statements_find(&conn->statements, call->hash, call->owner, call->text);
+    struct statement *one = sql_statement_find(&conn->statements, call);
     struct prepared *prepared;
 
     if (one) {
@@ -280,9 +278,8 @@ static stoa_err conn_prepare(struct sqlite_conn *conn, const struct sql_call *ca
     }
     if ((one = statements_surplus(&conn->statements)))
         conn_forget(conn, one);
-    one = statements_add(&conn->statements, call->hash, call->owner, call->text);
+    one = sql_statement_add(&conn->statements, call);
     one->handle = *ret = prepared;
-    one->seen = call->seen;
     return STOA_OK;
 }
 

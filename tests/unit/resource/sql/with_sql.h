@@ -37,41 +37,27 @@ stoa_err try_run(const char *text, uint32_t flags, struct stoa_values args,
                  const struct stoa_rows **ret);
 int64_t count_of(const char *table);
 
-#define BOTH(suite, name)                                                                          \
+/* One test of it; the body may follow after the last. */
+#define SQL_CASE(backend, suite, name, suffix)                                                     \
     static void suite##_##name(void);                                                              \
-    Test(suite, name##_on_sqlite)                                                                  \
+    Test(suite, name##suffix)                                                                      \
     {                                                                                              \
-        with_sql(SQLITE, suite##_##name);                                                          \
-    }                                                                                              \
-    Test(suite, name##_on_postgresql)                                                              \
-    {                                                                                              \
-        with_sql(POSTGRESQL, suite##_##name);                                                      \
-    }                                                                                              \
-    Test(suite, name##_on_libpq)                                                                   \
-    {                                                                                              \
-        with_sql(LIBPQ, suite##_##name);                                                           \
-    }                                                                                              \
+        with_sql(backend, suite##_##name);                                                         \
+    }
+
+#define ON(backend, suite, name)                                                                   \
+    SQL_CASE(backend, suite, name, )                                                               \
     static void suite##_##name(void)
 
 /* Without libpq in between, and with it. */
 #define ON_POSTGRESQL(suite, name)                                                                 \
-    static void suite##_##name(void);                                                              \
-    Test(suite, name)                                                                              \
-    {                                                                                              \
-        with_sql(POSTGRESQL, suite##_##name);                                                      \
-    }                                                                                              \
-    Test(suite, name##_on_libpq)                                                                   \
-    {                                                                                              \
-        with_sql(LIBPQ, suite##_##name);                                                           \
-    }                                                                                              \
-    static void suite##_##name(void)
+    SQL_CASE(LIBPQ, suite, name, _on_libpq)                                                        \
+    ON(POSTGRESQL, suite, name)
 
-#define ON(backend, suite, name)                                                                   \
-    static void suite##_##name(void);                                                              \
-    Test(suite, name)                                                                              \
-    {                                                                                              \
-        with_sql(backend, suite##_##name);                                                         \
-    }                                                                                              \
+#define BOTH(suite, name)                                                                          \
+    SQL_CASE(SQLITE, suite, name, _on_sqlite)                                                      \
+    SQL_CASE(POSTGRESQL, suite, name, _on_postgresql)                                              \
+    SQL_CASE(LIBPQ, suite, name, _on_libpq)                                                        \
     static void suite##_##name(void)
 
 #define OK(call) cr_assert_eq((call), STOA_OK, "%s: %s", #call, sql_last_error())

@@ -1,4 +1,5 @@
 /* json_format.c: trees of JSON as compact text. SPDX-License-Identifier: Apache-2.0 */
+#include "buf_private.h"
 #include "json_escape.h"
 #include "json_private.h"
 #include "number.h"
@@ -12,7 +13,7 @@ enum { PIECE = 4096 };
 
 static inline void put_char(struct stoa_buf *out, char c)
 {
-    *json_room(out, 1) = c;
+    *buf_room(out, 1) = c;
     out->len++;
 }
 
@@ -46,14 +47,14 @@ void json_put_string(struct stoa_buf *out, char first, stoa_str s, char last)
         put_long_string(out, first, s, last);
         return;
     }
-    at = json_room(out, s.len + 4);
+    at = buf_room(out, s.len + 4);
     if (first)
         *at++ = first;
     *at++ = '"';
     at = json_copy_clean(at, &p, end);
     if (p != end) {
         out->len = (uint64_t)(at - out->ptr);
-        at = json_room(out, (uint64_t)(end - p) * JSON_ESCAPE_FACTOR + 2);
+        at = buf_room(out, (uint64_t)(end - p) * JSON_ESCAPE_FACTOR + 2);
         at = json_escape(at, (stoa_str){(const char *)p, (uint64_t)(end - p)});
     }
     *at++ = '"';

@@ -69,12 +69,6 @@ void json_append(struct stoa_json *container, struct stoa_json *value);
 /* As stoa_json_set() for a new name; name is not copied. False, and nothing done, when the object
  * has it already. */
 bool json_add_member(struct stoa_json *object, stoa_str name, struct stoa_json *value);
-/* stoa_buf_reserve(), inlined where it is hot. */
-static inline char *json_room(struct stoa_buf *out, uint64_t more)
-{
-    return __builtin_expect(out->cap - out->len >= more, 1) ? out->ptr + out->len
-                                                            : stoa_buf_reserve(out, more);
-}
 /* s in quotes, between first and last unless they are 0. */
 void json_put_string(struct stoa_buf *out, char first, stoa_str s, char last);
 

@@ -1,4 +1,5 @@
 /* json_write.c: JSON as text at once. SPDX-License-Identifier: Apache-2.0 */
+#include "buf_private.h"
 #include "json_plain.h"
 #include "json_private.h"
 #include "number.h"
@@ -12,7 +13,7 @@ static bool is_in_array(const struct stoa_writer *w)
 /* A comma, if one is due, and the name; behind it there is room for more bytes. Returns where. */
 static char *begin_value(struct stoa_writer *w, struct stoa_name name, uint64_t more)
 {
-    char *at = json_room(&w->text, name.len + more + 1);
+    char *at = buf_room(&w->text, name.len + more + 1);
 
     stoa_assert((name.ptr != NULL) == (w->depth > 0 && !is_in_array(w)));
     stoa_assert(w->depth > 0 || !w->is_behind);
@@ -60,7 +61,7 @@ void stoa_write_array(struct stoa_writer *w, struct stoa_name name)
 void stoa_write_end(struct stoa_writer *w)
 {
     stoa_assert(w->depth > 0);
-    *json_room(&w->text, 1) = is_in_array(w) ? ']' : '}';
+    *buf_room(&w->text, 1) = is_in_array(w) ? ']' : '}';
     w->text.len++;
     w->depth--;
     w->is_behind = true;

@@ -1,12 +1,14 @@
 /* call/codec.c: values. SPDX-License-Identifier: Apache-2.0 */
 #include "call/codec.h"
 
+#include "buf_private.h"
+
 static const uint32_t NO_STRING = UINT32_MAX;
 
-/* A message is some dozens of these: what mostly has room asks nobody for it. */
+/* Where the next len bytes go: a message is some dozens of these. */
 static char *room(struct stoa_buf *out, uint64_t len)
 {
-    char *at = out->cap - out->len < len ? stoa_buf_reserve(out, len) : out->ptr + out->len;
+    char *at = buf_room(out, len);
 
     out->len += len;
     return at;

@@ -19,10 +19,11 @@ struct theme_limits {
 extern const struct theme_limits theme_limits_default;
 
 /* Reads folder: layout/, templates/, sections/, snippets/, assets/, locales/, theme.json. On an
- * error *diag says file, line, column, and what to write instead. last: a theme that is loaded; one
- * more use of it is what comes back when the folder holds the very bytes it was made from, and
- * gzip forms of assets that have not changed are taken from it otherwise. NULL: none. Themes are
- * loaded and destroyed one after the other. */
+ * error *diag says file, line, column, and what to write instead. last: a theme that is loaded, and
+ * that theme_share() did not find to be the same; one more use of it is what comes back when the
+ * folder holds the very bytes it was made from, and gzip forms of assets that have not changed are
+ * taken from it otherwise. NULL: none. Themes are shared, loaded and destroyed one after the other.
+ */
 STOA_NODISCARD stoa_err theme_load(const char *folder, struct theme *last, struct diag *diag,
                                    struct theme **ret);
 /* What theme_load() would give when it needs to read nothing: one more use of last, whose folder is

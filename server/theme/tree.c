@@ -429,9 +429,6 @@ stoa_err theme_load(const char *folder, struct theme *last, struct diag *diag, s
     struct tree_reader reader = {.diag = diag, .last = last};
 
     memset(diag, 0, sizeof(*diag));
-    *ret = last ? theme_share(last, folder) : NULL;
-    if (*ret)
-        return STOA_OK;
     if (last && strcmp(last->folder, folder) == 0 && has_bytes_of(folder, last)) {
         last->uses++;
         *ret = last;

@@ -176,6 +176,7 @@ struct side {
     const struct stoa_json *plain, *masked;
 };
 struct settings {
+    const struct config *from, *to;
     struct stoa_json *list;
     struct stoa_arena *arena;
 };
@@ -199,7 +200,8 @@ static void put_setting(struct settings *s, const char *path, struct side from, 
 {
     struct stoa_json *one;
 
-    if (stoa_str_eq(text_of(from.plain, s->arena), text_of(to.plain, s->arena)))
+    if (stoa_str_eq(text_of(from.plain, s->arena), text_of(to.plain, s->arena)) &&
+        config_is_same(s->from, s->to, path))
         return;
     one = stoa_json_push(s->list, stoa_json_object(s->arena));
     stoa_json_set_str(one, "path", stoa_str_copy(s->arena, stoa_str_of(path)));
@@ -264,9 +266,9 @@ static const struct stoa_json *masked(const struct config *config, struct stoa_a
 static bool put_settings(const struct config *from, const struct config *to, struct stoa_json *list,
                          struct stoa_arena *arena)
 {
-    struct settings s = {list, arena};
+    struct settings s = {from, to, list, arena};
 
-    if (stoa_str_eq(text_of(config_json(from), arena), text_of(config_json(to), arena)))
+    if (config_is_same(from, to, ""))
         return false;
     compare(&s, "", (struct side){config_json(from), masked(from, arena)},
             (struct side){config_json(to), masked(to, arena)});

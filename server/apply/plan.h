@@ -6,9 +6,8 @@
 #include "plugin/world.h"
 
 /* Adds "changes" (bool), "plugins", "placements" and "grants" [{plugin, from, to}], "routes"
- * {added, removed}, "jobs" {added, removed} and "settings" [{path, from, to}] (secrets masked) to
- * an object.
- */
+ * {added, removed}, "jobs" {added, removed} and "settings" [{path, from, to}] (secrets masked; a
+ * secret with another value behind it is one) to an object. */
 void plan_compare(const struct world *from, const struct world *to, struct stoa_json *object,
                   struct stoa_arena *arena);
 

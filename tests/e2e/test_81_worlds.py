@@ -146,6 +146,7 @@ def test_a_secret_among_its_settings_reaches_a_plugin_and_nobody_else(make_swapp
     assert Client(shop).get("/swap/greeting").text == "first-of-its-kind"
     secret.write_text("second-of-its-kind")
     plan = ask(shop, "plan")
+    assert plan["changes"] and [s["path"] for s in plan["settings"]] == ["plugins.swap.greeting"]
     apply(shop)
     assert Client(shop).get("/swap/greeting").text == "second-of-its-kind"
     wait_quiet(shop)

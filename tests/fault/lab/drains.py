@@ -1,4 +1,5 @@
-"""R18: SIGTERM under load cuts nobody off. SPDX-License-Identifier: Apache-2.0"""
+"""R18: SIGTERM under load cuts nobody off.
+SPDX-License-Identifier: Apache-2.0"""
 import random
 import signal
 import threading

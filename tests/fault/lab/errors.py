@@ -1,4 +1,5 @@
-"""CALLS: the n-th database call of a checkout fails, for every n. SPDX-License-Identifier: Apache-2.0"""
+"""CALLS: the n-th database call of a checkout fails, for every n.
+SPDX-License-Identifier: Apache-2.0"""
 from support.control import metric
 
 from .books import expect

@@ -1,4 +1,5 @@
-"""R4: one Idempotency-Key, many requests, and a day between them. SPDX-License-Identifier: Apache-2.0"""
+"""R4: one Idempotency-Key, many requests, and a day between them.
+SPDX-License-Identifier: Apache-2.0"""
 import concurrent.futures
 import glob
 

@@ -1,4 +1,5 @@
-"""R10: a message that nobody can handle. SPDX-License-Identifier: Apache-2.0"""
+"""R10: a message that nobody can handle.
+SPDX-License-Identifier: Apache-2.0"""
 import json
 import time
 

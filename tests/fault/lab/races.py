@@ -1,4 +1,5 @@
-"""R3: a hundred shoppers want the last ten pieces. SPDX-License-Identifier: Apache-2.0"""
+"""R3: a hundred shoppers want the last ten pieces.
+SPDX-License-Identifier: Apache-2.0"""
 import statistics
 import threading
 import time

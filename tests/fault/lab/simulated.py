@@ -1,4 +1,5 @@
-"""R2: seeds of the simulator, and a look whether it finds what is broken. SPDX-License-Identifier: Apache-2.0"""
+"""R2: seeds of the simulator, and a look whether it finds what is broken.
+SPDX-License-Identifier: Apache-2.0"""
 import re
 import subprocess
 

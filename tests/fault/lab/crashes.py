@@ -1,4 +1,5 @@
-"""R19: kill -9 of the shop and a power cut of its database, under load. SPDX-License-Identifier: Apache-2.0"""
+"""R19: kill -9 of the shop and a power cut of its database, under load.
+SPDX-License-Identifier: Apache-2.0"""
 import pathlib
 import random
 import statistics
@@ -9,7 +10,7 @@ from support.client import Client
 
 from . import books
 from .books import expect
-from .jobs import Job
+from .jobs import Interruption, Job
 from .lane import Lane, crowding, expect_within, spread
 from .shoppers import Crowd
 
@@ -41,9 +42,9 @@ def power_cut_job(job: Job, cuts: int) -> dict:
     if job.sql == "sqlite":
         return {}  # its database is the process itself
     folder = f"{job.scratch}/pg-{job.name.replace(' ', '-')}"
-    job.cluster = server("start", folder, "fsync")
     figures: dict = {"outages": 0, "typed": 0, "slowest": [], "back": []}
     try:
+        job.cluster = server("start", folder, "fsync")
         with Lane(job, rate=50 if job.short else 200) as lane:
             crowd = Crowd(lane, SHOPPERS)
             for _ in range(cuts):
@@ -64,7 +65,8 @@ def power_cut_job(job: Job, cuts: int) -> dict:
 
 
 def server(*args: str) -> str:
-    done = subprocess.run([str(SERVER), *args], text=True, capture_output=True, timeout=60, check=False)
+    with Interruption.hold():
+        done = subprocess.run([str(SERVER), *args], text=True, capture_output=True, timeout=60, check=False)
     expect(done.returncode == 0 or args[0] != "start", f"postgresql {args}: {done.stderr[-300:]}")
     return done.stdout.strip()
 

@@ -2,6 +2,7 @@
 SPDX-License-Identifier: Apache-2.0"""
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import multiprocessing
 import os
@@ -40,25 +41,48 @@ class Outcome:
 INTERRUPTED = 130
 
 
-def listen() -> None:
-    """In each process of the pool: the first Ctrl-C ends what it does, and no second one its tidying up."""
-    def interrupt(number, frame):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        raise KeyboardInterrupt
+class Interruption:
+    """The first Ctrl-C or SIGTERM ends what this process does, and no second one its tidying up."""
 
-    signal.signal(signal.SIGINT, interrupt)
+    came = False
+    held = False  # whoever holds it raises it in the end
+
+    @classmethod
+    def listen(cls) -> None:
+        def interrupt(number, frame):
+            was, cls.came = cls.came, True
+            if not was and not cls.held:
+                raise KeyboardInterrupt
+
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, interrupt)
+
+    @classmethod
+    @contextlib.contextmanager
+    def hold(cls):
+        """While a server is started: of one that is half there nobody would know."""
+        before, cls.held = cls.came, True
+        try:
+            yield
+        finally:
+            cls.held = False
+            if cls.came and not before:
+                raise KeyboardInterrupt
 
 
 def perform(job: Job) -> Outcome:
     began = time.monotonic()
     try:
         return Outcome(job, job.work(job, *job.args), "", time.monotonic() - began)
-    except KeyboardInterrupt:  # its shop is gone by now; otherwise the next job would begin
-        os._exit(INTERRUPTED)
     except Broken as error:
         return Outcome(job, {}, str(error), time.monotonic() - began)
     except Exception:  # a fault of the experiment itself is a failure, too
         return Outcome(job, {}, traceback.format_exc(limit=-4), time.monotonic() - began)
+    finally:
+        # Its shop is gone by now; otherwise the next job would begin. Out of a wait for a condition
+        # it may have come as a RuntimeError.
+        if Interruption.came:
+            os._exit(INTERRUPTED)
 
 
 def merge(outcomes: list[Outcome]) -> dict[str, Any]:
@@ -110,11 +134,11 @@ def run_all(jobs: list[Job], workers: int, say: Callable[[list[Outcome]], None])
 
     for alone in (False, True):
         part = [job for job in jobs if job.alone == alone]
-        with concurrent.futures.ProcessPoolExecutor(1 if alone else workers, initializer=listen) as pool:
+        with concurrent.futures.ProcessPoolExecutor(1 if alone else workers, initializer=Interruption.listen) as pool:
             try:
                 for future in concurrent.futures.as_completed([pool.submit(perform, j) for j in part]):
                     note(future.result())
-            except KeyboardInterrupt:
+            except BaseException:  # they would go on to the last job
                 for process in multiprocessing.active_children():
                     os.kill(process.pid, signal.SIGINT)
                 raise

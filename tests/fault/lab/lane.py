@@ -13,6 +13,7 @@ from support.shop import Shop
 
 from . import books
 from .books import expect
+from .jobs import Interruption
 from .shoppers import CUT, Purchase
 
 BROWSED = ("/", "/categories/table", "/products/aegina-mug", "/api/v1/products?limit=12")
@@ -80,11 +81,15 @@ class Lane:
         self.present.set()
 
     def __enter__(self) -> "Lane":
-        self.shop.prepare()
-        books.add_stock(self.shop, 1000000)
-        self.start()
-        if self.rate:
-            self.browsing = Browsing(self, self.rate)
+        try:
+            self.shop.prepare()
+            books.add_stock(self.shop, 1000000)
+            self.start()
+            if self.rate:
+                self.browsing = Browsing(self, self.rate)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,7 +104,8 @@ class Lane:
         """Starts the shop; returns the seconds until it was ready."""
         self.wait_until_gone()
         began = time.monotonic()
-        self.shop.start(env={"STOA_FAULT": fault, **(env or {})} if fault or env else {})
+        with Interruption.hold():
+            self.shop.start(env={"STOA_FAULT": fault, **(env or {})} if fault or env else {})
         expect(Client(self.shop).get("/readyz").status == 200, "the shop is open and not ready")
         took = time.monotonic() - began
         self.starts.append(took)

@@ -681,7 +681,7 @@ static void set(struct apply *a, bool *flag)
     pthread_mutex_unlock(&a->lock);
 }
 
-void apply_open(struct apply *apply)
+void apply_start(struct apply *apply)
 {
     struct diag diag = {0};
 
@@ -691,6 +691,10 @@ void apply_open(struct apply *apply)
         log_error("apply", "the world in force is not in the history",
                   stoa_f("why", stoa_z(diag.message)));
     tell(apply, true);
+}
+
+void apply_open(struct apply *apply)
+{
     set(apply, &apply->is_open);
 }
 

@@ -32,7 +32,7 @@ struct apply_options {
     struct loop *const *loops;
     uint32_t loop_count;
     /* Which revision is in force, and which one to start with after a crash (another one, while a
-     * confirmation is awaited). is_start: by apply_open(). On its thread, or the caller's. */
+     * confirmation is awaited). is_start: by apply_start(). On its thread, or the caller's. */
     void (*changed)(uint64_t revision, uint64_t boot, bool is_start);
     struct apply_follower follower; /* all NULL: none */
 };
@@ -41,6 +41,9 @@ STOA_NODISCARD stoa_err apply_create(const struct apply_options *options, struct
                                      struct apply **ret);
 /* The first world serves on every loop, and becomes a revision. Once, on any thread; blocks for as
  * long as it takes to write that down. */
+void apply_start(struct apply *apply);
+/* After that, and what else the process tells at its start: the thread begins. Once, on any thread.
+ */
 void apply_open(struct apply *apply);
 /* The process is about to end: what has not begun is refused. Any thread. */
 void apply_close(struct apply *apply);

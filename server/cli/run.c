@@ -273,11 +273,12 @@ static void serving_here(void *arg)
             host_routes_set_ready(false);
             return;
         }
-        apply_open(s->apply);
+        apply_start(s->apply);
         link_say("ready %s", STOA_VERSION); /* who reads the log may ask at once */
         tell_sockets(s);
         http_each_kept(s->http, link_keep, NULL);
         live_tell(s->node.config);
+        apply_open(s->apply); /* what an apply tells comes after all this */
         announce(s);
     }
 }

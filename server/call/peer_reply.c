@@ -74,7 +74,7 @@ static bool read_field(stoa_str line, struct peer_reply *ret, bool *has_length)
     const char *end = line.ptr + line.len;
     const char *colon = line.len ? memchr(line.ptr, ':', line.len) : NULL;
 
-    if (!colon || colon == line.ptr || is_space(line.ptr[0]) || colon[-1] == ' ' ||
+    if (!colon || colon == line.ptr || is_space(line.ptr[0]) || is_space(colon[-1]) ||
         field_value_end(line.ptr, end) != end)
         return false;
     return take_field((stoa_str){line.ptr, (uint64_t)(colon - line.ptr)},

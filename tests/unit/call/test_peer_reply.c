@@ -64,6 +64,7 @@ Test(peer_reply, refuses_what_can_be_read_in_two_ways)
         OK "content-length: 16777217\r\n\r\n",
         OK LENGTH "transfer-encoding: chunked\r\n\r\n",
         OK "content-length : 5\r\n\r\n",
+        OK LENGTH "transfer-encoding\t: chunked\r\n\r\n",
         OK LENGTH " folded: x\r\n\r\n",
         OK LENGTH "no colon\r\n\r\n",
         OK LENGTH "x: a\x01"

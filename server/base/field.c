@@ -2,8 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/field.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <string.h>
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the first byte is the lowest");
 
 static const char *end_in_rest(const char *at, const char *end)
 {
@@ -26,8 +29,8 @@ const char *field_value_end(const char *at, const char *end)
             at += 8;
             continue;
         }
-        at +=
-            __builtin_ctzll(found) / 8; /* the first of them is; behind it a bit may be borrowed */
+        /* The first one is one; behind it a bit may be borrowed. */
+        at += __builtin_ctzll(found) / 8;
         if (*at != '\t')
             return at;
         at++;

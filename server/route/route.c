@@ -3,10 +3,17 @@
 
 #define METHODS ((uint32_t)STOA_DELETE + 1)
 
+/* The literals below a node. Their keys lie side by side, since every request reads those of the
+ * root: a list of nodes was a cache miss for each. */
+struct literals {
+    uint64_t *keys;
+    struct node **nodes;
+    uint32_t count, room;
+};
+
 struct node {
-    stoa_str segment;      /* literal; unused for a parameter */
-    struct node *children; /* literals */
-    struct node *sibling;
+    stoa_str segment; /* literal; unused for a parameter */
+    struct literals literals;
     struct node *parameter;
     const struct route *exact[METHODS];
     const struct route *rest[METHODS]; /* {name*}: whatever follows */
@@ -68,17 +75,51 @@ static stoa_err check(const struct stoa_route *r, const char *plugin, struct dia
     return STOA_OK;
 }
 
+/* Most segments differ in their first bytes or their length. */
+static uint64_t key_of(stoa_str segment)
+{
+    uint64_t key = 0;
+
+    memcpy(&key, segment.ptr, segment.len < sizeof key ? segment.len : sizeof key);
+    return key + segment.len;
+}
+
+static struct node *find_literal(const struct literals *literals, stoa_str segment)
+{
+    uint64_t key = key_of(segment);
+
+    for (uint32_t i = 0; i < literals->count; i++)
+        if (literals->keys[i] == key && stoa_str_eq(literals->nodes[i]->segment, segment))
+            return literals->nodes[i];
+    return NULL;
+}
+
+static void make_room(struct stoa_arena *arena, struct literals *literals)
+{
+    struct literals more = {.count = literals->count, .room = literals->room * 2 + 4};
+
+    more.keys = stoa_arena_take(arena, more.room * sizeof *more.keys);
+    more.nodes = stoa_arena_take(arena, more.room * sizeof *more.nodes);
+    for (uint32_t i = 0; i < more.count; i++) {
+        more.keys[i] = literals->keys[i];
+        more.nodes[i] = literals->nodes[i];
+    }
+    *literals = more;
+}
+
 static struct node *literal_child(struct route_table *table, struct node *node, stoa_str segment)
 {
-    struct node *child;
+    struct literals *literals = &node->literals;
+    struct node *child = find_literal(literals, segment);
 
-    for (child = node->children; child; child = child->sibling)
-        if (stoa_str_eq(child->segment, segment))
-            return child;
+    if (child)
+        return child;
+    if (literals->count == literals->room)
+        make_room(table->arena, literals);
     child = stoa_new(table->arena, struct node);
     child->segment = segment;
-    child->sibling = node->children;
-    node->children = child;
+    literals->keys[literals->count] = key_of(segment);
+    literals->nodes[literals->count++] = child;
     return child;
 }
 
@@ -184,14 +225,15 @@ static const struct route *walk(struct walk *w, const struct node *node, stoa_st
                                 uint32_t params)
 {
     const struct route *found = NULL;
+    const struct node *literal;
     stoa_str after = rest, segment;
 
     if (rest.ptr == NULL)
         return choose(w, node->exact);
     segment = stoa_str_cut(&after, '/');
-    for (const struct node *c = node->children; c && !found; c = c->sibling)
-        if (stoa_str_eq(c->segment, segment))
-            found = walk(w, c, after, params);
+    literal = find_literal(&node->literals, segment);
+    if (literal)
+        found = walk(w, literal, after, params);
     if (!found && node->parameter && segment.len > 0 && params < REQUEST_PARAMS_MAX) {
         w->params[params] = segment;
         found = walk(w, node->parameter, after, params + 1);

@@ -22,17 +22,22 @@ static bool nibbles_of(uint64_t digits, uint64_t *ret)
     return !(*ret & EACH(0xf0)) && digits_of(*ret) == digits;
 }
 
-/* Four bytes at once: each half of one in a byte of its own. */
-static uint64_t digits_of_4(const uint8_t *p)
-{
-    uint32_t bytes;
-    uint64_t w;
+typedef unsigned char bytes16 __attribute__((vector_size(16)));
+typedef uint64_t words2 __attribute__((vector_size(16)));
 
-    memcpy(&bytes, p, sizeof(bytes));
-    w = bytes;
-    w = (w | w << 16) & UINT64_C(0x0000ffff0000ffff);
-    w = (w | w << 8) & UINT64_C(0x00ff00ff00ff00ff);
-    return digits_of((w >> 4 | w << 8) & EACH(15));
+/* Eight bytes at once: each half of one in a byte of its own. Every request has five such ids. */
+static void put_digits_of_8(const uint8_t *p, char *out)
+{
+    words2 w = {0};
+    bytes16 high, low, nibbles;
+
+    memcpy(&w, p, 8);
+    high = (bytes16)(w >> 4) & 15;
+    low = (bytes16)w & 15;
+    nibbles =
+        __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    nibbles += '0' + ((bytes16)(nibbles > 9) & ('a' - '0' - 10));
+    memcpy(out, &nibbles, sizeof(nibbles));
 }
 
 static bool decode_4(const char *digits, uint8_t *ret)
@@ -55,10 +60,8 @@ void hex_encode(const void *bytes, uint64_t len, char *out)
     static const char digits[] = "0123456789abcdef";
     const uint8_t *p = bytes;
 
-    for (; len >= 4; len -= 4, p += 4, out += 8) {
-        uint64_t eight = digits_of_4(p);
-        memcpy(out, &eight, sizeof(eight));
-    }
+    for (; len >= 8; len -= 8, p += 8, out += 16)
+        put_digits_of_8(p, out);
     for (; len > 0; len--, p++) {
         *out++ = digits[*p >> 4];
         *out++ = digits[*p & 15];

@@ -28,10 +28,12 @@ void log_put(stoa_level level, const char *area, const char *message, struct sto
 /* The access log's line, formatted into a per-thread buffer and written in batches by the loop. Of
  * path nothing is written from its first '?' on: queries hold tokens that open orders. */
 struct log_access {
-    stoa_str method, path, route, plugin, client, request_id, trace_id, user_id;
+    stoa_str method, path, route, plugin, client, user_id;
+    const char *request_id, *trace_id; /* 32 hexadecimal digits each, or NULL */
     int32_t status;
     uint32_t loop;
     int64_t bytes, duration_us;
+    int64_t ended_us; /* by the monotonic clock; 0: now */
 };
 void log_access(const struct log_access *entry);
 /* Writes what this thread has gathered; the loop calls it every few milliseconds. */

@@ -8,7 +8,7 @@
 #include "utf8.h"
 
 /* What a client can make long is cut, so that the longest line fits LOG_LINE_MAX escaped. */
-enum { PATH_CUT = 512, PART_CUT = 96, PARTS = 7, FIXED_TEXT = 512, TAIL = 64 };
+enum { PATH_CUT = 512, PART_CUT = 96, PARTS = 5, FIXED_TEXT = 576, LOG_ID = 32, TAIL = 64 };
 static_assert((PATH_CUT + PARTS * PART_CUT) * JSON_ESCAPE_FACTOR + FIXED_TEXT <= LOG_LINE_MAX,
               "an access line needs no checks");
 
@@ -17,17 +17,26 @@ struct line {
     char *at, *end;
 };
 
-const char *log_line_time(void)
+static const char *time_text(int64_t utc_ms)
 {
     static __thread char text[TIME_TEXT];
     static __thread int64_t text_ms = INT64_MIN;
-    int64_t now = clock_utc_ms();
 
-    if (now != text_ms) {
-        time_format_text(now, text);
-        text_ms = now;
+    if (utc_ms != text_ms) {
+        time_format_text(utc_ms, text);
+        text_ms = utc_ms;
     }
     return text;
+}
+
+const char *log_line_time(void)
+{
+    return time_text(clock_utc_ms());
+}
+
+static const char *end_of(const struct log_access *entry)
+{
+    return entry->ended_us ? time_text(clock_utc_ms_at(entry->ended_us)) : log_line_time();
 }
 
 stoa_str log_line_cut(stoa_str s, uint64_t max)
@@ -93,6 +102,16 @@ static char *put_part(char *out, const char *key, uint64_t key_len, stoa_str val
 }
 #define PUT_PART(out, key, value) put_part((out), "" key, sizeof(key) - 1, (value))
 
+static char *put_id(char *out, const char *key, uint64_t key_len, const char *id)
+{
+    if (!id)
+        return out;
+    out = put_raw(put_raw(out, key, key_len), id, LOG_ID);
+    *out++ = '"';
+    return out;
+}
+#define PUT_ID(out, key, id) put_id((out), "" key, sizeof(key) - 1, (id))
+
 static stoa_str path_of(const struct log_access *entry)
 {
     stoa_str target = entry->path;
@@ -104,7 +123,7 @@ uint32_t log_line_access_json(char *out, const struct log_access *entry)
 {
     char *p = PUT(out, "{\"time\":\"");
 
-    p = put_raw(p, log_line_time(), TIME_TEXT);
+    p = put_raw(p, end_of(entry), TIME_TEXT);
     p = PUT(p, "\",\"level\":\"info\",\"area\":\"http\",\"message\":\"request\",\"status\":");
     p += number_format_int(p, entry->status);
     p = PUT_PART(p, ",\"method\":\"", entry->method);
@@ -117,8 +136,8 @@ uint32_t log_line_access_json(char *out, const struct log_access *entry)
     p = PUT_PART(p, ",\"route\":\"", entry->route);
     p = PUT_PART(p, ",\"plugin\":\"", entry->plugin);
     p = PUT_PART(p, ",\"client\":\"", entry->client);
-    p = PUT_PART(p, ",\"request_id\":\"", entry->request_id);
-    p = PUT_PART(p, ",\"trace_id\":\"", entry->trace_id);
+    p = PUT_ID(p, ",\"request_id\":\"", entry->request_id);
+    p = PUT_ID(p, ",\"trace_id\":\"", entry->trace_id);
     p = PUT_PART(p, ",\"user_id\":\"", entry->user_id);
     p = PUT(p, ",\"loop\":");
     p += number_format_int(p, entry->loop);
@@ -148,10 +167,10 @@ static char *put_duration(char *out, int64_t us)
 }
 
 /* The day is left out: whoever watches knows it. */
-static char *put_clock(char *out, bool has_colours)
+static char *put_clock(char *out, bool has_colours, const char *time)
 {
     out = put_colour(out, has_colours, "\033[2m");
-    out = put_raw(out, log_line_time() + 11, 12);
+    out = put_raw(out, time + 11, 12);
     out = put_colour(out, has_colours, "\033[0m");
     *out++ = ' ';
     return out;
@@ -159,7 +178,7 @@ static char *put_clock(char *out, bool has_colours)
 
 uint32_t log_line_access_text(char *out, const struct log_access *entry, bool has_colours)
 {
-    char *p = put_clock(out, has_colours);
+    char *p = put_clock(out, has_colours, end_of(entry));
 
     p = put_colour(p, has_colours, status_colour(entry->status));
     p += number_format_int(p, entry->status);
@@ -319,7 +338,7 @@ uint32_t log_line_text(char *out, const struct log_event *event, bool has_colour
     struct line line = line_begin(out);
     const char *name = level_name(event->level);
 
-    line.at = put_clock(line.at, has_colours);
+    line.at = put_clock(line.at, has_colours, log_line_time());
     line.at = put_colour(line.at, has_colours, level_colour(event->level));
     add(&line, name);
     add_raw(&line, "      ", 6 - strlen(name));

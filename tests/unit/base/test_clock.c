@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <time.h>
 
 Test(clock, never_runs_backwards)
@@ -13,6 +14,18 @@ Test(clock, never_runs_backwards)
         before = now;
     }
     cr_assert_geq(clock_monotonic_ms(), before / 1000);
+}
+
+Test(clock, tells_when_in_utc_something_was)
+{
+    int64_t now_us = clock_monotonic_us();
+
+    cr_assert_leq(labs(clock_utc_ms_at(now_us) - clock_utc_ms()), 60000);
+    cr_assert_eq(clock_utc_ms_at(now_us + 5000) - clock_utc_ms_at(now_us), 5);
+    cr_assert_leq(labs(clock_utc_ms_at(now_us + 3600000000) - clock_utc_ms() - 3600000), 60000);
+    clock_shift_for_test(86400000);
+    cr_assert_leq(labs(clock_utc_ms_at(now_us) - 86400000 - (int64_t)time(NULL) * 1000), 60000);
+    clock_shift_for_test(0);
 }
 
 Test(clock, tells_utc_and_can_be_shifted_by_tests)

@@ -99,7 +99,7 @@ static stoa_err read_json(struct stoa_req *req)
  */
 static stoa_err read_body(struct stoa_req *req, const struct route *route)
 {
-    stoa_str type = stoa_req_header(req, "content-type");
+    stoa_str type;
 
     if (req->body.len > route->body_max)
         return stoa_fail(req, STOA_E_TOO_LARGE, "the body is larger than this route takes",
@@ -108,6 +108,7 @@ static stoa_err read_body(struct stoa_req *req, const struct route *route)
         return STOA_OK;
     if (stoa_req_header(req, "content-encoding").ptr)
         return stoa_fail(req, STOA_E_MEDIA_TYPE, "compressed bodies are not taken", STOA_NO_FIELDS);
+    type = stoa_req_header(req, "content-type");
     if (is_type(type, "application/json"))
         return read_json(req);
     if ((route->flags & STOA_ROUTE_FORM) && is_type(type, "application/x-www-form-urlencoded"))

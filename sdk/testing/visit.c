@@ -60,6 +60,15 @@ static void add_headers(struct stoa_req *req, const struct t_visit *visit)
         add_header(req, "content-type", type);
 }
 
+static void set_method(struct stoa_req *req, const char *method)
+{
+    req->method_text = stoa_str_of(method);
+    req->is_head = strcmp(method, "HEAD") == 0;
+    for (uint32_t m = STOA_GET; m <= STOA_DELETE; m++)
+        if (strcmp(req->is_head ? "GET" : method, route_method_name((stoa_method)m)) == 0)
+            req->method = (stoa_method)m;
+}
+
 static struct stoa_req *request_of(const struct t_visit *visit)
 {
     struct stoa_arena *arena = stoa_arena_create();
@@ -68,7 +77,7 @@ static struct stoa_req *request_of(const struct t_visit *visit)
 
     req->arena = arena;
     req->world = t_world();
-    req->method_text = stoa_str_of(visit->method);
+    set_method(req, visit->method);
     req->path = stoa_str_cut(&path, '?');
     req->query = path;
     req->host = stoa_str_of(visit->host ? visit->host : "127.0.0.1:8080");

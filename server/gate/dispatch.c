@@ -18,21 +18,6 @@
 
 enum { EDGE_TIMEOUT_MS = ROUTE_TIMEOUT_MAX_MS };
 
-static stoa_method parse_method(stoa_str text, bool *is_head)
-{
-    static const struct {
-        stoa_str name;
-        stoa_method method;
-    } known[] = {{{"GET", 3}, STOA_GET}, {{"POST", 4}, STOA_POST},   {{"HEAD", 4}, STOA_GET},
-                 {{"PUT", 3}, STOA_PUT}, {{"PATCH", 5}, STOA_PATCH}, {{"DELETE", 6}, STOA_DELETE}};
-
-    *is_head = stoa_str_is(text, "HEAD");
-    for (uint32_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (stoa_str_eq(known[i].name, text))
-            return known[i].method;
-    return (stoa_method)0;
-}
-
 static stoa_err check_rate(struct stoa_req *req)
 {
     int64_t retry_s = 1;
@@ -214,7 +199,6 @@ void gate_dispatch(struct stoa_req *req)
     req->plugin_name = "host";
     req->deadline_ms = loop_now(loop_current()) + EDGE_TIMEOUT_MS;
     fiber_set_deadline(req->deadline_ms); /* what comes before the handler is bounded, too */
-    req->method = parse_method(req->method_text, &req->is_head);
     if (!host_routes_answer(req) && !internal_answer(req)) {
         err = admit(req);
         if (err == STOA_OK)

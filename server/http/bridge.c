@@ -325,6 +325,22 @@ static bool copy_path(struct stoa_req *req, const h2o_req_t *h2o)
     return stoa_str_is_utf8(req->path);
 }
 
+static stoa_method method_of(stoa_str text)
+{
+    static const struct {
+        stoa_str text;
+        stoa_method method;
+    } methods[] = {
+        {{"GET", 3}, STOA_GET}, {{"HEAD", 4}, STOA_GET},    {{"POST", 4}, STOA_POST},
+        {{"PUT", 3}, STOA_PUT}, {{"PATCH", 5}, STOA_PATCH}, {{"DELETE", 6}, STOA_DELETE},
+    };
+
+    for (uint32_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (stoa_str_eq(text, methods[i].text))
+            return methods[i].method;
+    return 0; /* the gate's to refuse: 405 */
+}
+
 static stoa_str header_of(const struct stoa_req *req, stoa_str name)
 {
     for (uint32_t i = 0; i < req->header_count; i++)
@@ -407,6 +423,8 @@ static struct http_exchange *exchange_create(struct http_connection *c, h2o_req_
     req->started_us = clock_monotonic_us();
     req->deadline_ms = loop_now(c->loop->loop) + HTTP_REQUEST_MAX_MS;
     copy_head(req, c->sock->input->bytes, head);
+    req->method = method_of(req->method_text);
+    req->is_head = stoa_str_eq(req->method_text, STOA_STR("HEAD"));
     if (h2o->entity.len)
         req->body = stoa_str_copy(arena, (stoa_str){h2o->entity.base, h2o->entity.len});
     set_id(x);

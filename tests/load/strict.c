@@ -50,7 +50,7 @@ struct load {
     bool only_untouched;
     int epoll;
     int64_t started_us, printed_us;
-    uint64_t numbers, tokens_used;
+    uint64_t numbers, tokens_used, turns;
     struct figures whole, window;
     struct connection all[CONNECTIONS_MAX];
 };
@@ -341,13 +341,15 @@ static bool may_begin(const struct connection *c, int64_t now)
     return now >= c->due_us;
 }
 
-/* Of all. is_ending: nothing begins any more. False: nothing is open. */
+/* Of all, each turn from another one on: where the rate is low, the first would leave nothing for
+ * the last. is_ending: nothing begins any more. False: nothing is open. */
 static bool turn(int64_t now, bool is_ending)
 {
     bool any = false;
 
+    load.turns++;
     for (uint32_t i = 0; i < load.connections; i++) {
-        struct connection *c = &load.all[i];
+        struct connection *c = &load.all[(load.turns + i) % load.connections];
         step(c, now);
         if (!is_ending && may_begin(c, now))
             begin(c, now);

@@ -119,11 +119,13 @@ static void refuse_unknown(struct check *check, const char *section, const char 
 {
     for (const struct stoa_json *e = stoa_json_first(given); e; e = stoa_json_next(e)) {
         stoa_str name = stoa_json_name(e);
-        const char *below = join(check, path, name), *close = suggest(section, name, check->arena);
+        const char *below, *close;
 
         if (config_key_find(section, name) ||
             (strncmp(section, "stoa.", 5) == 0 && stoa_str_is(name, "kind")))
             continue;
+        below = join(check, path, name);
+        close = suggest(section, name, check->arena);
         if (close)
             check_problem(check, below, "%s is not a setting; did you mean '%s'?", below, close);
         else

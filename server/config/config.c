@@ -119,33 +119,39 @@ static void resolve_listen(struct config *c, struct stoa_json *json, const char 
     stoa_json_set(json, "node", node);
 }
 
+/* What a relative path is below: the file's own folder, and for --data the working directory. */
+static void find_folders(struct config *c)
+{
+    char *whole = realpath(c->file, NULL), *here = c->data ? getcwd(NULL, 0) : NULL;
+
+    c->folder = whole ? stoa_cstr(c->arena, stoa_str_of(dirname(whole))) : ".";
+    c->here = here ? stoa_cstr(c->arena, stoa_str_of(here)) : ".";
+    free(whole);
+    free(here);
+}
+
 /* Folders become absolute: what is started later may have another working directory. */
 static void resolve_folders(struct config *c, struct stoa_json *json,
                             const struct config_source *source)
 {
     static const char *const relative[] = {"plugin_path", "theme_path", "migration_path"};
-    char *whole = realpath(c->file, NULL), *here = getcwd(NULL, 0);
-    const char *folder = whole ? dirname(whole) : ".";
     stoa_str log = stoa_json_str(json, "log.file");
 
     for (uint32_t i = 0; i < sizeof(relative) / sizeof(*relative); i++) {
         stoa_str path = stoa_json_str(json, relative[i]);
         if (path.len > 0)
-            stoa_json_set_str(json, relative[i], below(c->arena, folder, path));
+            stoa_json_set_str(json, relative[i], below(c->arena, c->folder, path));
     }
     if (log.len > 0) {
         struct stoa_json *all = stoa_json_copy(c->arena, stoa_json_get(json, "log"));
-        stoa_json_set_str(all, "file", below(c->arena, folder, log));
+        stoa_json_set_str(all, "file", below(c->arena, c->folder, log));
         stoa_json_set(json, "log", all);
     }
-    resolve_listen(c, json, folder);
+    resolve_listen(c, json, c->folder);
     if (source->data)
-        stoa_json_set_str(json, "data",
-                          below(c->arena, here ? here : ".", stoa_str_of(source->data)));
+        stoa_json_set_str(json, "data", below(c->arena, c->here, stoa_str_of(source->data)));
     else
-        stoa_json_set_str(json, "data", below(c->arena, folder, stoa_json_str(json, "data")));
-    free(whole);
-    free(here);
+        stoa_json_set_str(json, "data", below(c->arena, c->folder, stoa_json_str(json, "data")));
 }
 
 static struct stoa_json *edit_shop(struct config *c, struct stoa_json *json)
@@ -212,7 +218,7 @@ static stoa_err choose_node(struct config *c, struct stoa_json *json,
                             const struct config_source *source, struct diag *diag)
 {
     const struct stoa_json *nodes = stoa_json_get(json, "nodes"), *chosen;
-    const char *name = source->node ? source->node : getenv("STOA_NODE");
+    const char *name = c->node;
 
     if (!name && source->is_all && stoa_json_count(nodes) > 1) {
         choose_all(c, json);
@@ -243,10 +249,8 @@ static stoa_err read_text(struct config *c, struct diag *diag)
 {
     stoa_err err = evaluate_read(c->arena, c->read, EVALUATE_FILE_MAX, &c->text);
 
-    if (err == STOA_OK) {
-        c->scan = scan_text(c->arena, c->text);
+    if (err == STOA_OK)
         return STOA_OK;
-    }
     if (err == STOA_E_NOT_FOUND)
         diag_set(diag, c->read, 0, 0, "there is no such file");
     else if (err == STOA_E_TOO_LARGE)
@@ -356,7 +360,7 @@ static stoa_err load(struct config *c, const struct config_source *source, struc
     const struct stoa_json *given;
     struct stoa_json *json;
 
-    STOA_TRY(read_text(c, diag));
+    c->scan = scan_text(c->arena, c->text);
     STOA_TRY(evaluate(c, source, &given, diag));
     STOA_TRY(check_all(c, given, diag, &json));
     STOA_TRY(choose_node(c, json, source, diag));
@@ -367,22 +371,73 @@ static stoa_err load(struct config *c, const struct config_source *source, struc
     return config_secrets_read(c, diag);
 }
 
-stoa_err config_load(const struct config_source *source, struct diag *diag, struct config **ret)
+/* ---- The same as the last ---- */
+
+static const char *keep(struct stoa_arena *arena, const char *text)
+{
+    return text ? stoa_cstr(arena, stoa_str_of(text)) : NULL;
+}
+
+static struct config *config_new(const struct config_source *source)
 {
     struct stoa_arena *arena = stoa_arena_create();
     struct config *c = stoa_new(arena, struct config);
-    stoa_err err;
 
     c->arena = arena;
-    c->read = stoa_cstr(arena, stoa_str_of(source->path));
-    c->file = source->origin ? stoa_cstr(arena, stoa_str_of(source->origin)) : c->read;
-    err = load(c, source, diag);
-    if (err != STOA_OK) {
-        config_destroy(c);
-        return err;
+    c->uses = 1;
+    c->read = keep(arena, source->path);
+    c->file = source->origin ? keep(arena, source->origin) : c->read;
+    c->data = keep(arena, source->data);
+    c->node = keep(arena, source->node ? source->node : getenv("STOA_NODE"));
+    c->listen = keep(arena, source->listen);
+    c->is_all = source->is_all;
+    return c;
+}
+
+static bool is_same_word(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* c: its text and folders alone are known. All that goes into a configuration, but for files that
+ * the text reads: with those it is not pure. */
+static bool is_as_last(const struct config *c, const struct config_source *source)
+{
+    const struct config *last = source->last;
+
+    return last && last->is_pure && source->evaluated.len == 0 &&
+           stoa_str_eq(last->text, c->text) && is_same_word(last->file, c->file) &&
+           is_same_word(last->folder, c->folder) && is_same_word(last->here, c->here) &&
+           is_same_word(last->data, c->data) && is_same_word(last->node, c->node) &&
+           is_same_word(last->listen, c->listen) && last->is_all == c->is_all &&
+           config_secrets_are_same(last, c->arena);
+}
+
+/* Only whoever shares a configuration counts in it; what it says is immutable. */
+static struct config *share(const struct config *config)
+{
+    struct config *shared = (struct config *)config;
+
+    shared->uses++;
+    return shared;
+}
+
+stoa_err config_load(const struct config_source *source, struct diag *diag, struct config **ret)
+{
+    struct config *c = config_new(source);
+    stoa_err err = read_text(c, diag);
+    bool is_shared = false;
+
+    if (err == STOA_OK) {
+        find_folders(c);
+        is_shared = is_as_last(c, source);
+        err = is_shared ? STOA_OK : load(c, source, diag);
     }
-    *ret = c;
-    return STOA_OK;
+    if (err == STOA_OK)
+        *ret = is_shared ? share(source->last) : c;
+    if (err != STOA_OK || is_shared)
+        config_destroy(c);
+    return err;
 }
 
 stoa_err config_from_json(stoa_str json, struct config **ret)
@@ -391,6 +446,7 @@ stoa_err config_from_json(stoa_str json, struct config **ret)
     struct config *c = stoa_new(arena, struct config);
 
     c->arena = arena;
+    c->uses = 1;
     c->file = c->read = "config.lua";
     c->scan = scan_text(arena, (stoa_str){0});
     if (stoa_json_parse(arena, stoa_str_copy(arena, json), NULL, &c->json) != STOA_OK) {
@@ -403,9 +459,8 @@ stoa_err config_from_json(stoa_str json, struct config **ret)
 
 void config_destroy(struct config *config)
 {
-    if (!config)
+    if (!config || --config->uses > 0)
         return;
-    for (uint32_t i = 0; i < config->secret_count; i++)
-        sodium_memzero((char *)config->secrets[i].value.ptr, config->secrets[i].value.len);
+    config_secrets_wipe(config);
     stoa_arena_destroy(config->arena);
 }

@@ -21,8 +21,9 @@ struct config_source {
     bool is_all; /* several nodes and none named: the whole shop, for work that serves nobody (seed)
                   */
     const char *listen; /* --listen 127.0.0.1:8081 replaces the node's listen; may be NULL */
-    /* One that was loaded before: the same text is not evaluated again, unless it reads files.
-     * NULL: none. */
+    /* One that was loaded before: the same text is not evaluated again, unless it reads files, and
+     * when nothing else differs (folder, values of secrets) *ret is that one once more, to be
+     * destroyed once more. NULL: none. */
     const struct config *last;
     /* What the text said once (config_evaluated()): it is not asked again. Empty: it is. */
     stoa_str evaluated;
@@ -32,6 +33,7 @@ STOA_NODISCARD stoa_err config_load(const struct config_source *source, struct d
 /* A configuration that no file has: json as it is, without defaults and checks. For the trial of a
  * plugin, which has nothing but its own table. */
 STOA_NODISCARD stoa_err config_from_json(stoa_str json, struct config **ret);
+/* As often as it was loaded. By one thread at a time, as loading is. */
 void config_destroy(struct config *config);
 /* The child's side: `stoa __config` reads name and text, and writes canonical JSON (or the diag).
  */

@@ -4,6 +4,7 @@
 #include "config/evaluate.h"
 
 #include <libgen.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -98,6 +99,26 @@ stoa_err config_secrets_read(struct config *config, struct diag *diag)
     return read_below(config, config->json, "", diag);
 }
 
+void config_secrets_wipe(struct config *config)
+{
+    for (uint32_t i = 0; i < config->secret_count; i++)
+        sodium_memzero((char *)config->secrets[i].value.ptr, config->secrets[i].value.len);
+}
+
+bool config_secrets_are_same(const struct config *config, struct stoa_arena *arena)
+{
+    struct config now = {.arena = arena, .file = config->file, .scan = config->scan};
+    struct diag ignored;
+    bool are_same = true;
+
+    now.secrets = stoa_new_array(arena, struct config_secret_value, CONFIG_SECRETS_MAX);
+    for (uint32_t i = 0; are_same && i < config->secret_count; i++)
+        are_same = read_one(&now, config->secrets[i].name, "", &ignored) == STOA_OK &&
+                   stoa_str_eq(now.secrets[i].value, config->secrets[i].value);
+    config_secrets_wipe(&now);
+    return are_same;
+}
+
 stoa_str config_secret(const struct config *config, const char *path)
 {
     const struct stoa_json *json = stoa_json_get(config->json, path);
@@ -130,8 +151,8 @@ bool config_is_same(const struct config *a, const struct config *b, const char *
     struct stoa_buf left, right;
     bool ret;
 
-    if (!one || !other)
-        return one == other;
+    if (a == b || !one || !other)
+        return a == b || one == other;
     arena = stoa_arena_create();
     stoa_buf_init(&left, arena, 256);
     stoa_buf_init(&right, arena, 256);

@@ -15,7 +15,7 @@ static const struct stoa_setting *find(const struct stoa_setting *schema, uint32
     return NULL;
 }
 
-static const char *suggest(const struct config *config, const struct stoa_setting *schema,
+static const char *suggest(struct stoa_arena *arena, const struct stoa_setting *schema,
                            uint32_t count, stoa_str name)
 {
     const char *candidates[CANDIDATES_MAX];
@@ -26,7 +26,7 @@ static const char *suggest(const struct config *config, const struct stoa_settin
     for (uint32_t i = 0; i < config_key_count && found < CANDIDATES_MAX; i++)
         if (strcmp(config_keys[i].section, "plugins.*") == 0)
             candidates[found++] = config_keys[i].name;
-    return diag_did_you_mean(stoa_cstr(config->arena, name), candidates, found);
+    return diag_did_you_mean(stoa_cstr(arena, name), candidates, found);
 }
 
 static bool has_type(const struct stoa_json *json, uint32_t type)
@@ -92,7 +92,7 @@ stoa_err config_check_table(const struct config *config, const char *path,
                             const struct stoa_setting *schema, uint32_t count, struct diag *diag)
 {
     const struct stoa_json *table = stoa_json_get(config->json, path);
-    struct check check = {.arena = config->arena,
+    struct check check = {.arena = stoa_arena_create(),
                           .file = config->file,
                           .text = config->text,
                           .scan = config->scan,
@@ -101,7 +101,7 @@ stoa_err config_check_table(const struct config *config, const char *path,
     for (const struct stoa_json *e = stoa_json_first(table); e; e = stoa_json_next(e)) {
         stoa_str name = stoa_json_name(e);
         if (!find(schema, count, name) && !config_key_find("plugins.*", name))
-            refuse_unknown(&check, path, name, suggest(config, schema, count, name));
+            refuse_unknown(&check, path, name, suggest(check.arena, schema, count, name));
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct stoa_json *given = stoa_json_member(table, stoa_str_of(schema[i].name));
@@ -114,5 +114,6 @@ stoa_err config_check_table(const struct config *config, const char *path,
             check_problem(&check, below, "%s is missing; %s", below,
                           schema[i].help ? schema[i].help : "the plugin cannot do without");
     }
+    stoa_arena_destroy(check.arena);
     return check_end(&check);
 }

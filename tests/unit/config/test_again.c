@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 static struct config *load_again(struct fixture *f, const struct config *last)
@@ -108,6 +109,130 @@ Test(again, only_the_secrets_below_a_path_count)
     cr_assert_eq(fixture_load(&f, text), STOA_OK, "%s", fixture_said(&f));
     expect_with(&f, "STOA_SECRET_KEY", "after", "cluster", "resources.sql");
     expect_with(&f, "STOA_SECRET_URL", "postgresql://shop:two@db/shop", "resources.sql", NULL);
+    fixture_end(&f);
+}
+
+/* ---- One configuration for both ---- */
+
+Test(again, the_same_is_one_configuration_until_both_have_ended)
+{
+    struct fixture f = fixture_begin();
+    struct config *again;
+
+    cr_assert_eq(fixture_load(&f, plain), STOA_OK);
+    again = load_again(&f, f.config);
+    cr_expect_eq(again, f.config);
+    config_destroy(f.config);
+    f.config = again;
+    cr_expect(stoa_str_is(config_str(f.config, "shop.name"), "A"));
+    fixture_end(&f);
+}
+
+/* What source brings beside the same file makes another configuration, and counts in it. */
+static void expect_other(struct fixture *f, struct config_source source, const char *path,
+                         const char *value)
+{
+    struct config *again = NULL;
+
+    source.path = f->path;
+    source.last = f->config;
+    cr_assert_eq(config_load(&source, &f->diag, &again), STOA_OK, "%s", f->diag.message);
+    cr_expect_neq(again, f->config);
+    cr_expect(stoa_str_is(stoa_json_str(config_json(again), path), value), "%s", path);
+    config_destroy(again);
+}
+
+Test(again, what_the_command_line_says_makes_another)
+{
+    static const char two[] =
+        BEGIN "shop = { name = 'A', url = 'https://shop.example.com' }, nodes = {"
+              " all = { listen = { '127.0.0.1:1' } }, b = { listen = { '127.0.0.1:2' } } },"
+              "cluster = { key = stoa.secret 'key' }" END;
+    struct fixture f = fixture_begin();
+
+    setenv("STOA_SECRET_KEY", "0123456789abcdef0123456789abcdef", 1);
+    cr_assert_eq(fixture_load(&f, two), STOA_OK, "%s", fixture_said(&f));
+    expect_other(&f, (struct config_source){.node = "b"}, "node.name", "b");
+    expect_other(&f, (struct config_source){.listen = "127.0.0.1:3"}, "node.listen.0",
+                 "127.0.0.1:3");
+    expect_other(&f, (struct config_source){.data = "/srv/other"}, "data", "/srv/other");
+    expect_other(&f, (struct config_source){.is_all = true}, "node.name", "all");
+    setenv("STOA_NODE", "b", 1);
+    expect_other(&f, (struct config_source){0}, "node.name", "b");
+    fixture_end(&f);
+}
+
+Test(again, a_folder_that_a_link_has_left_makes_another)
+{
+    struct fixture f = fixture_begin();
+    char link[80], folder[80], path[128], wanted[200];
+    struct config *again;
+
+    cr_assert_eq(fixture_load(&f, plain), STOA_OK);
+    config_destroy(f.config);
+    snprintf(link, sizeof link, "%s/now", f.folder);
+    snprintf(folder, sizeof folder, "%s/later", f.folder);
+    snprintf(path, sizeof path, "%s/config.lua", link);
+    cr_assert(symlink(f.folder, link) == 0);
+    struct config_source source = {.path = path};
+    cr_assert_eq(config_load(&source, &f.diag, &f.config), STOA_OK);
+    cr_assert(mkdir(folder, 0700) == 0 && unlink(link) == 0 && symlink(folder, link) == 0);
+    fixture_write(&f, "later/config.lua", plain);
+    source.last = f.config;
+    cr_assert_eq(config_load(&source, &f.diag, &again), STOA_OK);
+    snprintf(wanted, sizeof wanted, "%s/var", folder);
+    cr_expect(stoa_str_is(config_str(again, "data"), wanted));
+    config_destroy(again);
+    fixture_end(&f);
+}
+
+Test(again, a_text_of_another_file_makes_another)
+{
+    struct fixture f = fixture_begin();
+    char origin[100];
+
+    cr_assert_eq(fixture_load(&f, plain), STOA_OK);
+    fixture_write(&f, "other.lua", plain); /* beside it: below the same folder */
+    snprintf(origin, sizeof origin, "%s/other.lua", f.folder);
+    expect_other(&f, (struct config_source){.origin = origin}, "shop.name", "A");
+    fixture_end(&f);
+}
+
+Test(again, another_working_directory_makes_another)
+{
+    const struct config_source first = {.data = "var"};
+    struct fixture f = fixture_begin();
+    char wanted[200];
+
+    cr_assert_eq(fixture_load_as(&f, plain, first), STOA_OK);
+    cr_assert_eq(chdir(f.folder), 0);
+    snprintf(wanted, sizeof wanted, "%s/var", f.folder);
+    expect_other(&f, first, "data", wanted);
+    fixture_end(&f);
+}
+
+Test(again, another_value_in_a_secrets_file_makes_another)
+{
+    static const char text[] =
+        BEGIN "shop = { name = 'A', url = 'https://shop.example.com' },"
+              "plugins = { user = { key = stoa.secret 'one', other = stoa.secret 'two' } }" END;
+    struct fixture f = fixture_begin();
+    char folder[80];
+    struct config *again;
+
+    snprintf(folder, sizeof folder, "%s/secrets", f.folder);
+    cr_assert_eq(mkdir(folder, 0700), 0);
+    fixture_write(&f, "secrets/one", "first\n");
+    fixture_write(&f, "secrets/two", "before\n");
+    cr_assert_eq(fixture_load(&f, text), STOA_OK, "%s", fixture_said(&f));
+    again = load_again(&f, f.config);
+    cr_expect_eq(again, f.config);
+    config_destroy(again);
+    fixture_write(&f, "secrets/two", "after\n");
+    again = load_again(&f, f.config);
+    cr_expect_neq(again, f.config);
+    cr_expect(stoa_str_is(config_secret(again, "plugins.user.other"), "after"));
+    config_destroy(again);
     fixture_end(&f);
 }
 

@@ -1,5 +1,6 @@
-/* base/aside.c: the lowest priority for pieces of work, in a thread that waits for them.
- * SPDX-License-Identifier: Apache-2.0 */
+/* base/aside.c: the lowest priority for pieces of work, in a thread that waits for them; and the
+ * way back to who gave the work, for what must not have that priority. SPDX-License-Identifier:
+ * Apache-2.0 */
 #include "base/aside.h"
 
 #include "base/slice.h"
@@ -13,13 +14,19 @@
 
 enum { NICE = 19 }; /* a seventieth of an equal share, sched(7) */
 
-static struct {
-    pthread_mutex_t lock; /* held from giving an errand to its end */
-    sem_t given, done;
-    void (*work)(void *arg);
+struct errand {
+    void (*run)(void *arg); /* NULL: none */
     void *arg;
+};
+
+/* One of the two threads waits while the other runs: whoever posts has left the errand before. */
+static struct {
+    pthread_mutex_t lock; /* held from giving work to its end */
+    sem_t to_helper, to_giver;
+    struct errand work, start;
     bool is_there;
 } helper = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static __thread bool is_helper;
 
 static void await(sem_t *sem)
 {
@@ -33,20 +40,21 @@ static void *thread_main(void *unused)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
     slice_serve();
+    is_helper = true;
     for (;;) {
-        await(&helper.given);
-        helper.work(helper.arg);
-        sem_post(&helper.done);
+        await(&helper.to_helper);
+        helper.work.run(helper.work.arg);
+        sem_post(&helper.to_giver);
     }
     return NULL;
 }
 
-static void start(void)
+static void make_helper(void)
 {
     pthread_t thread;
 
-    sem_init(&helper.given, 0, 0);
-    sem_init(&helper.done, 0, 0);
+    sem_init(&helper.to_helper, 0, 0);
+    sem_init(&helper.to_giver, 0, 0);
     if (pthread_create(&thread, NULL, thread_main, NULL) != 0)
         return;
     pthread_detach(thread);
@@ -58,7 +66,7 @@ void aside_prepare(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    pthread_once(&once, start);
+    pthread_once(&once, make_helper);
 }
 
 void aside_run(void (*work)(void *arg), void *arg)
@@ -69,9 +77,25 @@ void aside_run(void (*work)(void *arg), void *arg)
         return;
     }
     pthread_mutex_lock(&helper.lock);
-    helper.work = work;
-    helper.arg = arg;
-    sem_post(&helper.given);
-    await(&helper.done);
+    helper.work = (struct errand){work, arg};
+    sem_post(&helper.to_helper);
+    await(&helper.to_giver);
+    while (helper.start.run) {
+        helper.start.run(helper.start.arg);
+        helper.start.run = NULL;
+        sem_post(&helper.to_helper);
+        await(&helper.to_giver);
+    }
     pthread_mutex_unlock(&helper.lock);
+}
+
+void aside_start(void (*start)(void *arg), void *arg)
+{
+    if (!is_helper) {
+        start(arg);
+        return;
+    }
+    helper.start = (struct errand){start, arg};
+    sem_post(&helper.to_giver);
+    await(&helper.to_helper);
 }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/spawn.h"
 
+#include "base/aside.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -51,12 +52,20 @@ static bool put_fds(const struct spawn *spawn, posix_spawn_file_actions_t *actio
     return true;
 }
 
-static int start(const struct spawn *spawn, const posix_spawn_file_actions_t *actions, pid_t *ret)
+struct birth {
+    const struct spawn *spawn;
+    const posix_spawn_file_actions_t *actions;
+    pid_t pid;
+    int error;
+};
+
+static void give_birth(void *arg)
 {
+    struct birth *birth = arg;
+    const struct spawn *spawn = birth->spawn;
     int flags = POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK;
     posix_spawnattr_t attributes;
     sigset_t all, none;
-    int error;
 
     if (spawn->is_own_group)
         flags |= POSIX_SPAWN_SETPGROUP;
@@ -67,10 +76,9 @@ static int start(const struct spawn *spawn, const posix_spawn_file_actions_t *ac
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, (short)flags);
-    error = posix_spawn(ret, spawn->program, actions, &attributes, spawn->arguments,
-                        spawn->environment ? spawn->environment : environ);
+    birth->error = posix_spawn(&birth->pid, spawn->program, birth->actions, &attributes,
+                               spawn->arguments, spawn->environment ? spawn->environment : environ);
     posix_spawnattr_destroy(&attributes);
-    return error;
 }
 
 bool spawn_start(const struct spawn *spawn, pid_t *ret)
@@ -78,14 +86,18 @@ bool spawn_start(const struct spawn *spawn, pid_t *ret)
     struct stoa_arena *arena = stoa_arena_create();
     struct moved moved = {.fds = stoa_new_array(arena, int, spawn->fd_count + 1)};
     posix_spawn_file_actions_t actions;
-    int error;
+    struct birth birth = {.spawn = spawn, .actions = &actions};
 
     posix_spawn_file_actions_init(&actions);
-    error = put_fds(spawn, &actions, &moved) ? start(spawn, &actions, ret) : errno;
+    if (put_fds(spawn, &actions, &moved))
+        aside_start(give_birth, &birth); /* a child serves: it has the ordinary priority */
+    else
+        birth.error = errno;
     posix_spawn_file_actions_destroy(&actions);
     for (uint32_t i = 0; i < moved.count; i++)
         close(moved.fds[i]);
     stoa_arena_destroy(arena);
-    errno = error;
-    return error == 0;
+    *ret = birth.pid;
+    errno = birth.error;
+    return birth.error == 0;
 }

@@ -6,12 +6,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/thread.h"
 #include "port/lane.h"
 #include "port/message.h"
 #include "port/start.h"
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -481,22 +481,11 @@ static void *thread_main(void *unused)
 
 static bool run_keeper(void)
 {
-    sigset_t all, before;
-    pthread_t thread;
-
     if (keeper.is_running)
         return true;
     keeper.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    keeper.is_running =
-        keeper.wake_fd >= 0 && pthread_create(&thread, NULL, thread_main, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!keeper.is_running)
-        return false;
-    pthread_detach(thread);
-    pthread_setname_np(thread, "sandboxes");
-    return true;
+    keeper.is_running = keeper.wake_fd >= 0 && thread_start("sandboxes", thread_main, NULL, NULL);
+    return keeper.is_running;
 }
 
 /* ---- For others ---- */

@@ -5,10 +5,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/thread.h"
 #include "fiber/fiber.h"
 #include "plugin/text_map.h"
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
 enum { LOOK_EACH_MS = 25, LOOPS_MAX = 64 };
@@ -61,14 +61,5 @@ static void *thread_main(void *unused)
 
 void stall_watch(void)
 {
-    sigset_t all, before;
-    pthread_t thread;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&thread, NULL, thread_main, NULL) == 0) {
-        pthread_setname_np(thread, "stall");
-        pthread_detach(thread);
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)thread_start("stall", thread_main, NULL, NULL); /* without it a stall is not told */
 }

@@ -4,9 +4,9 @@
 
 #include "base/metrics.h"
 #include "base/slice.h"
+#include "base/thread.h"
 #include "fiber/fiber.h"
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ struct job_queue {
     pthread_cond_t wake;
     struct job *head, *tail;
     uint32_t waiting, waiting_max;
-    bool closing;
+    bool closing, serves; /* serves: somebody waits for each job */
     pthread_t *threads;
     uint32_t thread_count;
 };
@@ -95,6 +95,10 @@ static void *thread_main(void *data)
     struct job_queue *queue = data;
     struct job *job;
 
+    if (queue->serves)
+        slice_serve();
+    else
+        slice_work();
     while ((job = next_job(queue))) {
         job->work(job->arg);
         loop_post(job->loop, &job->message); /* job is the fiber's again */
@@ -111,10 +115,8 @@ static void queue_open(struct job_queue *queue, const char *name, uint32_t threa
     queue->thread_count = threads;
     queue->threads = calloc(threads + 1, sizeof(*queue->threads));
     stoa_assert(queue->threads);
-    for (uint32_t i = 0; i < threads; i++) {
-        stoa_assert(pthread_create(&queue->threads[i], NULL, thread_main, queue) == 0);
-        pthread_setname_np(queue->threads[i], name);
-    }
+    for (uint32_t i = 0; i < threads; i++)
+        stoa_assert(thread_start(name, thread_main, queue, &queue->threads[i]));
 }
 
 /* A job that is dropped ends like one that ran, but with JOB_DROPPED. */
@@ -137,22 +139,16 @@ static void queue_close(struct job_queue *queue)
     pthread_mutex_destroy(&queue->lock);
 }
 
-/* Signals are the main thread's business: the pool's threads are born with all of them blocked. */
 struct pool *pool_create(const uint32_t threads[POOL_KINDS], const uint32_t queue_max[POOL_KINDS])
 {
     struct pool *pool = calloc(1, sizeof(*pool));
-    sigset_t all, before;
 
     stoa_assert(pool);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (uint32_t kind = 0; kind < POOL_KINDS; kind++) {
-        /* Their threads have the slice of who starts them. What computes for long has no haste. */
-        kind == POOL_PASSWORD || kind == POOL_PLUGIN ? slice_work() : slice_serve();
+        /* What computes for long has no haste. */
+        pool->queues[kind].serves = kind != POOL_PASSWORD && kind != POOL_PLUGIN;
         queue_open(&pool->queues[kind], thread_names[kind], threads[kind], queue_max[kind]);
     }
-    slice_work();
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return pool;
 }
 

@@ -3,9 +3,9 @@
  * threads a host that hung would so keep all from reconnecting; hence one thread a resource, and a
  * short queue in front of it. SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
+#include "base/thread.h"
 #include "resource/sql/pg.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 enum { WAITING_MAX = 64 };
@@ -81,31 +81,13 @@ static void *cancels_main(void *arg)
     return NULL;
 }
 
-/* Signals are the main thread's business. */
-static bool thread_start(struct pg_cancels *all)
-{
-    sigset_t every, before;
-    pthread_t thread;
-    int failed;
-
-    sigfillset(&every);
-    pthread_sigmask(SIG_SETMASK, &every, &before);
-    failed = pthread_create(&thread, NULL, cancels_main, all);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed)
-        return false;
-    pthread_setname_np(thread, "sql-cancel");
-    pthread_detach(thread);
-    return true;
-}
-
 void pg_cancels_put(struct pg_cancels *all, PGcancel *one)
 {
     bool taken, tell;
 
     pthread_mutex_lock(&all->lock);
     if (!all->working)
-        all->working = thread_start(all);
+        all->working = thread_start("sql-cancel", cancels_main, all, NULL);
     taken = all->working && all->count < WAITING_MAX;
     if (taken)
         all->waiting[all->count++] = one;

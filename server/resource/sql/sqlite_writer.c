@@ -2,8 +2,8 @@
 #include "resource/sql/sqlite_writer.h"
 #include "base/clock.h"
 #include "base/slice.h"
+#include "base/thread.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -307,7 +307,6 @@ static void *writer_main(void *arg)
 stoa_err writer_start(struct writer *w, const char *path, char error[SQL_ERROR_MAX])
 {
     pthread_condattr_t monotonic;
-    sigset_t all, before;
 
     w->conn = sqlite_conn_open(path, false, error);
     if (!w->conn)
@@ -318,11 +317,7 @@ stoa_err writer_start(struct writer *w, const char *path, char error[SQL_ERROR_M
     pthread_cond_init(&w->work, &monotonic);
     pthread_cond_init(&w->done, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    sigfillset(&all); /* signals are the main thread's business */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    stoa_assert(pthread_create(&w->thread, NULL, writer_main, w) == 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_setname_np(w->thread, "sql-writer");
+    stoa_assert(thread_start("sql-writer", writer_main, w, &w->thread));
     return STOA_OK;
 }
 

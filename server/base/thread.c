@@ -1,0 +1,40 @@
+/* base/thread.c: one way to start a thread. SPDX-License-Identifier: Apache-2.0 */
+#include "base/thread.h"
+
+#include "base/aside.h"
+#include <signal.h>
+#include <stddef.h>
+
+struct birth {
+    void *(*run)(void *arg);
+    void *arg;
+    pthread_t thread;
+    bool is_done;
+};
+
+/* Priority and blocked signals are those of the thread that starts it. */
+static void give_birth(void *arg)
+{
+    struct birth *birth = arg;
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    birth->is_done = pthread_create(&birth->thread, NULL, birth->run, birth->arg) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+bool thread_start(const char *name, void *(*run)(void *arg), void *arg, pthread_t *ret)
+{
+    struct birth birth = {.run = run, .arg = arg};
+
+    aside_start(give_birth, &birth);
+    if (!birth.is_done)
+        return false;
+    pthread_setname_np(birth.thread, name);
+    if (ret)
+        *ret = birth.thread;
+    else
+        pthread_detach(birth.thread);
+    return true;
+}

@@ -605,6 +605,25 @@ static void await_open(struct apply *a)
     pthread_mutex_unlock(&a->lock);
 }
 
+struct turn {
+    struct apply *apply;
+    struct apply_job *job; /* NULL: none */
+    uint32_t left;         /* worlds that are still to be ended */
+};
+
+static void take_turn(void *arg)
+{
+    struct turn *turn = arg;
+
+    if (turn->job)
+        work(turn->apply, turn->job);
+    evaluate_prepare();
+    sync_history(turn->apply);
+    turn->left = retire(turn->apply);
+    log_flush();
+}
+
+/* Serving comes before changing: on a busy machine a job has what the loops leave. */
 static void *thread_main(void *data)
 {
     struct apply *a = data;
@@ -616,25 +635,24 @@ static void *thread_main(void *data)
     evaluate_prepare();
     sync_history(a);
     for (;;) {
-        struct apply_job *job = next_job(a, wait_of(a, pause));
-        bool is_over = is_closed(a);
+        struct turn turn = {a, next_job(a, wait_of(a, pause)), 0};
+        bool is_over = is_closed(a), has_worked;
         if (is_over)
             await_confirmation(a, 0, 0);
-        else if (!job)
-            job = unconfirmed(a);
-        if (job && is_over) {
-            job->done(job, stoa_str_of(is_ending));
-        } else if (job) {
-            work(a, job);
-            pause = LOOK_FIRST_MS;
+        else if (!turn.job)
+            turn.job = unconfirmed(a);
+        if (turn.job && is_over) {
+            turn.job->done(turn.job, stoa_str_of(is_ending));
+            turn.job = NULL;
         }
-        evaluate_prepare();
-        sync_history(a);
-        if (retire(a) == 0)
+        has_worked = turn.job != NULL;
+        aside_run(take_turn, &turn);
+        if (turn.left == 0)
             pause = 0;
-        else if (!job)
+        else if (has_worked)
+            pause = LOOK_FIRST_MS;
+        else
             pause = pause * 2 < LOOK_LAST_MS ? pause * 2 : LOOK_LAST_MS;
-        log_flush();
     }
     return NULL;
 }

@@ -3,7 +3,6 @@
  * Apache-2.0 */
 #include "plugin/generation.h"
 
-#include "base/aside.h"
 #include "base/fault.h"
 #include "plugin/fence.h"
 #include "plugin/settings.h"
@@ -15,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum { LARGE = 512 << 10 };
 
 static _Atomic uint64_t alive, kept;
 
@@ -94,7 +91,6 @@ static struct generation *generation_new(struct plugin_bits *bits)
     memcpy(g->capabilities, bits->capabilities, sizeof g->capabilities);
     memcpy(g->sha256, bits->sha256, sizeof g->sha256);
     g->file = bits->file;
-    g->size = bits->len;
     memcpy(g->signer, bits->signer, sizeof g->signer);
     memcpy(g->signature, bits->signature, sizeof g->signature);
     g->fd = bits->fd;
@@ -170,20 +166,6 @@ static bool unmap(struct generation *g)
     return !again;
 }
 
-static void close_work(void *arg)
-{
-    close(*(int *)arg);
-}
-
-/* The last of its memory goes with it: a matter of tenths of a millisecond when it is large. */
-static void close_copy(struct generation *g)
-{
-    if (g->fd >= 0 && g->size >= LARGE)
-        aside_run(close_work, &g->fd);
-    else if (g->fd >= 0)
-        close(g->fd);
-}
-
 struct generation *generation_share(struct generation *generation)
 {
     generation->uses++;
@@ -199,7 +181,8 @@ void generation_close(struct generation *generation)
         generation->placed->close(generation->sandbox);
     if (!generation->dl || unmap(generation)) {
         text_map_remove(generation->number);
-        close_copy(generation);
+        if (generation->fd >= 0)
+            close(generation->fd);
     } else {
         text_map_close(generation->number);
         atomic_fetch_add(&kept, 1);

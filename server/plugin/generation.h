@@ -13,7 +13,6 @@ struct generation {
     char capabilities[256];
     char sha256[65];
     struct file_stamp file; /* where these bits were read last; the loader's thread only */
-    uint64_t size;          /* of its bits, in bytes */
     char signer[32];        /* see bits.h */
     char signature[256];    /* what was beside its file */
     uint64_t number;        /* never used twice in this process */

@@ -2,7 +2,6 @@
  * Apache-2.0 */
 #include "plugin/world.h"
 
-#include "base/aside.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "loop/loop.h"
@@ -81,45 +80,10 @@ static stoa_err check_kept(const struct plugin_bits *bits, stoa_str sha256, stru
     return STOA_E_PLUGIN;
 }
 
-/* Reading and judging bits is most of what an apply takes of the processor, and the loops serve
- * meanwhile. */
-struct bits_work {
-    const char *path, *name;
-    struct diag *diag;
-    struct plugin_bits *bits;
-    stoa_err err;
-};
-
-static void read_work(void *arg)
-{
-    struct bits_work *work = arg;
-
-    work->err = plugin_bits_read(work->path, work->diag, work->bits);
-}
-
-static void judge_work(void *arg)
-{
-    struct bits_work *work = arg;
-
-    work->err = plugin_bits_judge(work->bits, work->name, work->diag);
-}
-
-/* At a start there is nobody to come first. */
-static stoa_err do_aside(const struct world_options *o, void (*task)(void *arg),
-                         struct bits_work *work)
-{
-    if (o->choice.last)
-        aside_run(task, work);
-    else
-        task(work);
-    return work->err;
-}
-
 static stoa_err read_bits(const struct wanted *wanted, const struct world_options *o,
                           struct diag *diag, struct plugin_bits *ret)
 {
-    struct bits_work work = {.path = wanted->path, .diag = diag, .bits = ret};
-    stoa_err err = do_aside(o, read_work, &work);
+    stoa_err err = plugin_bits_read(wanted->path, diag, ret);
 
     if (err != STOA_OK)
         return err;
@@ -188,13 +152,12 @@ static stoa_err make_generation(struct plugin_bits *bits, const char *name,
                                 const struct world_options *o, struct diag *diag,
                                 struct generation **ret)
 {
-    struct bits_work judging = {.name = name, .diag = diag, .bits = bits};
     struct wanted again = {.name = name};
 
     memcpy(again.path, bits->path, sizeof again.path);
     if (!bits->bytes)
         STOA_TRY(read_bits(&again, o, diag, bits));
-    STOA_TRY(do_aside(o, judge_work, &judging));
+    STOA_TRY(plugin_bits_judge(bits, name, diag));
     STOA_TRY(check_trust(bits, o, diag));
     return place_or_map(bits, o, diag, ret);
 }
@@ -532,9 +495,7 @@ static void begin_theme(struct theme_work *work)
     if (o->choice.last && share_theme(work->world, o))
         return;
     work->is_beside = !o->choice.last && pthread_create(&work->thread, NULL, load_theme, work) == 0;
-    if (o->choice.last)
-        aside_run(theme_work, work);
-    else if (!work->is_beside)
+    if (!work->is_beside)
         theme_work(work);
 }
 

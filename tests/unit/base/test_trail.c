@@ -132,6 +132,98 @@ Test(trail, holds_many)
     cr_expect_not(trail_is_same(trail));
 }
 
+static void make_folder(const char *name)
+{
+    cr_assert_eq(mkdir(path_of(name), 0700), 0);
+}
+
+static void move(const char *from, const char *to)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s", path_of(from));
+    cr_assert_eq(rename(path, path_of(to)), 0);
+}
+
+Test(trail, notices_that_the_folder_of_all_is_another)
+{
+    make_folder("in");
+    put("in/a", "one");
+    put("in/b", "two");
+    note("in/a");
+    note("in/b");
+    cr_expect(trail_is_same(trail));
+    move("in", "away");
+    cr_expect_not(trail_is_same(trail));
+    make_folder("in");
+    put("in/a", "one");
+    put("in/b", "two");
+    cr_expect_not(trail_is_same(trail));
+}
+
+Test(trail, is_the_same_while_the_folder_of_all_is_not_there)
+{
+    note("in/a");
+    note("in/b");
+    cr_expect(trail_is_same(trail));
+    make_folder("in");
+    cr_expect(trail_is_same(trail));
+    put("in/b", "two");
+    cr_expect_not(trail_is_same(trail));
+}
+
+Test(trail, notices_what_is_far_apart)
+{
+    static const char *const names[] = {"in", "in/deep/c", "in/", "a", "in/deep", "in/e"};
+
+    for (uint32_t i = 0; i < sizeof names / sizeof *names; i++) {
+        make_folder("in");
+        make_folder("in/deep");
+        put("in/deep/c", "one");
+        clock_shift_for_test((int64_t)(i + 2) * FILE_SETTLED_MS);
+        for (uint32_t k = 0; k < sizeof names / sizeof *names; k++)
+            note(names[(i + k) % (sizeof names / sizeof *names)]);
+        cr_expect(trail_is_same(trail), "%s", names[i]);
+        put("in/deep/c", "two");
+        cr_expect_not(trail_is_same(trail), "%s", names[i]);
+        trail_destroy(trail);
+        trail = trail_create();
+        unlink(path_of("in/deep/c"));
+        rmdir(path_of("in/deep"));
+        rmdir(path_of("in"));
+    }
+}
+
+Test(trail, notices_a_name_that_only_its_folder_tells_of)
+{
+    note("");
+    note("c");
+    note("d");
+    cr_expect(trail_is_same(trail));
+    put("d", "three");
+    cr_expect_not(trail_is_same(trail));
+}
+
+Test(trail, notices_what_comes_where_a_link_leads)
+{
+    make_folder("in");
+    cr_assert_eq(symlink("in/c", path_of("link")), 0);
+    note("");
+    note("link");
+    cr_expect(trail_is_same(trail));
+    put("in/c", "three");
+    cr_expect_not(trail_is_same(trail));
+}
+
+Test(trail, takes_the_later_look_at_a_folder_too)
+{
+    note("");
+    put("c", "three");
+    clock_shift_for_test(2 * FILE_SETTLED_MS);
+    note("");
+    cr_expect_not(trail_is_same(trail));
+}
+
 Test(trail, of_what_has_just_changed_is_never_the_same)
 {
     clock_shift_for_test(-3600000); /* whatever time the test itself takes */

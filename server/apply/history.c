@@ -85,6 +85,7 @@ stoa_err history_open(const char *data, struct diag *diag, struct history *ret)
         file_sweep(folder);
     }
     ret->unsynced = 0;
+    ret->unsynced_config[0] = '\0';
     ret->own = (struct history_own){0};
     ret->config = (struct history_compared){0};
     ret->changes = NULL;
@@ -487,6 +488,17 @@ static void trim(const struct history *h)
     trim_folder(h, "configs");
 }
 
+/* What is to reach the disk with the revision. */
+static void note_unsynced(struct history *h, stoa_str hash)
+{
+    if (!h->unsynced)
+        snprintf(h->unsynced_config, sizeof h->unsynced_config, "%.*s", (int)hash.len, hash.ptr);
+    else if (!stoa_str_is(hash, h->unsynced_config))
+        h->unsynced_config[0] = '\0';
+    if (!h->unsynced)
+        h->unsynced = h->last;
+}
+
 /* Another process may be about to end its last apply: whoever comes second has the next number. */
 static bool write_revision(struct history *h, struct stoa_json *revision, struct stoa_arena *arena)
 {
@@ -500,33 +512,44 @@ static bool write_revision(struct history *h, struct stoa_json *revision, struct
         done = file_put_new(h->folder, name, format(revision, arena));
         if (done || errno == EEXIST)
             h->last = number;
+        if (!done)
+            h->unsynced_config[0] = '\0'; /* another's is among them */
     } while (!done && errno == EEXIST);
-    if (done && !h->unsynced)
-        h->unsynced = h->last;
-    if (done)
+    if (done) {
+        note_unsynced(h, stoa_json_str(revision, "hash"));
         trim(h);
+    }
     return done;
 }
 
-/* What the revision's text said. last: the name of the one that was synced before, which many
- * revisions share. */
+/* last: the name of the one that was synced before, which many revisions share. */
+static bool sync_named(const struct history *h, stoa_str hash, char last[80])
+{
+    char folder[PATH_MAX], name[80];
+    bool done = true;
+
+    snprintf(folder, sizeof folder, "%s/configs", h->folder);
+    snprintf(name, sizeof name, "%.*s.json", (int)(hash.len < 64 ? hash.len : 64),
+             hash.len ? hash.ptr : "");
+    if (strcmp(name, last) != 0)
+        done = file_sync(folder, name) || errno == ENOENT;
+    memcpy(last, name, sizeof name);
+    return done;
+}
+
+/* What the revision's text said. */
 static bool sync_config(const struct history *h, uint64_t number, char last[80])
 {
-    struct stoa_arena *arena = stoa_arena_create();
     const struct stoa_json *revision = NULL;
-    char folder[PATH_MAX], name[80];
+    struct stoa_arena *arena;
     struct diag ignored;
     bool done = true;
 
-    if (history_read(h, number, arena, &ignored, &revision) == STOA_OK) {
-        stoa_str hash = stoa_json_str(revision, "hash");
-        snprintf(folder, sizeof folder, "%s/configs", h->folder);
-        snprintf(name, sizeof name, "%.*s.json", (int)(hash.len < 64 ? hash.len : 64),
-                 hash.len ? hash.ptr : "");
-        if (strcmp(name, last) != 0)
-            done = file_sync(folder, name) || errno == ENOENT;
-        memcpy(last, name, sizeof name);
-    }
+    if (h->unsynced_config[0])
+        return sync_named(h, stoa_str_of(h->unsynced_config), last);
+    arena = stoa_arena_create();
+    if (history_read(h, number, arena, &ignored, &revision) == STOA_OK)
+        done = sync_named(h, stoa_json_str(revision, "hash"), last);
     stoa_arena_destroy(arena);
     return done;
 }
@@ -552,10 +575,14 @@ bool history_sync(struct history *h)
 static bool keep(struct history *h, int folder, const struct world *world,
                  struct stoa_json *revision, struct stoa_arena *arena)
 {
+    uint64_t known = h->last;
+
     if (!is_own_newest(h, folder)) {
         h->own.number = 0;
         h->last = find_last(h);
     }
+    if (h->last != known)
+        h->unsynced_config[0] = '\0'; /* another's may be among them */
     if (!keep_config(h, world->config, arena))
         return false;
     for (uint32_t p = 0; p < world->plugins; p++) /* the same bits may be signed anew */

@@ -26,9 +26,10 @@ struct history_own {
 };
 
 struct history {
-    char folder[3900]; /* <data>/revisions */
-    uint64_t last;     /* number of the newest; 0 = none */
-    uint64_t unsynced; /* the oldest that may not have reached the disk; 0 = none */
+    char folder[3900];        /* <data>/revisions */
+    uint64_t last;            /* number of the newest; 0 = none */
+    uint64_t unsynced;        /* the oldest that may not have reached the disk; 0 = none */
+    char unsynced_config[65]; /* the hash that all since have; empty: their files tell */
     /* Of the next history_add(), as plan_compare() tells them; it forgets them. NULL: none known.
      */
     const struct stoa_json *changes;

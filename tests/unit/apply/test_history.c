@@ -367,3 +367,60 @@ Test(history, writes_anew_what_was_damaged_since)
     cr_assert_eq(add(s, "apply"), 2);
     shelf_end(s);
 }
+
+/* Of what a text said by this hash, which then cannot be synced: whether that was tried. */
+static void spoil_config(struct shelf *s, int hash)
+{
+    char path[5000];
+
+    snprintf(path, sizeof path, "%s/configs/%064d.json", s->history.folder, hash);
+    cr_assert_eq(symlink(path, path), 0);
+}
+
+static void add_of(struct shelf *s, struct history *history, int hash, int text)
+{
+    uint64_t number = 0;
+
+    snprintf(s->config.hash, sizeof s->config.hash, "%064d", hash);
+    change_text(s, text);
+    cr_assert_eq(history_add(history, &s->world, "uid 7", "apply", &s->diag, &number), STOA_OK);
+}
+
+Test(history, syncs_what_the_only_text_said)
+{
+    struct shelf *s = shelf_begin();
+
+    spoil_config(s, 5);
+    add_of(s, &s->history, 5, 1);
+    add_of(s, &s->history, 5, 2);
+    cr_expect_not(history_sync(&s->history));
+    add_of(s, &s->history, 6, 3);
+    cr_expect(history_sync(&s->history));
+    shelf_end(s);
+}
+
+Test(history, syncs_what_each_of_several_texts_said)
+{
+    struct shelf *s = shelf_begin();
+
+    spoil_config(s, 6);
+    add_of(s, &s->history, 5, 1);
+    add_of(s, &s->history, 6, 2);
+    add_of(s, &s->history, 5, 3);
+    cr_expect_not(history_sync(&s->history));
+    shelf_end(s);
+}
+
+Test(history, syncs_what_another_process_wrote_in_between)
+{
+    struct shelf *s = shelf_begin();
+    struct history other;
+
+    spoil_config(s, 6);
+    add_of(s, &s->history, 5, 1);
+    cr_assert_eq(history_open(s->data, &s->diag, &other), STOA_OK);
+    add_of(s, &other, 6, 2);
+    add_of(s, &s->history, 5, 3);
+    cr_expect_not(history_sync(&s->history));
+    shelf_end(s);
+}

@@ -9,6 +9,7 @@
 #include <semaphore.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stoa/api.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -71,6 +72,7 @@ void aside_prepare(void)
 
 void aside_run(void (*work)(void *arg), void *arg)
 {
+    stoa_assert(!is_helper); /* it would wait for itself */
     aside_prepare();
     if (!helper.is_there) {
         work(arg);

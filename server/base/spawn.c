@@ -97,7 +97,8 @@ bool spawn_start(const struct spawn *spawn, pid_t *ret)
     for (uint32_t i = 0; i < moved.count; i++)
         close(moved.fds[i]);
     stoa_arena_destroy(arena);
-    *ret = birth.pid;
+    if (birth.error == 0)
+        *ret = birth.pid;
     errno = birth.error;
     return birth.error == 0;
 }

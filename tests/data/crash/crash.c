@@ -41,6 +41,17 @@ static stoa_err overflow(struct stoa_req *req, void *self)
     return overflow_deeper(req, 0);
 }
 
+static void write_null_there(void *arg)
+{
+    *(volatile int *)0 = 1;
+}
+
+static stoa_err offload(struct stoa_req *req, void *self)
+{
+    STOA_TRY(stoa_offload(req, write_null_there, NULL));
+    return fine(req, self);
+}
+
 static stoa_err nothing(struct stoa_req *req, void *self)
 {
     return stoa_reply_empty(req);
@@ -51,4 +62,5 @@ STOA_PLUGIN(.provides = STOA_PROVIDES({"cart.adjustments", nothing, .required = 
                 {STOA_GET, .path = "/crash/fine", .handler = fine, .permit = STOA_ANYONE},
                 {STOA_GET, .path = "/crash/own", .handler = write_null, .permit = STOA_ANYONE},
                 {STOA_GET, .path = "/crash/called", .handler = read_null, .permit = STOA_ANYONE},
-                {STOA_GET, .path = "/crash/stack", .handler = overflow, .permit = STOA_ANYONE}));
+                {STOA_GET, .path = "/crash/stack", .handler = overflow, .permit = STOA_ANYONE},
+                {STOA_GET, .path = "/crash/offload", .handler = offload, .permit = STOA_ANYONE}));

@@ -198,5 +198,6 @@ Test(spawn, says_why_not)
     cr_assert_eq(errno, ENOENT);
     cr_assert_not(spawn_start(&no_fd, &pid));
     cr_assert_eq(errno, EBADF);
+    cr_assert_eq(pid, 77, "it is nobody's");
     cr_assert_lt(waitpid(-1, NULL, WNOHANG), 0, "there is no child to wait for");
 }

@@ -276,8 +276,10 @@ static void tell(struct apply *a, bool is_start)
                            is_start);
 }
 
-static void publish(struct run *r)
+/* Where the priority is the ordinary one: loops wait for locks that this takes. */
+static void publish(void *arg)
 {
+    struct run *r = arg;
     struct world *old = apply_in_force(r->apply);
     uint64_t back = r->apply->revision;
 
@@ -358,7 +360,7 @@ static stoa_err change(struct run *r)
         abandon(r);
         return err;
     }
-    publish(r);
+    aside_start(publish, r);
     return STOA_OK;
 }
 

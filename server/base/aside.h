@@ -9,8 +9,9 @@
  * cannot be made it runs here. */
 void aside_run(void (*work)(void *arg), void *arg);
 /* For what work begins and others are served by, or wait for: threads and children inherit the
- * priority that they are started with, and a lock is held for as long. Runs start(arg) in the thread that waits in aside_run(), and waits
- * for its end; where nothing runs aside, here. start runs nothing aside. */
+ * priority that they are started with, and a lock is held for as long. Runs start(arg) in the
+ * thread that waits in aside_run(), and waits for its end; where nothing runs aside, here. start
+ * runs nothing aside. */
 void aside_start(void (*start)(void *arg), void *arg);
 /* Makes the thread now, so that no work waits for that. */
 void aside_prepare(void);

@@ -35,12 +35,12 @@ static void await(sem_t *sem)
         continue;
 }
 
-/* On Linux a nice value is a thread's (setpriority(2), "C library/kernel differences"). Who is
- * woken waits for the rest of a running thread's slice, however low its priority. */
+/* On Linux a nice value is a thread's (setpriority(2), "C library/kernel differences"). It says how
+ * much of a busy processor the thread has, the slice how soon others have theirs. */
 static void *thread_main(void *unused)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE);
-    slice_serve();
+    slice_give_way();
     is_helper = true;
     for (;;) {
         await(&helper.to_helper);

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SERVE_NS = 100000, DEFAULT_NS = 0 };
+enum { SERVE_NS = 100000, DEFAULT_NS = 0, LONGEST_NS = 100000000 };
 
 /* The first version of the kernel's struct sched_attr (include/uapi/linux/sched/types.h). */
 struct attributes {
@@ -36,4 +36,9 @@ void slice_serve(void)
 void slice_work(void)
 {
     set_slice(DEFAULT_NS);
+}
+
+void slice_give_way(void)
+{
+    set_slice(LONGEST_NS);
 }

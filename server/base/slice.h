@@ -13,4 +13,8 @@ void slice_serve(void);
 /* The calling thread works for nobody who waits: the slice that everybody has. */
 void slice_work(void);
 
+/* The calling thread gives way to all: the longest slice, 0.1 s. Whoever is woken with a shorter
+ * one interrupts it at once; with a short slice of its own it would go on to the end of that. */
+void slice_give_way(void);
+
 #endif

@@ -52,6 +52,8 @@ Test(slice, is_short_for_who_serves_and_whom_it_starts)
     cr_assert_eq(pthread_create(&child, NULL, tell_slice, &of_child), 0);
     pthread_join(child, NULL);
     cr_assert_eq(of_child, 100000);
+    slice_give_way();
+    cr_assert_eq(slice_now(), 100000000);
     slice_work();
     cr_assert_eq(slice_now(), before);
 }

@@ -1,4 +1,4 @@
-/* base/hex.c: bytes as hexadecimal digits, eight digits at once.
+/* base/hex.c: bytes as hexadecimal digits, many digits at once.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/hex.h"
 

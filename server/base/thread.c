@@ -1,4 +1,4 @@
-/* base/thread.c: one way to start a thread. SPDX-License-Identifier: Apache-2.0 */
+/* base/thread.c: how threads that serve are started. SPDX-License-Identifier: Apache-2.0 */
 #include "base/thread.h"
 
 #include "base/aside.h"

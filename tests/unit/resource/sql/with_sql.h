@@ -21,6 +21,8 @@ void with_sql(enum backend backend, void (*body)(void));
 /* The same without a loop: the command line's way. */
 void with_sql_off_loop(enum backend backend, void (*body)(void));
 struct sql *open_sql(enum backend backend, uint32_t loops);
+/* The same, with a limit of its own for each statement on the shared connection. */
+struct sql *open_sql_within(uint32_t shared_ms, enum backend backend, uint32_t loops);
 /* A statement on a connection of its own, past the resource (PostgreSQL). */
 void pg_direct(const char *text);
 int64_t pg_number(const char *text); /* its first cell */

@@ -167,7 +167,7 @@ struct sql *open_sql_within(uint32_t shared_ms, enum backend backend, uint32_t l
                                   .loops = loops,
                                   .connections = 10,
                                   .shared_timeout_ms = shared_ms,
-                                  .pool_timeout_ms = 3000,
+                                  .pool_timeout_ms = 30000,
                                   .pool = loops ? pool : NULL};
     struct sql *sql = NULL;
     struct diag diag = {0};

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/slice.h"
+#include "base/thread.h"
 #include "call/events.h"
 #include "config/evaluate.h"
 #include "plugin/preflight.h"
@@ -673,7 +674,7 @@ static void init_condition(struct apply *a)
 stoa_err apply_create(const struct apply_options *options, struct diag *diag, struct apply **ret)
 {
     struct apply *a = calloc(1, sizeof *a);
-    pthread_t thread;
+    stoa_err err;
 
     a->options = *options;
     a->loops = (struct swap_loops){options->loops, options->loop_count};
@@ -681,13 +682,15 @@ stoa_err apply_create(const struct apply_options *options, struct diag *diag, st
     a->alive[0] = (struct alive){options->world, NULL, clock_monotonic_ms()};
     a->alive_count = 1;
     init_condition(a);
-    if (history_open(options->resources->data, diag, &a->history) != STOA_OK ||
-        pthread_create(&thread, NULL, thread_main, a) != 0) {
+    err = history_open(options->resources->data, diag, &a->history);
+    if (err == STOA_OK && !thread_start("apply", thread_main, a, NULL)) {
+        diag_set(diag, "apply", 0, 0, "no thread can be started: %s", strerror(errno));
+        err = STOA_E_CONFIG;
+    }
+    if (err != STOA_OK) {
         free(a);
         return STOA_E_CONFIG;
     }
-    pthread_detach(thread);
-    pthread_setname_np(thread, "apply");
     metric_add(METRIC_worlds_alive, 1);
     *ret = a;
     return STOA_OK;

@@ -2,6 +2,7 @@
 #include "base/thread.h"
 
 #include "base/aside.h"
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 
@@ -9,7 +10,7 @@ struct birth {
     void *(*run)(void *arg);
     void *arg;
     pthread_t thread;
-    bool is_done;
+    int error;
 };
 
 /* Priority and blocked signals are those of the thread that starts it. A fault whose signal is
@@ -24,7 +25,7 @@ static void give_birth(void *arg)
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         sigdelset(&most, faults[i]);
     pthread_sigmask(SIG_SETMASK, &most, &before);
-    birth->is_done = pthread_create(&birth->thread, NULL, birth->run, birth->arg) == 0;
+    birth->error = pthread_create(&birth->thread, NULL, birth->run, birth->arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -33,8 +34,10 @@ bool thread_start(const char *name, void *(*run)(void *arg), void *arg, pthread_
     struct birth birth = {.run = run, .arg = arg};
 
     aside_start(give_birth, &birth);
-    if (!birth.is_done)
+    if (birth.error) {
+        errno = birth.error;
         return false;
+    }
     pthread_setname_np(birth.thread, name);
     if (ret)
         *ret = birth.thread;

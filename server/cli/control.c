@@ -4,12 +4,12 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/thread.h"
 #include "call/peer.h"
 #include "supervise/channel.h"
 #include "supervise/link.h"
 #include "supervise/socket.h"
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -214,14 +214,11 @@ stoa_err control_create(const struct control_options *options, struct diag *diag
 {
     struct control *c = calloc(1, sizeof *c);
     stoa_err err = STOA_OK;
-    pthread_t thread;
 
     *c = (struct control){.o = *options, .fd = -1, .started_ms = clock_monotonic_ms()};
     if (!link_is_open())
         err = socket_open(options->data, diag, &c->fd);
-    if (err == STOA_OK && pthread_create(&thread, NULL, thread_main, c) == 0) {
-        pthread_detach(thread);
-        pthread_setname_np(thread, "control");
+    if (err == STOA_OK && thread_start("control", thread_main, c, NULL)) {
         *ret = c;
         return STOA_OK;
     }

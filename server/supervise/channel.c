@@ -2,7 +2,10 @@
 #include "supervise/channel.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
+
+enum { PATIENCE_MS = 1000 };
 
 union control {
     struct cmsghdr header; /* for its alignment */
@@ -21,8 +24,10 @@ bool channel_send(int fd, stoa_str message, int passed)
     struct msghdr m = {.msg_iov = &text, .msg_iovlen = 1};
     ssize_t n;
 
-    if (message.len > CHANNEL_MESSAGE_MAX)
+    if (message.len > CHANNEL_MESSAGE_MAX) {
+        errno = EMSGSIZE;
         return false;
+    }
     if (passed >= 0) {
         struct cmsghdr *c = &control.header;
         c->cmsg_level = SOL_SOCKET;
@@ -36,6 +41,15 @@ bool channel_send(int fd, stoa_str message, int passed)
         n = sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
     return n == (ssize_t)message.len;
+}
+
+bool channel_tell(int fd, stoa_str message, int passed)
+{
+    struct pollfd room = {fd, POLLOUT, 0};
+
+    return channel_send(fd, message, passed) ||
+           (errno == EAGAIN && poll(&room, 1, PATIENCE_MS) > 0 &&
+            channel_send(fd, message, passed));
 }
 
 int channel_receive(int fd, char *ret, bool wait, int *passed)

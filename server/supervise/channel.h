@@ -29,6 +29,8 @@ bool channel_create(int ret[2]);
 /* Does not wait: a reader that lets messages pile up loses them (false). passed: a descriptor,
  * which stays the caller's, or -1. */
 bool channel_send(int fd, stoa_str message, int passed);
+/* The same, but waits up to a second for a reader that lets messages pile up. */
+bool channel_tell(int fd, stoa_str message, int passed);
 /* One message of at most CHANNEL_MESSAGE_MAX bytes. Its length; 0: the other end is gone; -1: there
  * is none (now). wait: until there is one. *passed: a descriptor, the caller's now, or -1. */
 int channel_receive(int fd, char *ret, bool wait, int *passed);

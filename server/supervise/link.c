@@ -71,7 +71,7 @@ void link_say(const char *format, ...)
     va_end(args);
     if (len >= (int)sizeof text)
         len = sizeof text - 1;
-    channel_send(channel, (stoa_str){text, (uint64_t)len}, -1);
+    channel_tell(channel, (stoa_str){text, (uint64_t)len}, -1);
 }
 
 static void pass(const struct http_sockets *sockets, uint32_t index)
@@ -80,7 +80,7 @@ static void pass(const struct http_sockets *sockets, uint32_t index)
     int len = snprintf(text, sizeof text, "listen %s %s %u %u", sockets->address, sockets->bound,
                        index, sockets->count);
 
-    channel_send(channel, (stoa_str){text, (uint64_t)len}, sockets->fds[index]);
+    channel_tell(channel, (stoa_str){text, (uint64_t)len}, sockets->fds[index]);
 }
 
 void link_listen(void *unused, const struct http_sockets *sockets, bool is_opened)
@@ -97,7 +97,7 @@ void link_keep(void *unused, const char *address, int fd)
     int len = snprintf(text, sizeof text, "certificates %s", address);
 
     if (channel >= 0)
-        channel_send(channel, (stoa_str){text, (uint64_t)len}, fd);
+        channel_tell(channel, (stoa_str){text, (uint64_t)len}, fd);
 }
 
 int link_receive(char *ret, int *passed)

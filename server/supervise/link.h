@@ -10,7 +10,7 @@
 bool link_open(struct handover *ret);
 /* Whether link_open() found a supervisor. */
 bool link_is_open(void);
-/* One message (see channel.h); nothing without a supervisor. Any thread. */
+/* One message (see channel_tell()); nothing without a supervisor. Any thread. */
 void link_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The supervisor is to keep these sockets, too, or to let go of them. */
 void link_listen(void *unused, const struct http_sockets *sockets, bool is_opened);

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,6 +49,30 @@ Test(channel, who_does_not_read_holds_nobody_up)
     while (sent < 100000 && channel_send(ends[0], STOA_STR("ping"), -1))
         sent++;
     cr_assert_lt(sent, 100000);
+}
+
+static void *read_all(void *fd)
+{
+    int passed;
+
+    while (channel_receive(*(int *)fd, text, true, &passed) > 0)
+        continue;
+    return NULL;
+}
+
+Test(channel, what_must_arrive_waits_for_a_slow_reader)
+{
+    pthread_t reader;
+    int ends[2];
+
+    cr_assert(channel_create(ends));
+    while (channel_send(ends[0], STOA_STR("ping"), -1))
+        continue;
+    cr_assert(!channel_tell(ends[0], STOA_STR("limits"), -1), "nobody reads at all");
+    cr_assert_eq(pthread_create(&reader, NULL, read_all, &ends[1]), 0);
+    cr_assert(channel_tell(ends[0], STOA_STR("limits"), -1));
+    close(ends[0]);
+    pthread_join(reader, NULL);
 }
 
 Test(channel, what_is_too_long_is_not_sent)

@@ -16,7 +16,6 @@
 #include <stoa/time.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum {
@@ -86,7 +85,6 @@ stoa_err history_open(const char *data, struct diag *diag, struct history *ret)
     }
     ret->unsynced = 0;
     ret->unsynced_config[0] = '\0';
-    ret->own = (struct history_own){0};
     ret->config = (struct history_compared){0};
     ret->changes = NULL;
     ret->last = 0;
@@ -348,73 +346,6 @@ static stoa_str format(const struct stoa_json *json, struct stoa_arena *arena)
     return stoa_buf_str(&out);
 }
 
-/* ---- What this process wrote last ---- */
-
-static void digest_of(const struct stoa_json *revision, struct stoa_arena *arena,
-                      unsigned char ret[32])
-{
-    const stoa_str parts[] = {stoa_json_str(revision, "hash"), stoa_json_str(revision, "text"),
-                              format(stoa_json_get(revision, "plugins"), arena)};
-    crypto_generichash_state state;
-
-    crypto_generichash_init(&state, NULL, 0, 32);
-    for (uint32_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        crypto_generichash_update(&state, (const unsigned char *)&parts[i].len,
-                                  sizeof parts[i].len);
-        crypto_generichash_update(&state, (const unsigned char *)parts[i].ptr, parts[i].len);
-    }
-    crypto_generichash_final(&state, ret, 32);
-}
-
-/* Of the locked folder; number stays. False: it cannot be told. Unlike struct file_stamp, also of
- * the moment: what is done to the folder within the same tick of its clock does not show. */
-static bool look_at(int folder, struct history_own *ret)
-{
-    struct statx st;
-
-    if (folder < 0 ||
-        statx(folder, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_INO | STATX_CTIME, &st) != 0)
-        return false;
-    ret->device = makedev(st.stx_dev_major, st.stx_dev_minor);
-    ret->inode = st.stx_ino;
-    ret->changed_ns = st.stx_ctime.tv_sec * INT64_C(1000000000) + st.stx_ctime.tv_nsec;
-    return true;
-}
-
-/* Nobody has changed the folder since, and within the tick of that change, which is too short for
- * two applies to come and one to go, nobody has written the next number. */
-static bool is_own_newest(const struct history *h, int folder)
-{
-    struct history_own now;
-    char next[32];
-
-    if (h->own.number == 0 || h->own.number != h->last || !look_at(folder, &now) ||
-        now.device != h->own.device || now.inode != h->own.inode ||
-        now.changed_ns != h->own.changed_ns)
-        return false;
-    name_of(h->last + 1, next);
-    return faccessat(folder, next, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT;
-}
-
-static void note_own(struct history *h, int folder, const struct stoa_json *revision,
-                     struct stoa_arena *arena)
-{
-    digest_of(revision, arena, h->own.digest);
-    h->own.number = look_at(folder, &h->own) ? h->last : 0;
-}
-
-/* That it says the same is for its file to tell. */
-static bool differs_from_own(const struct history *h, const struct stoa_json *revision,
-                             struct stoa_arena *arena)
-{
-    unsigned char digest[32];
-
-    if (h->own.number == 0 || h->own.number != h->last)
-        return false;
-    digest_of(revision, arena, digest);
-    return memcmp(digest, h->own.digest, sizeof digest) != 0;
-}
-
 /* The same configuration with the same bits: a restart, or an apply of nothing new. */
 static bool is_newest(const struct history *h, const struct stoa_json *revision,
                       struct stoa_arena *arena)
@@ -422,8 +353,7 @@ static bool is_newest(const struct history *h, const struct stoa_json *revision,
     const struct stoa_json *newest;
     struct diag diag;
 
-    if (differs_from_own(h, revision, arena) ||
-        history_read(h, h->last, arena, &diag, &newest) != STOA_OK)
+    if (history_read(h, h->last, arena, &diag, &newest) != STOA_OK)
         return false;
     return stoa_str_eq(stoa_json_str(newest, "hash"), stoa_json_str(revision, "hash")) &&
            stoa_str_eq(stoa_json_str(newest, "text"), stoa_json_str(revision, "text")) &&
@@ -571,16 +501,12 @@ bool history_sync(struct history *h)
     return !error;
 }
 
-/* cap: the declared contract, and the folder */
-static bool keep(struct history *h, int folder, const struct world *world,
-                 struct stoa_json *revision, struct stoa_arena *arena)
+static bool keep(struct history *h, const struct world *world, struct stoa_json *revision,
+                 struct stoa_arena *arena)
 {
     uint64_t known = h->last;
 
-    if (!is_own_newest(h, folder)) {
-        h->own.number = 0;
-        h->last = find_last(h);
-    }
+    h->last = find_last(h);
     if (h->last != known)
         h->unsynced_config[0] = '\0'; /* another's may be among them */
     if (!keep_config(h, world->config, arena))
@@ -588,12 +514,7 @@ static bool keep(struct history *h, int folder, const struct world *world,
     for (uint32_t p = 0; p < world->plugins; p++) /* the same bits may be signed anew */
         if (!keep_plugin(h, world->generations[p]))
             return false;
-    if (is_newest(h, revision, arena))
-        return true;
-    if (!write_revision(h, revision, arena))
-        return false;
-    note_own(h, folder, revision, arena);
-    return true;
+    return is_newest(h, revision, arena) || write_revision(h, revision, arena);
 }
 
 /* Another process that trims must not see files whose revision is still to be written. What cannot
@@ -606,7 +527,7 @@ static bool keep_locked(struct history *h, const struct world *world, struct sto
 
     while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR)
         ;
-    done = keep(h, fd, world, revision, arena);
+    done = keep(h, world, revision, arena);
     error = errno;
     if (fd >= 0)
         close(fd);

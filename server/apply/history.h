@@ -17,23 +17,13 @@ struct history_compared {
     struct file_stamp file;
 };
 
-/* What this process wrote last, and how the folder looked then. */
-struct history_own {
-    uint64_t number; /* 0: nothing yet, or it is not known to be the newest */
-    uint64_t device, inode;
-    int64_t changed_ns;
-    unsigned char digest[32];
-};
-
 struct history {
     char folder[3900];        /* <data>/revisions */
     uint64_t last;            /* number of the newest; 0 = none */
     uint64_t unsynced;        /* the oldest that may not have reached the disk; 0 = none */
     char unsynced_config[65]; /* the hash that all since have; empty: their files tell */
-    /* Of the next history_add(), as plan_compare() tells them; it forgets them. NULL: none known.
-     */
+    /* Of the next history_add(), which forgets them: from plan_compare(). NULL: none known. */
     const struct stoa_json *changes;
-    struct history_own own;
     struct history_compared config;                     /* the last, likewise */
     struct history_compared compared[HISTORY_COMPARED]; /* the latest; not compared again */
     uint32_t compared_count;                            /* ever */

@@ -38,6 +38,15 @@ static inline struct world *apply_in_force(const struct apply *a)
     return a->alive[0].world;
 }
 
+/* ---- apply.c: on the apply thread ---- */
+
+/* seconds from now the apply goes back to a revision unless it is confirmed; 0: no more. */
+void apply_await_confirmation(struct apply *apply, uint32_t seconds, uint64_t back);
+/* Tells whoever wants to know which revision is in force, and which one to boot. */
+void apply_tell(struct apply *apply, bool is_start);
+/* A process that ends may have a successor, which knows nothing of what is changed here. */
+bool apply_is_closed(struct apply *apply);
+
 /* ---- migrations.c: on the apply thread ---- */
 
 /* Opening databases is a good part of an apply, and what was applied to them stays: they are not

@@ -1,6 +1,7 @@
 """What changes beside the world, without a restart: limits, rate, log, listeners.
 SPDX-License-Identifier: Apache-2.0"""
 import os
+import pathlib
 import signal
 import socket
 
@@ -166,6 +167,11 @@ def test_a_port_in_use_changes_nothing(make_shop):
     assert shop.stop() == 0
 
 
+def has_open(pid: int, path: pathlib.Path) -> bool:
+    fds = pathlib.Path(f"/proc/{pid}/fd")
+    return any(os.path.realpath(fd) == str(path) for fd in fds.iterdir())
+
+
 def test_usr1_opens_the_log_of_the_configuration_in_force(make_shop, tmp_path):
     """Of worker and supervisor, which writes to it as well."""
     first, second = tmp_path / "first.log", tmp_path / "second.log"
@@ -176,7 +182,8 @@ def test_usr1_opens_the_log_of_the_configuration_in_force(make_shop, tmp_path):
     apply(shop)
     kept = second.rename(tmp_path / "second.log.1")
     shop.process.send_signal(signal.SIGUSR1)
-    wait_until(second.exists, "the log was not opened again")
+    for pid in (shop.worker(), shop.process.pid):
+        wait_until(lambda: has_open(pid, second), "the log was not opened again")
     Client(shop).get("/livez")
     wait_until(lambda: '"/livez"' in second.read_text(), "the worker writes elsewhere")
     worker = shop.worker()

@@ -40,7 +40,7 @@ def serving(shop, other_than: int = 0) -> dict:
     def look():
         try:
             status = ask(shop, "status")
-        except ValueError:
+        except (ValueError, ConnectionResetError):
             return None  # the worker that was to answer has ended
         except ConnectionRefusedError:
             return None  # the socket has its name, and nobody listens yet

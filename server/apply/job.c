@@ -88,7 +88,6 @@ static stoa_err build(struct run *r)
     const struct world_choice choice = {
         .files = r->revision ? history_files(&a->history, r->revision, r->arena) : NULL,
         .last = apply_in_force(a)};
-
     struct resources *resources;
     stoa_err err;
 
@@ -105,7 +104,6 @@ static stoa_err build(struct run *r)
 static stoa_err record(struct run *r)
 {
     char why[48] = "apply";
-
     struct stoa_json *changes = stoa_json_object(r->arena);
 
     STOA_TRY(step(r, "record"));

@@ -231,7 +231,6 @@ static void announce(struct serve *s)
 static void serve_here(void *arg)
 {
     struct serve *s = arg;
-
     struct diag diag = {0};
 
     if (swap_warm_here(s->node.world, s->node.choice.kept != NULL, &diag) != STOA_OK) {

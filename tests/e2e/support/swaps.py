@@ -80,6 +80,18 @@ def process_state(shop) -> dict:
             "threads": len(list(proc.joinpath("task").iterdir()))}
 
 
+def wait_back(shop, before: dict) -> None:
+    """Until there is no more of anything than before. A sandbox that was ending then may have held a
+    descriptor, so less is fine: a leak is one for each of many swaps."""
+    now: dict = {}
+
+    def is_back() -> bool:
+        now.update(process_state(shop))
+        return all(now[name] <= before[name] for name in before)
+
+    wait_until(is_back, lambda: f"{before} before, {now} now")
+
+
 def wait_quiet(shop) -> dict:
     """Status once one world is left."""
     status: dict = {}

@@ -69,7 +69,7 @@ def test_one_that_leaves_lets_one_in(serve):
 
 
 def test_too_few_descriptors_lower_the_cap_and_nothing_spins(serve):
-    server = serve(files_max=512, connections=5000, connections_per_address=5000)
+    server = serve(files_max=512, connections=5000, connections_per_address=5000, request_ms=60000)
     with open(server.log) as log:
         possible = next(line["possible"] for line in map(json.loads, log) if "possible" in line)
     assert possible < 512
@@ -87,7 +87,7 @@ def test_too_few_descriptors_lower_the_cap_and_nothing_spins(serve):
 
 
 def test_one_address_cannot_take_all_connections(serve):
-    server = serve(connections_per_address=20)
+    server = serve(connections_per_address=20, request_ms=60000)
     crowd = open_many(server.address, 100)
     wire.eventually(lambda: sum(is_reset(s) for s in crowd) == 80)
     other = socket.create_connection(server.address, source_address=("127.0.0.9", 0))
@@ -109,7 +109,7 @@ def test_the_visitors_behind_a_proxy_are_told_apart(serve):
     server = serve(in_flight_per_address=2, proxy="127.0.0.0/8")
     busy = [server.connect() for _ in range(3)]
     for c in busy:
-        c.send(b"GET /wait?ms=2000 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n")
+        c.send(b"GET /wait?ms=5000 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.5\r\n\r\n")
     assert server.get("/hello", headers="X-Forwarded-For: 203.0.113.6\r\n").status == 200
     assert sorted(c.reply().status for c in busy) == [200, 200, 429]
     assert server.get("/hello", headers="X-Forwarded-For: 203.0.113.5\r\n").status == 200
@@ -119,7 +119,7 @@ def test_past_the_requests_at_once_there_is_a_quick_503(serve):
     server = serve(in_flight=10, in_flight_per_address=1000, loops=1)  # it takes them in their order
     busy = [server.connect() for _ in range(10)]
     for c in busy:
-        c.send(GET % b"/wait?ms=4000")
+        c.send(GET % b"/wait?ms=6000")
     with server.connect() as c:
         wire.eventually(lambda: c.get("/hello").status == 503)
         reply = c.get("/hello")
@@ -170,20 +170,20 @@ def test_what_was_left_alone_is_cancelled_at_once_but_only_if_it_can_be_asked_ag
     server = serve()
     get, post = server.connect(), server.connect()
     get.send(GET % b"/wait?ms=60000")
-    post.send(b"POST /wait?ms=4000 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+    post.send(b"POST /wait?ms=8000 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
     wire.eventually(lambda: server.metric("requests_in_flight") == 3)
     get.close()
     post.close()
     wire.eventually(lambda: server.metric("requests_in_flight") <= 2, seconds=20)
     assert server.metric("requests_in_flight") == 2, "the POST goes on"
-    wire.eventually(lambda: server.metric("requests_in_flight") == 1)
+    wire.eventually(lambda: server.metric("requests_in_flight") == 1, seconds=30)  # the GET was to take 60
     assert server.metric("requests_abandoned_total") == 2
 
 
 def test_a_client_that_pipelines_behind_a_slow_request_is_no_leaver(serve):
     server = serve()
     with server.connect() as c:
-        c.send(GET % b"/wait?ms=2000")
+        c.send(GET % b"/wait?ms=5000")
         wire.eventually(lambda: server.metric("requests_in_flight") == 2)
         c.send(GET % b"/hello")
         assert c.reply().body == b"woke\n"

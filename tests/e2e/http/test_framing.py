@@ -100,6 +100,7 @@ def test_a_body_of_exactly_the_limit_is_taken(serve):
 
 
 def expect_413(server, start, piece=b"", times=0):
+    """server: of one loop, which has also said that it is done before it answers somebody else."""
     with server.connect() as c:
         c.send(start)
         try:
@@ -111,6 +112,7 @@ def expect_413(server, start, piece=b"", times=0):
         assert reply.status == 413 and reply.header("connection") == "close"
         assert reply.header("content-type") == "application/problem+json"
         assert b'"code":"TOO_LARGE"' in reply.body
+        assert server.get("/hello").status == 200
         assert c.ends_cleanly()
 
 

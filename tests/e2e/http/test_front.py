@@ -17,10 +17,10 @@ global
   maxconn 200
 defaults
   mode http
-  timeout client 1s
-  timeout server 2s
-  timeout connect 1s
-  timeout http-request 1s
+  timeout client 30s
+  timeout server 30s
+  timeout connect 30s
+  timeout http-request 30s
 frontend front
   bind fd@{fd}
   option accept-invalid-http-request

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 import wire
+from support.shop import free_ports
 
 pytestmark = pytest.mark.short
 
@@ -28,9 +29,7 @@ def test_a_port_of_another_program_is_busy_even_if_it_would_share(serve):
 
 
 def test_two_starts_at_once_never_share_a_port(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port, = free_ports(1)
     argv = [str(wire.TEST_SERVER), "--listen", f"127.0.0.1:{port}", "--loops", "2"]
     both = [subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             for _ in range(4)]
@@ -51,12 +50,13 @@ def test_port_zero_is_one_port_for_all_loops(serve):
 
 
 def test_a_used_port_can_be_taken_again_at_once(serve):
-    first = serve()
+    address = f"127.0.0.1:{free_ports(1)[0]}"  # nobody else takes it meanwhile
+    first = serve(listen=address)
     with first.connect() as c:
         c.get("/hello", headers="Connection: close\r\n")
         first.term()
         first.process.wait(60)
-    assert serve(listen=f"127.0.0.1:{first.address[1]}").get("/hello").status == 200
+    assert serve(listen=address).get("/hello").status == 200
 
 
 def test_all_addresses_of_both_families(serve):

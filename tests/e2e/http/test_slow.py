@@ -31,12 +31,13 @@ def timed_gets(server, seconds, path="/hello"):
 
 
 def test_slow_heads_and_bodies_are_ended_and_nobody_else_waits(serve):
-    server = serve(request_ms=5000, connections=4000, connections_per_address=4000)
+    server = serve(request_ms=8000, connections=4000, connections_per_address=4000)
     rss = server.rss()
-    slow = [server.connect() for _ in range(1200)]
-    for i, c in enumerate(slow):
-        c.send(b"GET /hello HTTP/1.1\r\nHost: a\r\nX: " if i < 1000 else
-               b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 1000\r\n\r\nx")
+    slow = []
+    for i in range(1200):
+        slow.append(server.connect())
+        slow[i].send(b"GET /hello HTTP/1.1\r\nHost: a\r\nX: " if i < 1000 else
+                     b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 1000\r\n\r\nx")
 
     ended = threading.Event()
 
@@ -53,7 +54,7 @@ def test_slow_heads_and_bodies_are_ended_and_nobody_else_waits(serve):
     finally:
         ended.set()
         dripping.join()
-    assert wire.percentile(times, 0.99) < 3, "those who wait for a slow sender wait five seconds"
+    assert wire.percentile(times, 0.99) < 5, "those who wait for a slow sender wait eight seconds"
     if unmaps():  # a host with sanitizers gives no memory back
         assert server.rss() - rss < 30 << 20
     for c in slow:
@@ -61,14 +62,14 @@ def test_slow_heads_and_bodies_are_ended_and_nobody_else_waits(serve):
 
 
 def test_idle_connections_are_ended(serve):
-    server = serve(request_ms=1500)
+    server = serve(request_ms=4000)
     with server.connect() as silent, server.connect() as kept:
         assert kept.get("/hello").status == 200
         assert kept.at_end() and silent.at_end()
 
 
 def test_readers_that_drip_are_cut_and_slow_ones_are_not(serve):
-    server = serve(stall_ms=2000, stall_bytes=4096)
+    server = serve(stall_ms=5000, stall_bytes=4096)
     rss = server.rss()
     drips = [server.connect(receive=4096) for _ in range(100)]
     gone = select.poll()
@@ -80,7 +81,7 @@ def test_readers_that_drip_are_cut_and_slow_ones_are_not(serve):
         head = slow.head()
         assert head[0] == 200
         got, begin = len(slow.rest), time.monotonic()
-        while time.monotonic() < begin + 6 or server.metric("connections_stalled_total") < 100:
+        while time.monotonic() < begin + 11 or server.metric("connections_stalled_total") < 100:
             assert time.monotonic() < begin + 60, "they are not cut"
             for c in drips:
                 try:
@@ -91,7 +92,7 @@ def test_readers_that_drip_are_cut_and_slow_ones_are_not(serve):
             for fd, _ in gone.poll(100):
                 gone.unregister(fd)
         assert server.metric("connections_stalled_total") == 100
-        assert server.metric("connections_open") == 2
+        wire.eventually(lambda: server.metric("connections_open") == 2)
         while got < 8000000:
             data = slow.sock.recv(1 << 20)
             assert data, f"cut off after {got}"
@@ -104,10 +105,10 @@ def test_readers_that_drip_are_cut_and_slow_ones_are_not(serve):
 
 
 def test_a_reader_that_sleeps_for_a_moment_gets_everything(serve):
-    server = serve(stall_ms=3000)
+    server = serve(stall_ms=8000)
     with server.connect(receive=8192) as c:
         c.send(b"GET /big?bytes=4000000 HTTP/1.1\r\n" + HOST + b"\r\n")
-        timed_gets(server, 1.5)
+        timed_gets(server, 2.5)
         c.hurry()
         assert len(c.reply().body) == 4000000
 
@@ -151,7 +152,7 @@ def test_clients_that_pipeline_take_turns(serve):
     server = serve()
     with server.connect() as a, server.connect() as b:
         assert a.get("/hello").status == b.get("/hello").status == 200
-        server.process.send_signal(signal.SIGSTOP)
+        server.halt()
         a.send(b"GET /echo?a HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
         b.send(b"GET /redirect HTTP/1.1\r\nHost: a\r\n\r\n" * 1000)
         server.process.send_signal(signal.SIGCONT)
@@ -167,9 +168,9 @@ def test_clients_that_pipeline_take_turns(serve):
 
 
 def test_a_body_that_never_comes_ends_the_connection(serve):
-    server = serve(request_ms=500)
+    server = serve(request_ms=3000)
+    start = time.monotonic()
     with server.connect() as c:
-        start = time.monotonic()
         c.send(b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nabc")
         assert c.at_end()
-        assert 0.3 < time.monotonic() - start
+        assert 2 < time.monotonic() - start

@@ -131,7 +131,7 @@ def test_the_name_that_is_asked_for_chooses_the_certificate(serve, folder):
 
 
 def test_silent_clients_count_and_are_sent_away(serve, certificate):
-    server = serve(certificate=certificate, request_ms=1500, connections_per_address=30)
+    server = serve(certificate=certificate, request_ms=4000, connections_per_address=30)
     silent = [socket.create_connection(server.address) for _ in range(10)]
     half = [socket.create_connection(server.address) for _ in range(10)]
     for s in half:
@@ -225,7 +225,8 @@ def read_until(raw, client, incoming, wanted):
             data += client.read(65536)
         except ssl.SSLWantReadError:
             more = raw.recv(65536)
-            assert more, f"the server has ended after {data!r}"
+            if not more:
+                raise wire.Closed(data)
             incoming.write(more)
     return data
 
@@ -265,7 +266,7 @@ def test_bytes_that_only_begin_like_a_farewell_are_none(serve, certificate):
     server = serve(certificate=certificate)
     raw, client, incoming, outgoing = by_hand(server, certificate, ssl.TLSVersion.TLSv1_3)
     with raw:
-        client.write(GET % b"/wait?ms=3000")
+        client.write(GET % b"/wait?ms=6000")
         raw.sendall(outgoing.read())
         wire.eventually(lambda: server.metric("requests_in_flight") == 2)
         raw.sendall(b"\x15\xff\xff\xff\xff\xff\xff")
@@ -274,18 +275,22 @@ def test_bytes_that_only_begin_like_a_farewell_are_none(serve, certificate):
 
 
 def test_a_record_that_has_begun_may_end_while_draining(serve, certificate):
-    server = serve(certificate=certificate)
+    wire.until_it_moves(lambda: a_record_ends(serve(certificate=certificate), certificate))
+
+
+def a_record_ends(server, certificate):
     raw, client, incoming, outgoing = by_hand(server, certificate, ssl.TLSVersion.TLSv1_3)
     with raw, server.connect() as idle:
         assert idle.is_silent(1.3)  # longer than a connection is waited for on which nothing happens
         client.write(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
         record = outgoing.read()
-        raw.sendall(record[:40])
-        wire.eventually(lambda: wire.unconfirmed(raw) == 0)
-        server.term()
-        assert idle.at_end()
-        raw.sendall(record[40:])
-        assert b"body=abc" in read_until(raw, client, incoming, b"abc")
+        with wire.not_idle():
+            raw.sendall(record[:40])
+            wire.eventually(lambda: wire.unconfirmed(raw) == 0)
+            server.term()
+            assert idle.at_end()
+            raw.sendall(record[40:])
+            assert b"body=abc" in read_until(raw, client, incoming, b"abc")
     assert server.process.wait(60) == 0
 
 
@@ -358,13 +363,20 @@ def test_what_cannot_be_used_is_named(serve, folder, certificate, spoil, why):
     assert "PRIVATE KEY" not in str(error.value)
 
 
+def knock_from(server, address: str) -> socket.socket:
+    return socket.create_connection(server.address, 60, source_address=(address, 0))
+
+
+def is_greeted(raw, context) -> bool:
+    with raw, context.wrap_socket(raw, server_hostname="localhost") as s:
+        s.sendall(GET % b"/hello")
+        return s.recv(100).startswith(b"HTTP/1.1 200")
+
+
 def hello_from(server, context, address: str) -> bool:
     """Is a new connection from there greeted?"""
     try:
-        with socket.create_connection(server.address, 60, source_address=(address, 0)) as raw:
-            with context.wrap_socket(raw, server_hostname="localhost") as s:
-                s.sendall(GET % b"/hello")
-                return s.recv(100).startswith(b"HTTP/1.1 200")
+        return is_greeted(knock_from(server, address), context)
     except OSError:
         return False
 
@@ -395,9 +407,9 @@ def test_a_trusted_proxy_may_greet_for_many(serve, certificate):
 
 
 def test_past_the_handshakes_of_a_second_all_wait_and_none_is_lost(serve, certificate):
-    server = serve(certificate=certificate, handshakes=20, loops=1)
+    server = serve(certificate=certificate, handshakes=20, loops=1, request_ms=60000)
     context, began = certificate.context(), time.monotonic()
-    for n in range(50):
-        assert hello_from(server, context, f"127.0.1.{n + 1}")
+    crowd = [knock_from(server, f"127.0.1.{n + 1}") for n in range(50)]  # however slow greetings are
+    assert all([is_greeted(raw, context) for raw in crowd])
     assert server.metric("tls_waits_total") > 0 and server.metric("tls_refused_total") == 0
     assert time.monotonic() - began >= 1, "20 at once and 20 a second"

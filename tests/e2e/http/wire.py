@@ -1,5 +1,6 @@
 """Bytes on a socket: requests written by hand, replies read strictly.
 SPDX-License-Identifier: Apache-2.0"""
+import contextlib
 import fcntl
 import os
 import pathlib
@@ -11,6 +12,8 @@ import subprocess
 import termios
 import threading
 import time
+
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("STOA_BUILD", ROOT / "build"))
@@ -35,6 +38,32 @@ class Closed(Exception):
     def __init__(self, got=b""):
         super().__init__(f"closed after {got[:80]!r}")
         self.got = got
+
+
+class StoodStill(Exception):
+    """The machine did, for so long that the server may have ended an idle connection."""
+
+
+@contextlib.contextmanager
+def not_idle(seconds=0.5, since=None):
+    """A connection that ends meanwhile was ended too soon, unless that took so long that it may have been idle.
+    A drain keeps an idle one for a second."""
+    since = since or time.monotonic()
+    try:
+        yield
+    except (Closed, OSError):
+        assert time.monotonic() - since > seconds, "it was ended too soon"
+        raise StoodStill from None
+
+
+def until_it_moves(attempt):
+    """attempt(), again when the machine stood still in it."""
+    for _ in range(5):
+        try:
+            return attempt()
+        except StoodStill:
+            pass
+    pytest.fail("the machine stood still five times")
 
 
 class Reply:
@@ -238,6 +267,12 @@ class Server:
         cpu, start = self.cpu(), time.monotonic()
         time.sleep(seconds)
         return (self.cpu() - cpu) / (time.monotonic() - start)
+
+    def halt(self):
+        """SIGSTOP, and no thread runs any more."""
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        eventually(lambda: all("\nState:\tT" in (task / "status").read_text() for task in tasks.iterdir()))
 
     def term(self):
         self.process.send_signal(signal.SIGTERM)

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from support.client import Client, Guest, buy, new_email
-from support.control import wait_until
+from support.control import ask, wait_until
 from support.database import run_sql
 from support.mail import read_mails, wait_for_mail
 from support.shop import Shop, database_kind
@@ -89,7 +89,9 @@ def transaction(shop: Shop, *statements: str):
 
 def wait_for_blocked(shop: Shop, work: concurrent.futures.Future, waiting: int = 1) -> None:
     """Until work is done, or so many wait for a transaction. Of SQLite's queue nobody can be asked."""
-    deadline = time.monotonic() + (10 if shop.database else 1)
+    if not shop.database:
+        wait_until(lambda: ask(shop, "status")["in_flight"] or work.done())
+    deadline = time.monotonic() + (60 if shop.database else 2)
     while not work.done() and time.monotonic() < deadline:
         if shop.database and len(run_sql(shop, "SELECT pid FROM pg_locks WHERE NOT granted")) >= waiting:
             return

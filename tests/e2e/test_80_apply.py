@@ -91,7 +91,7 @@ def test_letting_go_too_early_would_be_noticed(make_swappable, plugins):
 
 
 def test_a_slow_reader_keeps_its_world_and_gets_all_of_it(make_swappable, plugins):
-    shop = make_swappable().start()
+    shop = make_swappable(limits='stall_time = "60s"').start()
     reader = Reader(shop.port, small_window=True)
     reader.send(*["/swap/large"] * KERNEL)
     reader.wait_reply()
@@ -279,7 +279,7 @@ def test_the_way_back_is_tried_until_it_succeeds(make_swappable):
     kept.rename(aside)
     shop.cli("apply", "--confirm", "1s")
     shop.wait_log(lambda l: l.get("message") == "nothing was changed" and l.get("who") == "not confirmed")
-    assert ask(shop, "status")["applies"]["confirm_within_ms"] > 0
+    assert "confirm_within_ms" in ask(shop, "status")["applies"]
     aside.rename(kept)
     shop.wait_log(lambda l: l.get("message") == "a new world is in force" and l.get("who") == "not confirmed")
     assert "confirm_within_ms" not in ask(shop, "status")["applies"]

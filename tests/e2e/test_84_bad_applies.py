@@ -36,11 +36,13 @@ def test_what_crashes_or_hangs_does_so_elsewhere(make_swappable, plugins, sin, s
         pytest.skip("a process with sanitizers has no limit of memory")
     if sin.startswith("constructor") and not unmaps():
         said = "'load' "  # such a host lets constructors pass, and the trial finds them
-    shop = make_swappable(limits=f'trial = "{3 if "hang" in sin else 60}s"').start()
+    shop = make_swappable(limits='trial = "60s"').start()
     before = state(shop)
     load = Load(shop)
     load.add(load.keep_alive, 2).start()
     plugins.put("swap", bad(sin))
+    if "hang" in sin:
+        edit(shop, 'trial = "60s"', 'trial = "6s"')
     answer = ask(shop, "apply")
     load.wait_replies(len(load.threads))
     load.stop()
@@ -50,6 +52,8 @@ def test_what_crashes_or_hangs_does_so_elsewhere(make_swappable, plugins, sin, s
         assert "SIGSEGV" in answer["text"]
     assert load.failures == [] and load.versions == {"1"}
     assert state(shop) == before
+    if "hang" in sin:
+        edit(shop, 'trial = "6s"', 'trial = "60s"')
     plugins.swap(2)
     apply(shop)
     assert Client(shop).get("/swap/now/1").text[0] == "2"

@@ -74,7 +74,7 @@ def test_the_log_changes_its_level_and_file(make_shop):
 
 
 def test_other_proxies_are_trusted_at_once_on_open_connections_too(make_shop):
-    shop = make_shop(seed=False)
+    shop = make_shop(seed=False, limits='request_time = "60s"')
     shop.cli("migrate")
     shop.start()
     open_before, behind = Client(shop), Client(shop)
@@ -107,16 +107,18 @@ def test_other_proxies_are_trusted_at_once_on_open_connections_too(make_shop):
 
 
 def test_the_shop_moves_to_another_port(make_shop):
-    shop = make_shop().start()
-    old, new = shop.port, free_ports(1)[0]
+    shop = make_shop(limits='request_time = "60s"')  # for who stays
+    old, new = free_ports(2)  # nobody else takes one meanwhile
+    edit(shop, '"127.0.0.1:0"', f'"127.0.0.1:{old}"')
+    shop.start()
     stays = Reader(old)
     stays.send("/livez")
     assert stays.reply()[0] == 200
-    edit(shop, '"127.0.0.1:0"', f'"127.0.0.1:0", "127.0.0.1:{new}"')
+    edit(shop, f'"127.0.0.1:{old}"', f'"127.0.0.1:{old}", "127.0.0.1:{new}"')
     apply(shop)
     assert sorted(ask(shop, "status")["listen"]) == sorted([f"127.0.0.1:{old}", f"127.0.0.1:{new}"])
     assert status_of(old) == 200 and [status_of(new) for _ in range(50)] == [200] * 50
-    edit(shop, '"127.0.0.1:0", ', "")
+    edit(shop, f'"127.0.0.1:{old}", ', "")
     apply(shop)
     assert ask(shop, "status")["listen"] == [f"127.0.0.1:{new}"]
     wait_until(lambda: not is_open(old), "the old port stays open")
@@ -150,10 +152,10 @@ def test_what_is_applied_could_also_be_started(make_shop):
 def test_a_port_in_use_changes_nothing(make_shop):
     shop = make_shop().start()
     before = ask(shop, "status")
+    free, port = free_ports(2)
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        free, port = free_ports(1)[0], taken.getsockname()[1]
         edit(shop, '"127.0.0.1:0"', f'"127.0.0.1:0", "127.0.0.1:{free}", "127.0.0.1:{port}"')
         answer = ask(shop, "apply")
     assert not answer["ok"] and answer["step"] == "listen" and answer["line"] > 0

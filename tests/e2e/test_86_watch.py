@@ -109,15 +109,22 @@ def test_what_the_kernel_had_no_room_to_tell_is_applied(make_watched, plugins):
     wait_until(lambda: Client(shop).get("/swap/greeting").text == "moin")
 
 
+QUIET_S = 0.15  # for so long nothing more is written: the change is whole
+
+
 def test_many_writes_are_one_apply(make_watched, plugins):
     shop = make_watched().start("--watch")
+    written = []
     for n in range(20):
         plugins.swap(2 - n % 2)
+        written.append(time.monotonic())
     (plugins.folder / "notes.txt~").write_text("of an editor")
     plugins.swap(2)
+    written.append(time.monotonic())
+    pauses = sum(after - before > QUIET_S / 3 for before, after in zip(written, written[1:]))  # of a busy machine
     wait_until(lambda: Client(shop).get("/swap/now/1").text[0] == "2")
     wait_calm(shop)  # what would come too much comes now
-    assert ask(shop, "status")["applies"]["done"] <= 3
+    assert ask(shop, "status")["applies"]["done"] <= 3 + pauses
     assert Client(shop).get("/swap/now/1").text[0] == "2"
 
 

@@ -33,7 +33,7 @@ def make_sinful(make_shop, tmp_path):
     (migrations / "sin").mkdir()
     (migrations / "sin/0001_sin.sql").write_text("CREATE TABLE sin_row (id TEXT PRIMARY KEY);\n")
 
-    def make(settings: str = f"{GRANT}, sandbox = {{ cpu = '300ms' }}", place: str = "sandbox",
+    def make(settings: str = f"{GRANT}, sandbox = {{ cpu = '500ms' }}", place: str = "sandbox",
              extra: str = "", **options):
         if "trusted" not in settings:
             settings += ", trusted = false"
@@ -133,16 +133,23 @@ def test_what_is_safe_is_run_again(sinful):
 
 
 def test_requests_beside_the_sinner_are_run_again(sinful):
-    answers = []
-    threads = [threading.Thread(target=lambda: answers.append(Client(sinful).get("/sin/slow").status))
-               for _ in range(8)]
+    answers, ended = [], threading.Event()
+
+    def ask_on() -> None:
+        while not ended.is_set():
+            answers.append(Client(sinful).get("/sin/slow").status)
+
+    threads = [threading.Thread(target=ask_on) for _ in range(8)]
     for thread in threads:
         thread.start()
-    wait_in_flight(sinful, 1)  # the others are in there as well, or come while it is down
-    assert Client(sinful).post("/sin/null", {}).status == 503
-    for thread in threads:
-        thread.join()
-    assert answers == [200] * 8
+    try:
+        wait_in_flight(sinful, 4)  # the others are in there as well, or come while it is down
+        assert Client(sinful).post("/sin/null", {}).status == 503
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert len(answers) >= 8 and set(answers) == {200}, answers
 
 
 def test_without_a_key_nothing_is_done_twice_and_nothing_by_half(sinful):
@@ -239,8 +246,13 @@ def test_a_child_has_nothing_of_the_host(sinful):
 @pytest.mark.in_process
 def test_who_stalls_a_loop_there_is_named(make_sinful):
     shop = make_sinful(place="process").start()
-    assert Client(shop).get("/sin/busy").json == {"result": 0}
-    line = shop.wait_log(lambda l: l.get("message") == "a plugin keeps a loop busy")
+
+    def is_told() -> list:
+        """Who looks needs a moment of a processor twice in one such request."""
+        assert Client(shop).get("/sin/busy").json == {"result": 0}
+        return [l for l in list(shop.lines) if l.get("message") == "a plugin keeps a loop busy"]
+
+    line = wait_until(is_told)[0]
     assert line["plugin"] == "sin" and line["generation"] > 0 and line["ms"] >= 100
 
 
@@ -425,7 +437,7 @@ def test_a_node_has_no_sandbox_of_what_runs_elsewhere(make_sinful):
 
 def test_worlds_own_their_children(sinful):
     old = status(sinful)["pid"]
-    edit(sinful, "cpu = '300ms'", "cpu = '400ms'")
+    edit(sinful, "cpu = '500ms'", "cpu = '600ms'")
     with Others(sinful):
         apply(sinful)
         assert status(sinful)["pid"] != old

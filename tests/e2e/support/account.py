@@ -11,6 +11,7 @@ import sys
 import time
 
 TIMEOUT_S = 20
+IDLE_S = 1.0  # a worker that drains ends a connection on which nothing happened for so long
 
 
 class Connection:
@@ -18,16 +19,17 @@ class Connection:
         self.load = load
         self.socket: socket.socket | None = None
         self.left = b""
-        self.is_old = False  # it has had a reply: the server may end it between two requests
+        self.asked = self.idle = 0.0  # when it was last asked or opened; for how long nothing may have happened on it
 
     def open(self) -> bool:
+        self.asked = time.monotonic()
         try:
             self.socket = socket.create_connection(("127.0.0.1", self.load.port), timeout=TIMEOUT_S)
         except ConnectionRefusedError:
             self.load.count["refused"] += 1
             return False
         self.load.count["connections"] += 1
-        self.left, self.is_old = b"", False
+        self.left = b""
         return True
 
     def close(self) -> None:
@@ -39,13 +41,19 @@ class Connection:
         """Sends one request; on a new connection when there is none."""
         if not self.socket and not self.open():
             return
+        before, self.asked = self.asked, time.monotonic()
         try:
             self.socket.sendall(self.load.request)
+            self.idle = time.monotonic() - before
             self.load.count["asked"] += 1
         except OSError as error:
+            self.idle = time.monotonic() - before
             self.fail("cut_asking", error)
 
     def fail(self, how: str, error) -> None:
+        """Not if this process stood still between two requests, for so long that the connection seemed idle."""
+        if self.idle > IDLE_S / 2:
+            how = "ended_idle"
         self.load.count[how] += 1
         self.load.notes.append(f"{how}: {error!r}")
         self.close()
@@ -65,7 +73,6 @@ class Connection:
             self.load.notes.append(f"wrong: {status} {body[:200]!r}")
         else:
             self.load.count["ok"] += 1
-        self.is_old = True
         if closes:
             self.close()
 
@@ -86,6 +93,7 @@ class Connection:
         if not part:
             raise ValueError("the connection ended before the reply did")
         self.left += part
+        self.idle = 0.0
 
 
 class Load:

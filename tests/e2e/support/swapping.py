@@ -1,6 +1,5 @@
 """Swapping a plugin again and again under the strict load, and what is counted before and after.
 SPDX-License-Identifier: Apache-2.0"""
-import os
 import pathlib
 import re
 import statistics
@@ -10,7 +9,7 @@ import time
 from support.control import ask, metric, wait_until
 from support.shop import Shop, build_folder
 from support.strict import Strict, complaints
-from support.swaps import Plugins, wait_quiet
+from support.swaps import Plugins, link, wait_quiet
 
 
 QUARTERS = 4  # of a run: memory is looked at after each
@@ -28,13 +27,6 @@ def make_shop(folder: pathlib.Path) -> tuple[Shop, Plugins]:
 
 def percentile(values: list, part: float) -> float:
     return sorted(values)[min(len(values) - 1, int(part * len(values)))]
-
-
-def link(path: pathlib.Path) -> str:
-    try:
-        return os.readlink(path)
-    except FileNotFoundError:  # closed since it was listed
-        return ""
 
 
 def counters(shop: Shop) -> dict:
@@ -127,6 +119,14 @@ def wait_replies(shop: Shop, load: Strict, more: int) -> None:
                "the load has no replies")
 
 
+def counters_at_rest(shop: Shop, before: dict) -> dict:
+    """Once nothing is more than before; or as they are after ten seconds. Something may be open for a moment."""
+    until = time.monotonic() + 10
+    while growth({"before": before, "after": (after := counters(shop))}, 1 << 40) and time.monotonic() < until:
+        time.sleep(0.1)
+    return after
+
+
 def swaps_under_load(shop: Shop, plugins: Plugins, swaps: int, every_ms: float = 20,
                      rate: int = 2500, touches: bool = False) -> dict:
     """Figures of the load, of the applies, and the counters before and after. Each apply finds the
@@ -151,7 +151,7 @@ def swaps_under_load(shop: Shop, plugins: Plugins, swaps: int, every_ms: float =
             "total_p99_ms": percentile([a["total_us"] for a in swapper.answers], 0.99) / 1000,
             "load": figures, "complaints": complaints(figures), "told": load.told,
             "per_second": figures["requests"] / figures["seconds"],
-            "resident_kib": resident, "before": before, "after": counters(shop)}
+            "resident_kib": resident, "before": before, "after": counters_at_rest(shop, before)}
 
 
 def growth(result: dict, memory_kib: int) -> dict:
@@ -200,6 +200,8 @@ def tail_ratio(shop: Shop, plugins: Plugins, rounds: int, seconds: float) -> dic
     swaps.start()
     try:
         for window in watch.lines():
+            if not window["untouched_p99_us"]:
+                continue  # the machine stood still in all of it
             windows.append(window)
             if len(windows) > 2 * rounds:
                 break

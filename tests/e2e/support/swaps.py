@@ -67,18 +67,18 @@ def unmaps() -> bool:
     return b"__asan_init" not in pathlib.Path(binary()).read_bytes()
 
 
-def target(fd: pathlib.Path) -> str:
+def link(path: pathlib.Path) -> str:
     try:
-        return os.readlink(fd)
-    except FileNotFoundError:
-        return "closed meanwhile"
+        return os.readlink(path)
+    except FileNotFoundError:  # closed since it was listed
+        return ""
 
 
 def process_state(shop) -> dict:
     """What must be back when all is quiet: mapped plugins, descriptors, threads."""
     proc = pathlib.Path(f"/proc/{shop.worker()}")
     maps = proc.joinpath("maps").read_text().splitlines()
-    open_files = [target(fd) for fd in proc.joinpath("fd").iterdir()]
+    open_files = [name for name in map(link, proc.joinpath("fd").iterdir()) if name]
     # Connections to the database are opened when they are first needed.
     open_files = [name for name in open_files if not name.startswith(str(shop.data))]
     if shop.database:

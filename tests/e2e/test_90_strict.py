@@ -54,7 +54,8 @@ class Server:
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.ended = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self._accept, daemon=True)
+        self.accepting.start()
 
     def _accept(self) -> None:
         while True:
@@ -86,7 +87,10 @@ class Server:
             raise OSError
 
     def close(self) -> None:
+        """Nobody accepts any more: its descriptor is the next one's listener."""
         self.ended.set()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
         self.listener.close()
 
 

@@ -28,9 +28,11 @@ stoa_err __wrap_remote_ask(struct stoa_req *req, enum remote_kind kind)
 {
     int64_t deadline = fiber_set_deadline(INT64_MAX);
 
+    fiber_mask(); /* or what no thread has begun yet would be taken back */
     asked++;
     cr_expect_eq(kind, REMOTE_POINT);
     cr_expect_eq(pool_run(req->world->resources->pool, POOL_FILE, block, NULL), STOA_OK);
+    fiber_unmask();
     fiber_set_deadline(deadline);
     return STOA_OK;
 }

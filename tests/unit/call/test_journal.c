@@ -23,7 +23,7 @@ static stoa_err hold(bool does)
     if (!does)
         return STOA_OK;
     toy.wait = (struct fiber_wait){.fiber = fiber_self()};
-    return fiber_await(&toy.wait, 5000);
+    return fiber_await(&toy.wait, -1); /* the request has an end */
 }
 
 static stoa_err put(struct stoa_req *req, stoa_str id)

@@ -209,7 +209,7 @@ static void wait_to_deadline(void *arg)
     cr_assert_eq(fiber_set_deadline(begin + 5), INT64_MAX);
     cr_assert_eq(fiber_deadline(), begin + 5);
     cr_assert_eq(fiber_await(&wait, -1), STOA_E_TIMEOUT);
-    cr_assert_lt(loop_now(loop_current()) - begin, 1000);
+    cr_assert_lt(loop_now(loop_current()) - begin, 30000);
     cr_assert_eq(fiber_await(&wait, 60000), STOA_E_TIMEOUT);
     cr_assert_eq(fiber_sleep(1), STOA_E_TIMEOUT);
     cr_assert_eq(fiber_check(), STOA_E_TIMEOUT);

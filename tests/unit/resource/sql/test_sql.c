@@ -235,7 +235,7 @@ BOTH(sql, ends_a_statement_with_the_time_of_its_transaction)
     OK(fiber_sleep(4500));
     FAILS(STOA_E_TIMEOUT, sql_tx_exec(tx, "t", &slow, STOA_NO_ARGS, mem, NULL));
     OK(insert("a", 1));
-    cr_assert_lt(clock_monotonic_ms() - started, 30000); /* by itself after 34,500 or more */
+    cr_assert_lt(clock_monotonic_ms() - started, 30000); /* by itself after 124,500 or more */
     sql_rollback(tx);
 }
 
@@ -436,7 +436,7 @@ BOTH(sql, cleans_up_after_a_cancelled_transaction)
 
     make_tables();
     go(insert_and_hang, NULL, &fiber);
-    OK(fiber_await(&inserted, 5000));
+    OK(fiber_await(&inserted, 60000));
     fiber_cancel(fiber);
     wait_all();
     for (int i = 0; i < 12; i++) { /* more than there are connections: none is dirty or lost */
@@ -454,7 +454,7 @@ static void transfer(void *arg)
     struct sql_tx *tx;
     int number = (int)(intptr_t)arg;
 
-    fiber_set_deadline(loop_now(loop_current()) + 10000);
+    fiber_set_deadline(loop_now(loop_current()) + 60000);
     OK(sql_begin(db, &tx));
     OK(tx_run(tx, "UPDATE t_item SET qty = qty + 1 WHERE id = 'a'", STOA_NO_ARGS));
     OK(tx_insert(tx, stoa_str_from_int(mem, number).ptr, number));

@@ -27,7 +27,7 @@ static void begin_in_turn(void *arg)
     int64_t id = (intptr_t)arg;
     struct sql_tx *tx;
 
-    fiber_set_deadline(loop_now(loop_current()) + 5000);
+    fiber_set_deadline(loop_now(loop_current()) + 60000);
     OK(sql_begin(db, &tx));
     OK(insert(tx, id));
     OK(insert(tx, id + 1000));
@@ -67,7 +67,7 @@ ON(SQLITE, sqlite, lets_a_waiting_writer_go_at_its_deadline)
 
     make_table();
     go(hold_the_writer, NULL, NULL);
-    OK(fiber_await(&began, 5000));
+    OK(fiber_await(&began, 60000));
     before = fiber_set_deadline(loop_now(loop_current()) + 50);
     started = clock_monotonic_ms();
     OK(sql_begin(db, &tx));

@@ -167,7 +167,7 @@ struct sql *open_sql_within(uint32_t shared_ms, enum backend backend, uint32_t l
                                   .loops = loops,
                                   .connections = 10,
                                   .shared_timeout_ms = shared_ms,
-                                  .pool_timeout_ms = 30000,
+                                  .pool_timeout_ms = 120000,
                                   .pool = loops ? pool : NULL};
     struct sql *sql = NULL;
     struct diag diag = {0};
@@ -272,7 +272,7 @@ void wait_all(void)
 {
     all_ended = (struct fiber_wait){0};
     while (running)
-        cr_assert_eq(fiber_await(&all_ended, 60000), STOA_OK);
+        cr_assert_eq(fiber_await(&all_ended, 300000), STOA_OK);
 }
 
 /* ---- Statements ---- */

@@ -147,13 +147,13 @@ static void answer_question(struct control *c, int fd, stoa_str question)
 
 static void answer(struct control *c, int fd)
 {
-    const struct timeval timeout = {.tv_sec = 0, .tv_usec = 200000};
+    const struct timeval to_ask = {.tv_sec = 2}, to_take = {.tv_usec = 200000};
     char question[SOCKET_QUESTION_MAX];
     ssize_t len;
 
-    /* The client writes its line before anything else; whoever does not is cut after 0.2 s. */
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+    /* The client writes its line before anything else; others wait for one that does not. */
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &to_ask, sizeof to_ask);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &to_take, sizeof to_take);
     len = recv(fd, question, sizeof question, 0);
     if (len > 0)
         answer_question(c, fd, stoa_str_trim((stoa_str){question, (uint64_t)len}));

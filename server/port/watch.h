@@ -19,7 +19,7 @@ struct watch_options {
 struct watch { /* all zero: stopped */
     struct watch_options o;
     struct loop_timer timer;
-    bool is_on;
+    bool is_on, is_late;      /* late: its time was over at the last look */
     uint32_t asked, answered; /* numbers of pings */
     int64_t asked_ms, asked_cpu_ms;
 };

@@ -16,7 +16,7 @@ static void end(struct asker *a)
 
 void asks_accept(struct supervisor *s)
 {
-    const struct timeval timeout = {.tv_sec = 0, .tv_usec = SUPERVISE_ASK_MS * 1000};
+    const struct timeval timeout = {.tv_sec = 0, .tv_usec = SUPERVISE_ANSWER_MS * 1000};
     int fd;
 
     for (uint32_t i = 0; i < SUPERVISE_ASKERS_MAX; i++) {

@@ -12,7 +12,8 @@ enum {
     SUPERVISE_PROBATION_MS = 10000, /* a revision that crashes sooner is taken back */
     SUPERVISE_MARGIN_MS = 3000,     /* after limits.drain a worker that still is there is killed */
     SUPERVISE_ASKERS_MAX = 32,      /* clients of the control socket at once */
-    SUPERVISE_ASK_MS = 200,         /* a client's time to say what it wants */
+    SUPERVISE_ASK_MS = 5000,        /* a client's time to say what it wants */
+    SUPERVISE_ANSWER_MS = 200,      /* and to take the answer: nobody else is served meanwhile */
 };
 
 struct supervise_options {

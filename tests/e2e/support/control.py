@@ -18,7 +18,7 @@ def wait_until(fact, what="it did not happen", seconds: float = PATIENCE_S):
 
 
 def talk(shop, question: str, timeout: float = PATIENCE_S) -> str:
-    """Who does not say a question within 0.2 s is cut off. A reset, or a broken pipe, is of one that was not read."""
+    """Who does not say a question within seconds is cut off. A reset, or a broken pipe, is of one that was not read."""
     for _ in range(10):
         try:
             return talk_once(shop, question, timeout)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import wire
+from support.account import IDLE_S
 
 GET = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -15,9 +16,6 @@ def wait_for_exit(server, most):
     took = time.monotonic() - start
     assert took <= most
     return took
-
-
-IDLE_S = 1.0  # how long a drain keeps an idle connection
 
 
 class Shopper(threading.Thread):

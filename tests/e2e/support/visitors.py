@@ -3,11 +3,9 @@ import ssl
 import threading
 import time
 
+from support.account import IDLE_S
 from support.client import Client
 from support.control import wait_until
-
-
-IDLE_S = 1.0  # a worker that drains ends a connection on which nothing happened for so long
 
 
 class Visitors:

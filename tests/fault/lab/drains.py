@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 
+from support.account import IDLE_S
 from support.client import Client
 
 from . import books
@@ -17,7 +18,6 @@ from .shoppers import CUT, Purchase
 NEEDS_SQL = True
 ALONE = False
 EXIT_S = 12.0
-IDLE_S = 1.0  # how long a drain keeps a connection on which nothing happens
 BUYERS, READERS = 4, 4
 CARTS = 40  # of each buyer; more than can be bought before the end
 
